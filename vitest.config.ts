@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config'
+
+/** Workspace packages run from their TypeScript sources: `source` leads every exports entry. */
+const conditions = ['source', 'module', 'node', 'development|production']
+const exclude = ['**/node_modules/**', '**/dist/**', '**/.cache/**']
+
+export default defineConfig({
+  ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } },
+  test: {
+    passWithNoTests: true,
+    reporters: ['default', './tools/counts/reporter.ts'],
+    execArgv: ['--conditions=source'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['{packages,examples,bench,tools}/**/*.test.ts'],
+          exclude: [...exclude, '**/*.int.test.ts'],
+          testTimeout: 5_000,
+          hookTimeout: 5_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['{packages,examples,bench,tools}/**/*.int.test.ts'],
+          exclude,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
