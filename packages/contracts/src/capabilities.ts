@@ -1,0 +1,41 @@
+/**
+ * Whether an engine does something by itself. What it does not, the core emulates durably or refuses with
+ * `CAPABILITY_UNSUPPORTED` before anything starts; it is never ignored.
+ */
+export type Support = 'native' | 'none'
+
+/**
+ * What an engine can do, as data: the core decides by it, the conformance kit tests by it, the documentation prints it.
+ * A declared capability must work; a limit must be the real one.
+ */
+export interface EngineCapabilities {
+  /** What a confirmed publish has survived when its promise resolves. `none` is for tests. */
+  readonly durability: 'disk' | 'replicas' | 'none'
+  /** Largest body of one record, in bytes. */
+  readonly bodyBytesMax: number
+  /** Largest total of header names and values of one record, in bytes. */
+  readonly headerBytesMax: number
+  /**
+   * How records of one key keep their order among competing members of a group. `engine`: one feed, in channel order.
+   * `partitions`: key ranges, each with one reader. `none`: the core must not offer keyed channels.
+   */
+  readonly keyOrder: 'engine' | 'partitions' | 'none'
+  /** Whether a release may hold back the later records of its key (`holdKey`). Otherwise the core parks them in a channel. */
+  readonly holdKey: Support
+  /** Whether a record may become visible later: `dueAtMs` when publishing, `visibleAtMs` when releasing. */
+  readonly delay: Support
+  /** How late a due record may be handed over on an idle engine, in milliseconds; 0 where `delay` is `none`. */
+  readonly delayPrecisionMs: number
+  /** Whether an acknowledgement and the records published with it stand or fall together. Otherwise: publish, then ack. */
+  readonly atomicSettle: Support
+  /** Whether records can be addressed to one group of a channel (`OutgoingRecord.group`), as retries and redrives need. */
+  readonly groupAddress: Support
+  /** Whether `Delivery.attempt` survives a crash of the process and of the engine. */
+  readonly attempts: Support
+  /** Number of priority levels; 1 means none. */
+  readonly priorityLevels: number
+  /** Milliseconds until an unsettled delivery is given to somebody else; `Infinity` where it stays while the member lives. */
+  readonly leaseMs: number
+  /** Most deliveries that one subscription may have unsettled, held and parked ones included. */
+  readonly unsettledMax: number
+}

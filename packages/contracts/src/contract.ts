@@ -1,0 +1,207 @@
+import { PosthasteError } from './error.ts'
+import type { InputOf, OutputOf, Schema } from './schema.ts'
+
+/** How long an event stays readable for groups that come later. Without a bound, only while a group still needs it. */
+export interface Retention {
+  /** Keep each event at least this long, in milliseconds. */
+  readonly forMs?: number
+  /** Keep at most this many bytes of the newest events; events a group still needs are never dropped for it. */
+  readonly bytesMax?: number
+}
+
+/** What a contract for messages says beside its type. */
+export interface MessageOptions<S extends Schema> {
+  /** Anything that implements Standard Schema. Checked when publishing and again when consuming. */
+  readonly data: S
+  /**
+   * The ordering key. Messages of one key are handled in the order they were published, one at a time, in every group,
+   * retries included; messages without a key have no order. Must depend on the data alone.
+   */
+  readonly key?: ((data: OutputOf<S>) => string) | undefined
+  /** For people: appears in the console and in generated documents. */
+  readonly description?: string | undefined
+  /** Milliseconds after publishing at which the message is worth nothing: it is dead-lettered instead of handled. */
+  readonly timeToLiveMs?: number | undefined
+}
+
+/** What an event's contract says beside its type. */
+export interface EventOptions<S extends Schema> extends MessageOptions<S> {
+  readonly retention?: Retention | undefined
+}
+
+/** A fact that happened. Any number of groups subscribe; each sees every event. */
+export interface EventContract<S extends Schema = Schema> extends EventOptions<S> {
+  readonly kind: 'event'
+  /** CloudEvents `type`, and the name of the channel. */
+  readonly type: string
+}
+
+/** Work to be done. One handler, however many instances of it run. Deleted when done. */
+export interface CommandContract<S extends Schema = Schema> extends MessageOptions<S> {
+  readonly kind: 'command'
+  /** CloudEvents `type`, and the name of the channel. */
+  readonly type: string
+}
+
+/** A contract for messages of either kind. */
+export type MessageContract<S extends Schema = Schema> = EventContract<S> | CommandContract<S>
+
+/** What whoever publishes a message passes. */
+export type DataIn<C extends MessageContract> = InputOf<C['data']>
+
+/** What whoever handles a message receives. */
+export type DataOut<C extends MessageContract> = OutputOf<C['data']>
+
+/** Marks a method's output as a stream of values instead of one. */
+export interface StreamOf<S extends Schema = Schema> {
+  readonly stream: S
+}
+
+/** A stream of values of the given schema, as the output of a method. */
+export function stream<const S extends Schema>(schema: S): StreamOf<S> {
+  return { stream: schema }
+}
+
+/** Where a method is found over REST. `POST /api/orders` alone means status 200. */
+export interface HttpRoute {
+  /** Method and path; `:name` segments become fields of the input: `GET /api/stock/:productId`. */
+  readonly route: string
+  /** Status of a successful answer, 200 to 299. Defaults to 200, or 204 where the output is undefined. */
+  readonly status?: number
+}
+
+/** One method of a service. */
+export interface MethodContract<I extends Schema = Schema, O extends Schema | StreamOf = Schema | StreamOf> {
+  readonly input: I
+  readonly output: O
+  /**
+   * The REST route. Path parameters, then query parameters (GET, HEAD, DELETE) or the fields of a JSON body (others)
+   * make up the input; path and query values are text, so coerce numbers in the schema.
+   */
+  readonly http?: string | HttpRoute | undefined
+  /** Whether a repetition does no harm. Only such methods are retried once a request may have reached the callee. */
+  readonly idempotent?: boolean | undefined
+  /** For people: appears in generated documents. */
+  readonly description?: string | undefined
+}
+
+/** The methods of a service by name. */
+export type Methods = Readonly<Record<string, MethodContract>>
+
+/** A set of calls that one party serves and others make. */
+export interface ServiceContract<M extends Methods = Methods> {
+  readonly kind: 'service'
+  /** Dotted name, as in protobuf: `shop.Inventory`. */
+  readonly name: string
+  readonly methods: M
+}
+
+/** What a caller passes to a method. */
+export type MethodInput<M extends MethodContract> = InputOf<M['input']>
+
+/** What a caller receives from a method: a value, or an async iterable where the output is a stream. */
+export type MethodOutput<M extends MethodContract> =
+  M['output'] extends StreamOf<infer S> ? AsyncIterable<OutputOf<S>> : OutputOf<Extract<M['output'], Schema>>
+
+/** What a handler receives: the validated input. */
+export type HandlerInput<M extends MethodContract> = OutputOf<M['input']>
+
+/** What a handler returns, before the output schema is applied. */
+export type HandlerOutput<M extends MethodContract> =
+  M['output'] extends StreamOf<infer S> ? AsyncIterable<InputOf<S>> : InputOf<Extract<M['output'], Schema>>
+
+/**
+ * Declares an event: a fact that any number of groups may follow.
+ *
+ * @param type dotted name such as `shop.order.created`; becomes the CloudEvents `type` and the channel's name
+ * @throws CONTRACT_INVALID when the type or an option is malformed
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type
+ */
+export function event<const S extends Schema>(type: string, options: EventOptions<S>): EventContract<S> {
+  checkMessage('event', type, options)
+  return Object.freeze({ ...options, kind: 'event', type })
+}
+
+/**
+ * Declares a command: work for exactly one handler.
+ *
+ * @param type dotted name such as `shop.stock.deduct`; becomes the CloudEvents `type` and the channel's name
+ * @throws CONTRACT_INVALID when the type or an option is malformed
+ */
+export function command<const S extends Schema>(type: string, options: MessageOptions<S>): CommandContract<S> {
+  checkMessage('command', type, options)
+  return Object.freeze({ ...options, kind: 'command', type })
+}
+
+/**
+ * Declares a service: a set of methods, unary or streaming.
+ *
+ * @param name dotted name such as `shop.Inventory`
+ * @throws CONTRACT_INVALID when a name or a route is malformed
+ */
+export function service<const M extends Methods>(name: string, methods: M): ServiceContract<M> {
+  const mistakes = nameMistakes(name)
+  for (const [method, definition] of Object.entries(methods)) mistakes.push(...methodMistakes(`${name}/${method}`, method, definition))
+  refuse(`service '${name}'`, mistakes)
+  return Object.freeze({ kind: 'service', name, methods })
+}
+
+/** A route in its parts. */
+export interface ParsedRoute {
+  /** Upper-case HTTP method. */
+  readonly method: string
+  /** Path that begins with a slash and may hold `:name` segments. */
+  readonly path: string
+  readonly status: number | undefined
+}
+
+/** A method's route in its parts, or undefined where it has none. */
+export function routeOf(method: MethodContract): ParsedRoute | undefined {
+  if (method.http === undefined) return undefined
+  const { route, status } = typeof method.http === 'string' ? { route: method.http, status: undefined } : method.http
+  const [verb = '', path = ''] = route.split(' ')
+  return { method: verb, path, status }
+}
+
+const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)*$/
+const nameLengthMax = 200
+const routePattern = /^(GET|HEAD|POST|PUT|PATCH|DELETE) (\/\S*)$/
+
+function checkMessage(kind: string, type: string, options: MessageOptions<Schema> & { retention?: Retention | undefined }): void {
+  const mistakes = nameMistakes(type)
+  if (!isSchema(options.data)) mistakes.push('data must implement Standard Schema')
+  if (options.key !== undefined && typeof options.key !== 'function') mistakes.push('key must be a function of the data')
+  for (const [name, value] of Object.entries({ timeToLiveMs: options.timeToLiveMs, ...options.retention })) {
+    if (value !== undefined && !(value > 0)) mistakes.push(`${name} must be a positive number, not ${value}`)
+  }
+  refuse(`${kind} '${type}'`, mistakes)
+}
+
+function methodMistakes(target: string, name: string, definition: MethodContract): string[] {
+  const mistakes: string[] = []
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) mistakes.push(`${target}: a method's name is a letter, then letters, digits or _`)
+  if (!isSchema(definition.input)) mistakes.push(`${target}: input must implement Standard Schema`)
+  const output = definition.output
+  if (!isSchema('stream' in output ? output.stream : output)) mistakes.push(`${target}: output must implement Standard Schema`)
+  const route = typeof definition.http === 'object' ? definition.http.route : definition.http
+  if (route !== undefined && !routePattern.test(route)) mistakes.push(`${target}: '${route}' is not like 'GET /path/:param'`)
+  const status = typeof definition.http === 'object' ? definition.http.status : undefined
+  if (status !== undefined && !(status >= 200 && status <= 299)) mistakes.push(`${target}: status ${status} is not a success`)
+  return mistakes
+}
+
+function nameMistakes(name: string): string[] {
+  if (typeof name === 'string' && name.length <= nameLengthMax && namePattern.test(name)) return []
+  return [`the name must be dotted words of letters, digits, _ and -, at most ${nameLengthMax} characters`]
+}
+
+function isSchema(value: unknown): boolean {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value
+}
+
+function refuse(what: string, mistakes: readonly string[]): void {
+  if (mistakes.length === 0) return
+  throw new PosthasteError('CONTRACT_INVALID', `${what}: ${mistakes.join('; ')}`, {
+    issues: mistakes.map((message) => ({ message, path: '' })),
+  })
+}

@@ -1,0 +1,315 @@
+import type { Headers } from './call.ts'
+import type { EngineCapabilities } from './capabilities.ts'
+import type { Clock, Log } from './clock.ts'
+import type { Retention } from './contract.ts'
+import type { PosthasteError } from './error.ts'
+
+/**
+ * What stores and moves messages. The smallest interface that a log, a queue broker and an embedded store can all stand
+ * behind: records go in in batches, deliveries come out on credit, and each delivery is settled.
+ *
+ * What an engine must not do: decode bodies, decide about retries, count failures, compose dead letters, deduplicate.
+ * Those are the core's, once, so that they mean the same on every engine. What it must do: keep what it confirmed, keep
+ * the order it declares, count hand-overs, keep time.
+ *
+ * Every method may be called many times at once. Methods reject with a `PosthasteError` and never throw synchronously.
+ */
+export interface Engine {
+  /** Short name for logs and errors: `embedded`, `kafka`. */
+  readonly name: string
+  readonly capabilities: EngineCapabilities
+  /**
+   * Connects, recovers, and is ready for `declare`.
+   * @throws ENGINE_LOCKED ENGINE_FORMAT ENGINE_CORRUPT UNAVAILABLE
+   */
+  open(host: EngineHost): Promise<void>
+  /**
+   * Makes channels and groups exist. Idempotent. What exists with other settings is reported and left as it is; nothing
+   * is ever deleted. A group exists from here on, whether or not anybody subscribes.
+   */
+  declare(topology: Topology): Promise<TopologyReport>
+  /**
+   * Stores records and resolves once they are as durable as the engine can make them, with one outcome per record in
+   * the same order. Records of one call to one channel keep their order. The engine may keep the arrays it is given:
+   * the caller must not change a record or its body afterwards.
+   */
+  publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]>
+  /** Joins a declared group. Nothing is delivered until credit is granted. */
+  subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription>
+  /** Lets go of everything. Called after the core has drained; publishes still waiting are answered first. Idempotent. */
+  close(): Promise<void>
+
+  /** Taking back what is scheduled; absent where the engine cannot. */
+  readonly scheduling?: Scheduling
+  /** Looking into a channel without consuming; absent where the engine cannot. */
+  readonly browsing?: Browsing
+  /** How far groups are behind; absent where the engine cannot tell. */
+  readonly lag?: LagReading
+  /** Moving a group to another place of the log; absent where the engine cannot. */
+  readonly seeking?: Seeking
+  /** Prepared (half) messages; absent where the engine cannot, and the core emulates. */
+  readonly preparing?: Preparing
+}
+
+/** What an engine is given when it opens. */
+export interface EngineHost {
+  readonly clock: Clock
+  readonly log: Log
+  /** Names this process in leases, connections and lock files: application name and an instance id. */
+  readonly instance: string
+  /** The engine tells when its state changes; the cause says why, in the server's own words where it has any. */
+  onState(state: EngineState, cause?: PosthasteError): void
+}
+
+/**
+ * `connected`: works. `degraded`: works, but something needs attention. `lost`: takes and gives nothing for now.
+ */
+export type EngineState = 'connected' | 'degraded' | 'lost'
+
+// ── Topology ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The channels and groups an application needs. */
+export interface Topology {
+  readonly channels: readonly ChannelSpec[]
+  readonly groups: readonly GroupSpec[]
+}
+
+/** Where messages of one contract stand. */
+export interface ChannelSpec {
+  readonly name: string
+  /** `log`: each group reads all of it, records stay as retention says. `queue`: one group, records go when settled. */
+  readonly kind: 'log' | 'queue'
+  /** Whether records carry keys that must keep order. Engines with partitions create their key ranges for it. */
+  readonly keyed: boolean
+  readonly retention?: Retention | undefined
+}
+
+/** Who shares the work of a channel. */
+export interface GroupSpec {
+  readonly channel: string
+  readonly group: string
+  /** Where a group that does not exist yet begins: with what comes next, or with all that is still kept. */
+  readonly from: 'next' | 'earliest'
+}
+
+/** What `declare` found and did. */
+export interface TopologyReport {
+  /** Channels and groups made by this call. */
+  readonly created: readonly string[]
+  /** What exists with other settings than asked for. The core refuses to start on any. */
+  readonly drift: readonly TopologyDrift[]
+}
+
+/** One setting that differs. */
+export interface TopologyDrift {
+  readonly name: string
+  readonly setting: string
+  readonly wanted: string
+  readonly found: string
+}
+
+// ── Records ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A record as engines see it: opaque, but for what they need to move it. */
+export interface OutgoingRecord {
+  /** Unique per record, chosen by the publisher; the same id again is a repetition of the same message. */
+  readonly id: string
+  readonly channel: string
+  /** Only this group of the channel gets it: retries, redrives. Needs the `groupAddress` capability. */
+  readonly group?: string | undefined
+  /** The ordering key; at most 1,024 bytes as UTF-8. */
+  readonly key?: string | undefined
+  /**
+   * CloudEvents context attributes other than those that are fields here (`id`, `partitionkey`, `deliverytime`,
+   * `expirytime`, `priority`), names as in binary mode without prefix. The engine maps them to its protocol's binding.
+   */
+  readonly headers: Headers
+  readonly body: Uint8Array
+  /** Not handed over before this wall-clock time, milliseconds since the epoch. */
+  readonly dueAtMs?: number | undefined
+  /** Worth nothing from this wall-clock time on. The engine may leave checking to the core, and must not drop silently. */
+  readonly expiresAtMs?: number | undefined
+  /** 0 (lowest) to `priorityLevels` − 1. */
+  readonly priority?: number | undefined
+}
+
+/** How one thing of a batch went. */
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: PosthasteError }
+
+/** The outcome of everything that went well: one object, so that a batch of ten thousand costs one. */
+export const succeeded: Outcome = Object.freeze({ ok: true })
+
+// ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Which group to join, as which member. */
+export interface SubscriptionSpec {
+  readonly channel: string
+  readonly group: string
+  /** Names the member within the group, for logs and leases. */
+  readonly member: string
+}
+
+/** Names one delivery within its subscription; never reused by it. */
+export type DeliveryTag = number
+
+/** One hand-over of a record to one member. */
+export interface Delivery {
+  readonly tag: DeliveryTag
+  readonly record: OutgoingRecord
+  /**
+   * Hand-overs that counted, this one included: 1 the first time. Goes up with a release that counts and with a member
+   * that vanished, never with a hand-back.
+   */
+  readonly attempt: number
+  /** When the record was stored, by the engine's clock, milliseconds since the epoch. */
+  readonly storedAtMs: number
+  /** Where the record stands in its channel; comparable as text within a partition. For people and for browsing. */
+  readonly position: string
+}
+
+/** Where an engine puts deliveries: the core's side of a subscription. Never throws, never blocks. */
+export interface DeliverySink {
+  /** Takes a batch, in channel order per key. At most as many as credit was granted for. */
+  deliver(batch: readonly Delivery[]): void
+  /** These deliveries belong to somebody else by now; settling them is pointless and their handlers are told to stop. */
+  lost(tags: readonly DeliveryTag[], reason: PosthasteError): void
+  /** The subscription ended by itself: everything unsettled is lost. The core reports it and subscribes again. */
+  closed(cause: PosthasteError): void
+}
+
+/** The engine's side of a subscription. */
+export interface EngineSubscription {
+  /**
+   * Allows this many more deliveries. Back-pressure, pause and an open breaker are credit that is not granted; there is
+   * no other way, and no way to take credit back short of `stop`.
+   */
+  grant(credit: number): void
+  /**
+   * Ends deliveries, durably, with an outcome for each in the same order. A settlement whose outcome is not `ok`
+   * changed nothing and may be tried again, unless the error is `DELIVERY_LOST`. Settling twice is `DELIVERY_LOST`.
+   */
+  settle(batch: readonly Settlement[]): Promise<readonly Outcome[]>
+  /** Keeps the leases of deliveries whose handlers still run. Only where `leaseMs` is finite. */
+  extend(tags: readonly DeliveryTag[]): Promise<void>
+  /** Delivers nothing more and leaves the group; what is unsettled is handed back and counts no attempt. Idempotent. */
+  stop(): Promise<void>
+}
+
+/**
+ * The end of one delivery. There are two, because everything else is made of them: a dead letter is an `ack` that
+ * publishes the dead letter, a handler's own messages are an `ack` that publishes them, a retry is a `release`.
+ */
+export type Settlement = AckSettlement | ReleaseSettlement
+
+/**
+ * Done with the record. The records in `publish` stand before the delivery is gone: in one step where `atomicSettle` is
+ * native, first the one and then the other elsewhere. If publishing fails, nothing is acknowledged.
+ */
+export interface AckSettlement {
+  readonly kind: 'ack'
+  readonly tag: DeliveryTag
+  readonly publish?: readonly OutgoingRecord[] | undefined
+}
+
+/** Back to the group. */
+export interface ReleaseSettlement {
+  readonly kind: 'release'
+  readonly tag: DeliveryTag
+  /** Whether the next delivery has a higher attempt number. False for a hand-back: shutdown, pause, rebalance. */
+  readonly countsAttempt: boolean
+  /** Not before this wall-clock time, milliseconds since the epoch; at once if absent. Needs the `delay` capability. */
+  readonly visibleAtMs?: number | undefined
+  /**
+   * Hold back later records of the same key until this one is acknowledged, also over a restart. Other keys go on.
+   * Needs the `holdKey` capability; means nothing for a record without a key.
+   */
+  readonly holdKey?: boolean | undefined
+}
+
+// ── Optional capabilities ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** Taking back what is scheduled. */
+export interface Scheduling {
+  /**
+   * Cancels a record with a future `dueAtMs` by its id. Resolves when the cancellation is durable.
+   * @returns whether it was still waiting; false when it was handed over, was cancelled before, or never existed
+   */
+  cancel(channel: string, id: string): Promise<boolean>
+}
+
+/** Looking into a channel without consuming: dead letters, above all. */
+export interface Browsing {
+  /** A page of records, oldest first. Does not disturb consumers. */
+  browse(query: BrowseQuery): Promise<BrowsePage>
+  /**
+   * Removes records of a `queue` channel by position and publishes others in the same step, as `atomicSettle` has it.
+   * A position that is gone is `NOT_FOUND`, and its share of `publish` is not published: a redrive happens once.
+   */
+  move(channel: string, moves: readonly Move[]): Promise<readonly Outcome[]>
+}
+
+/** Which records to look at. */
+export interface BrowseQuery {
+  readonly channel: string
+  /** Continue after this position; from the oldest if absent. */
+  readonly after?: string | undefined
+  /** At most this many, 1 to 10,000. */
+  readonly limit: number
+}
+
+/** Some records, and where to go on. */
+export interface BrowsePage {
+  readonly records: readonly BrowsedRecord[]
+  /** Pass as `after` for the next page; undefined at the end. */
+  readonly next: string | undefined
+}
+
+/** A record in its place. */
+export interface BrowsedRecord {
+  readonly position: string
+  readonly storedAtMs: number
+  readonly record: OutgoingRecord
+}
+
+/** One record to remove, and what takes its place. */
+export interface Move {
+  readonly position: string
+  readonly publish: readonly OutgoingRecord[]
+}
+
+/** How far a group is behind. */
+export interface LagReading {
+  /** The figures of one group at this moment. */
+  lag(channel: string, group: string): Promise<Lag>
+}
+
+/** The figures of one group. */
+export interface Lag {
+  /** Records that are due and not yet settled, those in flight included. */
+  readonly ready: number
+  /** Records that wait for their time, or behind one of their key that does. */
+  readonly waiting: number
+  /** Records handed over and not yet settled. */
+  readonly inFlight: number
+}
+
+/** Where a group may be moved to. */
+export type SeekTarget = { readonly to: 'earliest' | 'next' } | { readonly atMs: number } | { readonly position: string }
+
+/** Moving a group to another place of a log. */
+export interface Seeking {
+  /** Moves a group without members. What it settles from here on begins at the target. */
+  seek(channel: string, group: string, target: SeekTarget): Promise<void>
+}
+
+/** Prepared (half) messages: durable, invisible, and resolved later. */
+export interface Preparing {
+  /** Stores records that nobody sees until `commit`; they are asked about from `checkAfterMs` on. */
+  prepare(records: readonly OutgoingRecord[], checkAfterMs: number): Promise<readonly Outcome[]>
+  /** Makes prepared records visible, by id. Idempotent. */
+  commit(ids: readonly string[]): Promise<readonly Outcome[]>
+  /** Forgets prepared records, by id. Idempotent. */
+  rollback(ids: readonly string[]): Promise<readonly Outcome[]>
+  /** Prepared records that are due for a check, oldest first. */
+  unresolved(limit: number): Promise<readonly OutgoingRecord[]>
+}

@@ -1,0 +1,97 @@
+import { type ErrorCode, errorCodes } from './codes.ts'
+import { type Verdict, verdictOf } from './verdict.ts'
+
+/** One thing that is wrong, and where. The shape of a Standard Schema issue, with the path as text. */
+export interface Issue {
+  readonly message: string
+  /** Dotted path to the offending value, e.g. `items.0.quantity`; empty for the value itself. */
+  readonly path: string
+}
+
+/** What an error may say beyond its code. */
+export interface PosthasteErrorOptions {
+  /** One imperative sentence; defaults to the code's own remedy. */
+  readonly remedy?: string | undefined
+  /** Overrides the code's verdict. */
+  readonly verdict?: Verdict | undefined
+  /** What led to it. */
+  readonly cause?: unknown
+  /** What is wrong, one entry per mistake, so that everything can be mended at once. */
+  readonly issues?: readonly Issue[] | undefined
+  /** Machine-readable facts that may cross the wire. Never secrets. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+  /** Earliest sensible time for another attempt, in milliseconds from now. */
+  readonly retryAfterMs?: number | undefined
+}
+
+const brand = Symbol.for('posthaste.error')
+
+/**
+ * The only error class. `code` says what kind of thing happened (closed list, see {@link errorCodes}), `message` what
+ * happened to which thing, `remedy` what to do about it, `verdict` whether a repetition can help.
+ *
+ * Two copies of this package recognise each other's errors: use {@link PosthasteError.is} rather than `instanceof`.
+ */
+export class PosthasteError extends Error {
+  override readonly name = 'PosthasteError'
+  readonly code: ErrorCode
+  readonly verdict: Verdict
+  readonly remedy: string
+  readonly issues: readonly Issue[]
+  readonly details: Readonly<Record<string, unknown>> | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: PosthasteErrorOptions = {}) {
+    super(`[${code}] ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
+    const registered = errorCodes[code]
+    this.code = code
+    this.verdict = options.verdict ?? registered.verdict
+    this.remedy = options.remedy ?? registered.remedy
+    this.issues = options.issues ?? []
+    this.details = options.details
+    this.retryAfterMs = options.retryAfterMs
+    Object.defineProperty(this, brand, { value: true })
+  }
+
+  /** Whether a value is a `PosthasteError`, of this copy of the package or another; with `code`, of that code. */
+  static is(value: unknown, code?: ErrorCode): value is PosthasteError {
+    return typeof value === 'object' && value !== null && brand in value && (code === undefined || (value as PosthasteError).code === code)
+  }
+
+  /**
+   * Anything that was thrown, as a `PosthasteError`: one stays as it is, anything else becomes the cause of a new one
+   * with the given code and the cause's own verdict.
+   */
+  static from(thrown: unknown, code: ErrorCode, message: string): PosthasteError {
+    if (PosthasteError.is(thrown)) return thrown
+    const text = thrown instanceof Error ? thrown.message : String(thrown)
+    return new PosthasteError(code, `${message}: ${text}`, { cause: thrown, verdict: verdictFor(thrown, code) })
+  }
+}
+
+/** Believes a verdict the thrown value brings; otherwise the code decides. */
+function verdictFor(thrown: unknown, code: ErrorCode): Verdict {
+  const brings = typeof thrown === 'object' && thrown !== null && 'verdict' in thrown
+  return brings ? verdictOf(thrown) : errorCodes[code].verdict
+}
+
+/** How a handler asks for another attempt. */
+export interface RetryRequest {
+  /** Milliseconds until the next attempt; overrides the ladder's own wait for this attempt only. */
+  readonly afterMs?: number | undefined
+}
+
+/** A handler's answer, thrown or returned: try this message again later. Counts as an attempt. */
+export function retryLater(reason: string, request: RetryRequest = {}): PosthasteError {
+  return new PosthasteError('HANDLER_RETRY', reason, { retryAfterMs: request.afterMs })
+}
+
+/** A handler's answer, thrown or returned: this message goes to the dead letters at once. */
+export function reject(reason: string): PosthasteError {
+  return new PosthasteError('HANDLER_REJECTED', reason)
+}
+
+/** A handler's answer, thrown or returned: settle this message without effect; what was published through `ctx` is dropped. */
+export function ignore(reason: string): PosthasteError {
+  return new PosthasteError('HANDLER_IGNORED', reason)
+}

@@ -1,0 +1,33 @@
+import type { Call, MaybePromise } from './call.ts'
+
+/** Whatever does the work of a call: a handler, a publisher, a transport, or a filter around one of these. */
+export type Service<P = unknown, R = unknown> = (call: Call<P>) => MaybePromise<R>
+
+/**
+ * Something that stands around a service: a timeout, a retry, a breaker, a check. It is written once, for every payload
+ * and result, and so wraps an RPC as well as a message; the same value may even stand in both stacks at once.
+ *
+ * A filter may answer without calling `next`, call it again, or change the call on its way in or the result on its way
+ * out. It must not keep state on the call (derive a new one), and must be safe to use by many calls at a time.
+ *
+ * @see "Your Server as a Function" (Eriksen 2013), tower `Layer`
+ */
+export interface Filter {
+  /** Its place in a stack, by name: `timeout`, `retry`, `breaker`, … A stack is edited by role. */
+  readonly role: string
+  /** Does its part and passes the call on. May return the value itself where nothing needs waiting for. */
+  apply<P, R>(call: Call<P>, next: Service<P, R>): MaybePromise<R>
+  /** What it is and how it is set, for consoles and logs. Pure. */
+  describe(): FilterDescription
+  /**
+   * Milliseconds until it is worth asking this filter again, 0 while it takes calls. Asked before work is taken on: a
+   * consumer withholds credit meanwhile, so that an open breaker pauses a queue instead of failing its messages.
+   */
+  notReadyForMs?(): number
+}
+
+/** A filter's account of itself: its role, its settings with units in their names, and state where it has any. */
+export interface FilterDescription {
+  readonly role: string
+  readonly [setting: string]: unknown
+}
