@@ -1,0 +1,112 @@
+import type { Cancellation, PosthasteError } from '@posthaste/contracts'
+
+/** The token of work that nobody can cancel. */
+export const neverCancelled: Cancellation = Object.freeze({
+  reason: undefined,
+  onCancel: () => doNothing,
+  /** A new one at each look: a shared signal would collect the listeners of everybody. */
+  get signal() {
+    return new AbortController().signal
+  },
+})
+
+/** The side of a cancellation that can cancel. */
+export interface CancelSource {
+  /** What the work is given. */
+  readonly token: Cancellation
+  /** Cancels the work; the first reason stands, later ones are dropped. Listeners run before this returns. */
+  cancel(reason: PosthasteError): void
+  /** Says that the work is done: the parent's cancellation no longer reaches the token. Idempotent. */
+  release(): void
+}
+
+/**
+ * A cancellation of its own, which also happens when `parent` is cancelled.
+ *
+ * Hot path: one object. The parent is asked, not listened to, until somebody listens here; so a call that ends without
+ * anybody looking leaves no trace on its parent. What a listener throws is dropped, so that the others are still told.
+ */
+export function cancelSource(parent: Cancellation = neverCancelled): CancelSource {
+  return new Source(parent)
+}
+
+type Listener = (reason: PosthasteError) => void
+
+const doNothing = (): void => {}
+
+/** Both sides in one object, because one is made per call and limit. */
+class Source implements CancelSource, Cancellation {
+  #parent: Cancellation
+  #reason: PosthasteError | undefined = undefined
+  /** Wrapped, so that a function registered twice is told twice and can be taken back once. */
+  #listeners: Set<{ readonly tell: Listener }> | undefined = undefined
+  #leaveParent: (() => void) | undefined = undefined
+  #controller: AbortController | undefined = undefined
+
+  constructor(parent: Cancellation) {
+    this.#parent = parent
+  }
+
+  get token(): Cancellation {
+    return this
+  }
+
+  get reason(): PosthasteError | undefined {
+    this.#reason ??= this.#parent.reason
+    return this.#reason
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController()
+      this.#controller = controller
+      this.onCancel((reason) => controller.abort(reason))
+    }
+    return this.#controller.signal
+  }
+
+  onCancel(tell: Listener): () => void {
+    const reason = this.reason
+    if (reason !== undefined) {
+      quietly(tell, reason)
+      return doNothing
+    }
+    this.#leaveParent ??= this.#parent.onCancel((cause) => this.#fire(cause))
+    const listeners = (this.#listeners ??= new Set())
+    const entry = { tell }
+    listeners.add(entry)
+    return () => {
+      listeners.delete(entry)
+    }
+  }
+
+  cancel(reason: PosthasteError): void {
+    if (this.reason === undefined) this.#fire(reason)
+  }
+
+  release(): void {
+    // Taken over first, so that a parent cancelled before the release still shows.
+    this.#reason ??= this.#parent.reason
+    this.#parent = neverCancelled
+    this.#leaveParent?.()
+    this.#leaveParent = doNothing
+  }
+
+  #fire(reason: PosthasteError): void {
+    this.#reason ??= reason
+    const listeners = this.#listeners
+    this.release()
+    if (listeners === undefined) return
+    this.#listeners = undefined
+    // A listener may take another one back while it runs; a Set skips what was deleted meanwhile.
+    for (const listener of listeners) quietly(listener.tell, this.#reason)
+  }
+}
+
+function quietly(tell: Listener, reason: PosthasteError): void {
+  try {
+    tell(reason)
+  } catch {
+    // The canceller cannot help it, and the other listeners must be told.
+  }
+}
