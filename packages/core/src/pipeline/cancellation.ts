@@ -72,7 +72,8 @@ class Source implements CancelSource, Cancellation {
       return doNothing
     }
     this.#leaveParent ??= this.#parent.onCancel((cause) => this.#fire(cause))
-    const listeners = (this.#listeners ??= new Set())
+    this.#listeners ??= new Set()
+    const listeners = this.#listeners
     const entry = { tell }
     listeners.add(entry)
     return () => {

@@ -1,1 +1,41 @@
-export {}
+/**
+ * How calls pass through filters, for both halves of Posthaste: the call, its cancellation, the stack of filters, and the
+ * clock, timers and ids they share.
+ */
+
+// For applications and authors of filters.
+export { type CallInit, createCall } from './call.ts'
+export { type CancelSource, cancelSource, neverCancelled } from './cancellation.ts'
+// For authors of edges, engines and transports.
+export { systemClock } from './clock.ts'
+export { compose } from './compose.ts'
+export { isoTime, messageIds, type RandomBytes } from './ids.ts'
+export { silentLog } from './log.ts'
+export { andThen, attempt, isPromiseLike } from './maybe-promise.ts'
+export {
+  type Bounds,
+  checkTogether,
+  choiceOption,
+  durationOption,
+  flagOption,
+  functionOption,
+  integerOption,
+  numberOption,
+  type OptionSpec,
+  type OptionsSpec,
+  optional,
+  readOptions,
+  refuseOptions,
+} from './options.ts'
+export {
+  buildStack,
+  editStack,
+  type FilterDeps,
+  type FilterStack,
+  filterDeps,
+  filterSlot,
+  type StackEditor,
+  type StackSlot,
+} from './stack.ts'
+export { type TimerWheel, timerWheel } from './timer-wheel.ts'
+export { validateWith, validation } from './validation.ts'
