@@ -1,17 +1,18 @@
 /**
- * Whether an engine does something by itself. What it does not, the core emulates durably or refuses with
- * `CAPABILITY_UNSUPPORTED` before anything starts; it is never ignored.
+ * Whether an engine does something by itself, durably, by whatever means its server offers. What it does not, the core
+ * emulates durably or refuses with `CAPABILITY_UNSUPPORTED` before anything starts; it is never ignored.
  */
 export type Support = 'native' | 'none'
 
 /**
  * What an engine can do, as data: the core decides by it, the conformance kit tests by it, the documentation prints it.
- * A declared capability must work; a limit must be the real one.
+ * A declared capability must work; a limit must be the real one. Final once `Engine.open` has resolved: before that, what
+ * the options alone promise, since some depends on the server that answers.
  */
 export interface EngineCapabilities {
   /** What a confirmed publish has survived when its promise resolves. `none` is for tests. */
   readonly durability: 'disk' | 'replicas' | 'none'
-  /** Largest body of one record, in bytes. */
+  /** Largest body of one record, in bytes. This and `headerBytesMax` hold at the same time, in every channel. */
   readonly bodyBytesMax: number
   /** Largest total of header names and values of one record, in bytes. */
   readonly headerBytesMax: number
@@ -30,12 +31,20 @@ export interface EngineCapabilities {
   readonly atomicSettle: Support
   /** Whether records can be addressed to one group of a channel (`OutgoingRecord.group`), as retries and redrives need. */
   readonly groupAddress: Support
-  /** Whether `Delivery.attempt` survives a crash of the process and of the engine. */
-  readonly attempts: Support
+  /**
+   * What `Delivery.attempt` is worth after a crash of the process or the engine. `exact`: as documented there.
+   * `hand-overs`: it survives, but hand-backs are counted too, so it is an upper bound and only a suspicion.
+   * `none`: it starts at 1 again.
+   */
+  readonly attempts: 'exact' | 'hand-overs' | 'none'
+  /** Whether a `log` keeps settled records as `retention` asks, and a new group may begin at the `earliest`. */
+  readonly history: Support
   /** Number of priority levels; 1 means none. */
   readonly priorityLevels: number
   /** Milliseconds until an unsettled delivery is given to somebody else; `Infinity` where it stays while the member lives. */
   readonly leaseMs: number
+  /** Longest time a delivery may stay unsettled however often it is extended; `Infinity` where there is no such limit. */
+  readonly unsettledMsMax: number
   /** Most deliveries that one subscription may have unsettled, held and parked ones included. */
   readonly unsettledMax: number
 }

@@ -13,6 +13,9 @@ import type { PosthasteError } from './error.ts'
  * the order it declares, count hand-overs, keep time.
  *
  * Every method may be called many times at once. Methods reject with a `PosthasteError` and never throw synchronously.
+ *
+ * All times that cross this interface are wall-clock times of this process (`EngineHost.clock`). An engine whose server
+ * keeps the clock converts both ways by the skew it measured when it connected.
  */
 export interface Engine {
   /** Short name for logs and errors: `embedded`, `kafka`. */
@@ -30,8 +33,10 @@ export interface Engine {
   declare(topology: Topology): Promise<TopologyReport>
   /**
    * Stores records and resolves once they are as durable as the engine can make them, with one outcome per record in
-   * the same order. Records of one call to one channel keep their order. The engine may keep the arrays it is given:
-   * the caller must not change a record or its body afterwards.
+   * the same order. Records of one channel keep the order of the calls, also while earlier calls are still under way.
+   * An outcome that is not ok says that the record is not confirmed, not that it does not stand: publish it again with
+   * the same id. Every record is answered within the engine's own time limit. The engine may keep the arrays it is
+   * given: the caller must not change a record or its body afterwards.
    */
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]>
   /** Joins a declared group. Nothing is delivered until credit is granted. */
@@ -57,6 +62,10 @@ export interface EngineHost {
   readonly log: Log
   /** Names this process in leases, connections and lock files: application name and an instance id. */
   readonly instance: string
+  /** 0 ≤ x < 1, for jitter. */
+  readonly random: () => number
+  /** How far the server's clock is ahead of ours and how exactly that is known, in milliseconds; told at each connect. */
+  onClockSkew?(aheadMs: number, errorMs: number): void
   /** The engine tells when its state changes; the cause says why, in the server's own words where it has any. */
   onState(state: EngineState, cause?: PosthasteError): void
 }
@@ -76,17 +85,25 @@ export interface Topology {
 
 /** Where messages of one contract stand. */
 export interface ChannelSpec {
+  /** 1 to 240 of `A-Z a-z 0-9 . _ -`. An engine with narrower names maps them one to one, or refuses in `declare`. */
   readonly name: string
   /** `log`: each group reads all of it, records stay as retention says. `queue`: one group, records go when settled. */
   readonly kind: 'log' | 'queue'
   /** Whether records carry keys that must keep order. Engines with partitions create their key ranges for it. */
   readonly keyed: boolean
   readonly retention?: Retention | undefined
+  /**
+   * Keyed like this other channel: as many key ranges, the same hash, and in each group whoever reads a range of the one
+   * reads that range of the other. The core parks successors of a failed message there. Only where `keyOrder` is
+   * `partitions`.
+   */
+  readonly alongside?: string | undefined
 }
 
 /** Who shares the work of a channel. */
 export interface GroupSpec {
   readonly channel: string
+  /** 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly group: string
   /** Where a group that does not exist yet begins: with what comes next, or with all that is still kept. */
   readonly from: 'next' | 'earliest'
@@ -112,7 +129,10 @@ export interface TopologyDrift {
 
 /** A record as engines see it: opaque, but for what they need to move it. */
 export interface OutgoingRecord {
-  /** Unique per record, chosen by the publisher; the same id again is a repetition of the same message. */
+  /**
+   * Names the message; chosen by the publisher. A record may be published again under its id (a repetition, a redrive)
+   * and is then delivered again: telling repetitions apart is the core's.
+   */
   readonly id: string
   readonly channel: string
   /** Only this group of the channel gets it: retries, redrives. Needs the `groupAddress` capability. */
@@ -125,7 +145,10 @@ export interface OutgoingRecord {
    */
   readonly headers: Headers
   readonly body: Uint8Array
-  /** Not handed over before this wall-clock time, milliseconds since the epoch. */
+  /**
+   * Not handed over before this wall-clock time, milliseconds since the epoch. The record joins its channel, and the
+   * order of its key, when it is due.
+   */
   readonly dueAtMs?: number | undefined
   /** Worth nothing from this wall-clock time on. The engine may leave checking to the core, and must not drop silently. */
   readonly expiresAtMs?: number | undefined
@@ -161,10 +184,12 @@ export interface Delivery {
    * that vanished, never with a hand-back.
    */
   readonly attempt: number
-  /** When the record was stored, by the engine's clock, milliseconds since the epoch. */
+  /** When the record was stored (published, where the server keeps no such time), milliseconds since the epoch. */
   readonly storedAtMs: number
-  /** Where the record stands in its channel; comparable as text within a partition. For people and for browsing. */
+  /** Where the record stands in its channel; opaque, and in text order within a key range where the engine has an order. */
   readonly position: string
+  /** The key range it was read from, the same text in channels that are `alongside`. Absent where there are none. */
+  readonly range?: string | undefined
 }
 
 /** Where an engine puts deliveries: the core's side of a subscription. Never throws, never blocks. */
@@ -175,24 +200,57 @@ export interface DeliverySink {
   lost(tags: readonly DeliveryTag[], reason: PosthasteError): void
   /** The subscription ended by itself: everything unsettled is lost. The core reports it and subscribes again. */
   closed(cause: PosthasteError): void
+  /** Told of key ranges as they come and go; only used where `keyOrder` is `partitions`. */
+  readonly ranges?: KeyRangeSink
+}
+
+/**
+ * What a member must know about key ranges to keep the order of a key over a retry: which it reads, when it has seen all
+ * that stood in them, and when it is about to lose them. @see ADR 0002
+ */
+export interface KeyRangeSink {
+  /** This member reads these key ranges from now on. Before the first delivery of each. */
+  assigned(ranges: readonly string[]): void
+  /** Everything that stood in the range when it was assigned has been delivered. Once per assignment. */
+  caughtUp(range: string): void
+  /**
+   * These ranges go to another member once their deliveries are settled: start no more of them, hand back what has not
+   * started. The engine waits a bounded time and then calls `lost`.
+   */
+  recalled(ranges: readonly string[]): void
 }
 
 /** The engine's side of a subscription. */
 export interface EngineSubscription {
   /**
-   * Allows this many more deliveries. Back-pressure, pause and an open breaker are credit that is not granted; there is
-   * no other way, and no way to take credit back short of `stop`.
+   * Allows this many more deliveries. Credit is spent by `deliver` and by nothing else; a lost delivery is paid for again
+   * like a settled one. Back-pressure, pause and an open breaker are credit that is not granted; there is no way to take
+   * credit back short of `stop`.
    */
   grant(credit: number): void
   /**
-   * Ends deliveries, durably, with an outcome for each in the same order. A settlement whose outcome is not `ok`
-   * changed nothing and may be tried again, unless the error is `DELIVERY_LOST`. Settling twice is `DELIVERY_LOST`.
+   * Ends deliveries, with an outcome for each in the same order. `ok`: it is as durable as the engine can make it. Not
+   * `ok`: it may or may not have happened, and the same settlement may be tried again without harm, unless the error is
+   * `DELIVERY_LOST`. Settling twice is `DELIVERY_LOST`. An ack above an unsettled record is answered at once.
    */
   settle(batch: readonly Settlement[]): Promise<readonly Outcome[]>
   /** Keeps the leases of deliveries whose handlers still run. Only where `leaseMs` is finite. */
   extend(tags: readonly DeliveryTag[]): Promise<void>
-  /** Delivers nothing more and leaves the group; what is unsettled is handed back and counts no attempt. Idempotent. */
+  /**
+   * Delivers nothing more and leaves the group; settlements under way are answered first, what is unsettled is handed
+   * back and counts no attempt. Idempotent.
+   */
   stop(): Promise<void>
+  /** Pausing single key ranges; only where `keyOrder` is `partitions`. */
+  readonly ranges?: KeyRangeControl
+}
+
+/** Pausing single key ranges, so that one whose parked work is at its bound does not stop the others. */
+export interface KeyRangeControl {
+  /** Delivers nothing more of these ranges, without giving them up. */
+  pause(ranges: readonly string[]): void
+  /** Delivers of them again. */
+  resume(ranges: readonly string[]): void
 }
 
 /**

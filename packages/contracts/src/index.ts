@@ -54,6 +54,8 @@ export {
   type EngineState,
   type EngineSubscription,
   type GroupSpec,
+  type KeyRangeControl,
+  type KeyRangeSink,
   type Lag,
   type LagReading,
   type Move,
