@@ -96,9 +96,7 @@ export interface FilterStack {
  * @throws CONFIG_INVALID with the mistakes of all filters together
  */
 export function buildStack<O>(slots: readonly StackSlot<O>[], options: O, deps: FilterDeps): FilterStack {
-  const made = checkTogether(
-    slots.map((slot) => () => ({ why: slot.why, filter: slot.create(options, deps) })),
-  )
+  const made = checkTogether(slots.map((slot) => () => ({ why: slot.why, filter: slot.create(options, deps) })))
   const placed = made.flatMap(({ why, filter }) => (filter === undefined ? [] : [{ why, filter }]))
   const filters = placed.map(({ filter }) => filter)
   const gates = filters.filter((filter) => filter.notReadyForMs !== undefined)
