@@ -1,0 +1,36 @@
+import type { Delivery, DeliverySink, DeliveryTag } from '@posthaste/contracts'
+import type { Entry } from './entry.ts'
+
+/** One subscription's standing in its group. */
+export class Member {
+  readonly name: string
+  readonly sink: DeliverySink
+  readonly inFlight = new Map<DeliveryTag, Entry>()
+  credit = 0
+  /** Whether it is still in the group. */
+  active = true
+  private batch: Delivery[] = []
+  private lastTag: DeliveryTag = 0
+
+  constructor(name: string, sink: DeliverySink) {
+    this.name = name
+    this.sink = sink
+  }
+
+  /** Hot path: puts a record into the batch that `flush` delivers. */
+  take(entry: Entry): void {
+    const { record, storedAtMs, position } = entry.stored
+    const tag = ++this.lastTag
+    this.credit -= 1
+    this.inFlight.set(tag, entry)
+    this.batch.push({ tag, record, attempt: entry.attempts + 1, storedAtMs, position })
+  }
+
+  /** Delivers what was taken, unless the member left meanwhile. */
+  flush(): void {
+    if (this.batch.length === 0) return
+    const { batch } = this
+    this.batch = []
+    if (this.active) this.sink.deliver(batch)
+  }
+}

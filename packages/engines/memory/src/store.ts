@@ -1,0 +1,139 @@
+import {
+  type ChannelSpec,
+  type Clock,
+  type Log,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  succeeded,
+} from '@posthaste/contracts'
+import { refusal } from './admission.ts'
+import { Agenda } from './agenda.ts'
+import { Channel } from './channel.ts'
+import type { Group } from './group.ts'
+import type { Member } from './member.ts'
+
+/** An engine that has the store open. */
+export interface Session {
+  readonly clock: Clock
+  readonly log: Log
+  readonly instance: string
+}
+
+/**
+ * What a memory engine holds, as an object of its own, so that it may outlive the engine: an engine that is made with
+ * the store of one that was closed or crashed finds everything as that left it. One engine at a time has it open.
+ */
+export interface MemoryStore {
+  /**
+   * Ends the engine that has the store open as if its process had been killed: nothing is handed back or answered, and
+   * what was in flight counts as an attempt. Does nothing when no engine has it open.
+   */
+  crash(): void
+}
+
+/** Positions start here, so that all have 16 digits and compare as text. */
+const firstNumber = 1_000_000_000_000_000
+
+/** The state behind {@link MemoryStore}: channels, what is due when, and which groups have something to do. */
+export class State implements MemoryStore {
+  readonly channels = new Map<string, Channel>()
+  private readonly agenda = new Agenda()
+  private readonly awake = new Set<Group>()
+  private session: Session | undefined
+  private lastNumber = firstNumber
+
+  // ── Life cycle ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  attach(session: Session): void {
+    if (this.session !== undefined) {
+      throw new PosthasteError('ENGINE_LOCKED', `memory store: ${this.session.instance} has it open`, {
+        remedy: 'Close the engine that uses the store, or give each engine a store of its own.',
+      })
+    }
+    this.session = session
+    this.agenda.start(session.clock)
+  }
+
+  isOpenFor(session: Session): boolean {
+    return this.session === session
+  }
+
+  /** Ends a session; every member leaves its group. */
+  detach(how: 'handBack' | 'vanished'): void {
+    this.agenda.stop()
+    for (const group of this.groups()) for (const member of [...group.members]) group.leave(member, how)
+    this.session = undefined
+  }
+
+  crash(): void {
+    if (this.session !== undefined) this.detach('vanished')
+  }
+
+  private *groups(): Generator<Group> {
+    for (const channel of this.channels.values()) yield* channel.groups.values()
+  }
+
+  // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  addChannel(spec: ChannelSpec): void {
+    const { agenda } = this
+    const channel = new Channel(spec, {
+      agenda,
+      wake: (group) => this.wake(group),
+      nowMs: () => this.nowMs(),
+      nextNumber: () => ++this.lastNumber,
+    })
+    this.channels.set(spec.name, channel)
+  }
+
+  /** Stores one record. */
+  publish(record: OutgoingRecord): Outcome {
+    const error = refusal(record, this.channels)
+    if (error !== undefined) return { ok: false, error }
+    this.channels.get(record.channel)?.publish(record)
+    return succeeded
+  }
+
+  /** Stores all of the records or, when one of them cannot be stored, none. */
+  publishTogether(records: readonly OutgoingRecord[]): Outcome {
+    for (const record of records) {
+      const error = refusal(record, this.channels)
+      if (error !== undefined) return { ok: false, error }
+    }
+    for (const record of records) this.channels.get(record.channel)?.publish(record)
+    return succeeded
+  }
+
+  /** The engine's time; a store that nobody has open stands still. */
+  nowMs(): number {
+    return this.session?.clock.nowMs() ?? Number.NEGATIVE_INFINITY
+  }
+
+  // ── Hand-over ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Has the group dispatch in a microtask, so that nothing is delivered inside of a call into the engine. */
+  private wake(group: Group): void {
+    if (this.awake.size === 0) queueMicrotask(() => this.dispatch())
+    this.awake.add(group)
+  }
+
+  private dispatch(): void {
+    const groups = [...this.awake]
+    this.awake.clear()
+    for (const group of groups) group.dispatch((member, thrown) => this.evict({ group, member, thrown }))
+  }
+
+  /** A sink must not throw; the member of one that does is treated as vanished. */
+  private evict({ group, member, thrown }: { group: Group; member: Member; thrown: unknown }): void {
+    const cause = PosthasteError.from(thrown, 'INTERNAL', `member ${member.name}: its sink threw`)
+    this.session?.log.error('a sink threw, its subscription ends', { member: member.name, cause })
+    group.leave(member, 'vanished')
+    member.sink.closed(cause)
+  }
+}
+
+/** A store for memory engines, empty. */
+export function memoryStore(): MemoryStore {
+  return new State()
+}
