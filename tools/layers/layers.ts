@@ -88,7 +88,7 @@ export const layers: readonly Layer[] = [
     name: 'testing',
     at: [`${core}/testing/`],
     imports: [...halves, 'eventing', 'app'],
-    portable: true,
+    portable: false,
     because: 'test doubles may reach all of core, and nothing that ships may reach them',
   },
   ...(['engines', 'transports', 'stores', 'registries'] as const).map((name) => ({
