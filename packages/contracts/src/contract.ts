@@ -9,6 +9,12 @@ export interface Retention {
   readonly bytesMax?: number
 }
 
+/**
+ * Names the ordering key of a message. Written as a method, because those are compared bivariantly: a contract for orders
+ * is then also a {@link MessageContract} of anything, which whoever handles contracts in general relies on.
+ */
+export type KeyOf<Data> = { of(data: Data): string }['of']
+
 /** What a contract for messages says beside its type. */
 export interface MessageOptions<S extends Schema> {
   /** Anything that implements Standard Schema. Checked when publishing and again when consuming. */
@@ -17,7 +23,7 @@ export interface MessageOptions<S extends Schema> {
    * The ordering key. Messages of one key are handled in the order they were published, one at a time, in every group,
    * retries included; messages without a key have no order. Must depend on the data alone.
    */
-  readonly key?: ((data: OutputOf<S>) => string) | undefined
+  readonly key?: KeyOf<OutputOf<S>> | undefined
   /** For people: appears in the console and in generated documents. */
   readonly description?: string | undefined
   /** Milliseconds after publishing at which the message is worth nothing: it is dead-lettered instead of handled. */
@@ -141,7 +147,8 @@ export function command<const S extends Schema>(type: string, options: MessageOp
  */
 export function service<const M extends Methods>(name: string, methods: M): ServiceContract<M> {
   const mistakes = nameMistakes(name)
-  for (const [method, definition] of Object.entries(methods)) mistakes.push(...methodMistakes(`${name}/${method}`, method, definition))
+  for (const [method, definition] of Object.entries(methods))
+    mistakes.push(...methodMistakes(`${name}/${method}`, method, definition))
   refuse(`service '${name}'`, mistakes)
   return Object.freeze({ kind: 'service', name, methods })
 }
@@ -167,10 +174,15 @@ const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)*$/
 const nameLengthMax = 200
 const routePattern = /^(GET|HEAD|POST|PUT|PATCH|DELETE) (\/\S*)$/
 
-function checkMessage(kind: string, type: string, options: MessageOptions<Schema> & { retention?: Retention | undefined }): void {
+function checkMessage(
+  kind: string,
+  type: string,
+  options: MessageOptions<Schema> & { retention?: Retention | undefined },
+): void {
   const mistakes = nameMistakes(type)
   if (!isSchema(options.data)) mistakes.push('data must implement Standard Schema')
-  if (options.key !== undefined && typeof options.key !== 'function') mistakes.push('key must be a function of the data')
+  if (options.key !== undefined && typeof options.key !== 'function')
+    mistakes.push('key must be a function of the data')
   for (const [name, value] of Object.entries({ timeToLiveMs: options.timeToLiveMs, ...options.retention })) {
     if (value !== undefined && !(value > 0)) mistakes.push(`${name} must be a positive number, not ${value}`)
   }
@@ -179,14 +191,18 @@ function checkMessage(kind: string, type: string, options: MessageOptions<Schema
 
 function methodMistakes(target: string, name: string, definition: MethodContract): string[] {
   const mistakes: string[] = []
-  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) mistakes.push(`${target}: a method's name is a letter, then letters, digits or _`)
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name))
+    mistakes.push(`${target}: a method's name is a letter, then letters, digits or _`)
   if (!isSchema(definition.input)) mistakes.push(`${target}: input must implement Standard Schema`)
   const output = definition.output
-  if (!isSchema('stream' in output ? output.stream : output)) mistakes.push(`${target}: output must implement Standard Schema`)
+  if (!isSchema('stream' in output ? output.stream : output))
+    mistakes.push(`${target}: output must implement Standard Schema`)
   const route = typeof definition.http === 'object' ? definition.http.route : definition.http
-  if (route !== undefined && !routePattern.test(route)) mistakes.push(`${target}: '${route}' is not like 'GET /path/:param'`)
+  if (route !== undefined && !routePattern.test(route))
+    mistakes.push(`${target}: '${route}' is not like 'GET /path/:param'`)
   const status = typeof definition.http === 'object' ? definition.http.status : undefined
-  if (status !== undefined && !(status >= 200 && status <= 299)) mistakes.push(`${target}: status ${status} is not a success`)
+  if (status !== undefined && !(status >= 200 && status <= 299))
+    mistakes.push(`${target}: status ${status} is not a success`)
   return mistakes
 }
 

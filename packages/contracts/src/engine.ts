@@ -352,7 +352,10 @@ export interface Lag {
 }
 
 /** Where a group may be moved to. */
-export type SeekTarget = { readonly to: 'earliest' | 'next' } | { readonly atMs: number } | { readonly position: string }
+export type SeekTarget =
+  | { readonly to: 'earliest' | 'next' }
+  | { readonly atMs: number }
+  | { readonly position: string }
 
 /** Moving a group to another place of a log. */
 export interface Seeking {

@@ -55,7 +55,12 @@ export class PosthasteError extends Error {
 
   /** Whether a value is a `PosthasteError`, of this copy of the package or another; with `code`, of that code. */
   static is(value: unknown, code?: ErrorCode): value is PosthasteError {
-    return typeof value === 'object' && value !== null && brand in value && (code === undefined || (value as PosthasteError).code === code)
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      brand in value &&
+      (code === undefined || (value as { readonly code?: unknown }).code === code)
+    )
   }
 
   /**

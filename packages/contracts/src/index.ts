@@ -17,6 +17,7 @@ export {
   type HandlerInput,
   type HandlerOutput,
   type HttpRoute,
+  type KeyOf,
   type MessageContract,
   type MessageOptions,
   type MethodContract,
@@ -31,7 +32,15 @@ export {
   service,
   stream,
 } from './contract.ts'
-export { ignore, type Issue, PosthasteError, type PosthasteErrorOptions, type RetryRequest, reject, retryLater } from './error.ts'
+export {
+  ignore,
+  type Issue,
+  PosthasteError,
+  type PosthasteErrorOptions,
+  type RetryRequest,
+  reject,
+  retryLater,
+} from './error.ts'
 export type { Filter, FilterDescription, Service } from './filter.ts'
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './schema.ts'
 export { type Verdict, verdictOf } from './verdict.ts'
