@@ -72,6 +72,11 @@ describe('exemptions', () => {
     expect(broken(`${allow}\n\nconst t = Date.now()`)).toEqual(['wall-clock', 'exemption'])
   })
 
+  it('may stand on each of several lines in a row', () => {
+    const line = 'run(Date.now()) // tidy-allow wall-clock: this is the clock'
+    expect(broken(`${line}\n${line}`)).toEqual([])
+  })
+
   it('name one ban, and leave others standing', () => {
     expect(broken('// tidy-allow console: the last resort\nconst t = Date.now()')).toEqual(['wall-clock', 'exemption'])
   })

@@ -22,12 +22,12 @@ export function exemptionsIn(comments: readonly Commented[]): readonly Exemption
   )
 }
 
-/** Whether the ban is permitted at the line; marks the permission as used. */
+/** Whether the ban is permitted at the line; marks every permission that says so as used. */
 export function isExempt(exemptions: readonly Exemption[], ban: string, line: number): boolean {
-  const exemption = exemptions.find((candidate) => {
-    const distance = line - candidate.line
-    return candidate.ban === ban && candidate.reason !== '' && (distance === 0 || distance === 1)
+  const permitting = exemptions.filter((exemption) => {
+    const distance = line - exemption.line
+    return exemption.ban === ban && exemption.reason !== '' && (distance === 0 || distance === 1)
   })
-  if (exemption) exemption.used = true
-  return exemption !== undefined
+  for (const exemption of permitting) exemption.used = true
+  return permitting.length > 0
 }
