@@ -1,1 +1,3 @@
-export {}
+/** Posthaste over HTTP: serves the REST routes of contracts. */
+export { http } from './http.ts'
+export type { HttpOptions } from './options.ts'
