@@ -26,6 +26,7 @@ export {
   optional,
   readOptions,
   refuseOptions,
+  required,
 } from './options.ts'
 export {
   buildStack,
@@ -37,5 +38,6 @@ export {
   type StackEditor,
   type StackSlot,
 } from './stack.ts'
+export { sleep } from './sleep.ts'
 export { type TimerWheel, timerWheel } from './timer-wheel.ts'
 export { validateWith, validation } from './validation.ts'

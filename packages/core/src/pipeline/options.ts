@@ -6,6 +6,8 @@ export interface OptionSpec<T> {
   /** Completes the sentence "x must be …". */
   readonly expects: string
   accepts(value: unknown): boolean
+  /** Whether leaving it out is a mistake. Default: false. */
+  readonly required?: boolean
 }
 
 /** What a set of options may be. */
@@ -37,7 +39,9 @@ export function readOptions<S>(what: string, given: unknown, spec: OptionsSpec<S
   for (const name in spec.options) {
     const option = spec.options[name]
     const value = values[name]
-    if (value === undefined) settings[name] = option.fallback
+    if (value === undefined && option.required === true)
+      issues.push({ path: `${what}.${name}`, message: `is missing; it must be ${option.expects}` })
+    else if (value === undefined) settings[name] = option.fallback
     else if (option.accepts(value)) settings[name] = value as S[typeof name]
     else issues.push({ path: `${what}.${name}`, message: `must be ${option.expects}, not ${shown(value)}` })
   }
@@ -122,6 +126,11 @@ export function choiceOption<T extends string | number | boolean>(fallback: T, c
 /** An option that may be left out and is then undefined. */
 export function optional<T>(option: OptionSpec<T>): OptionSpec<T | undefined> {
   return { ...option, fallback: undefined }
+}
+
+/** An option that must be given. */
+export function required<T>(option: OptionSpec<T>): OptionSpec<T> {
+  return { ...option, required: true }
 }
 
 function within(value: unknown, { min, max }: Bounds): boolean {
