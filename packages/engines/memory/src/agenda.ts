@@ -15,56 +15,56 @@ const lookAgainMs = 60_000
 
 /** What is to happen when, with one timer for the earliest of it. Appointments outlive a stop and a new start. */
 export class Agenda {
-  private readonly appointments = new Heap<Appointment>((a, b) => a.atMs < b.atMs)
-  private clock: Clock | undefined
-  private timer: Timer | undefined
-  private timerAtMs = Number.POSITIVE_INFINITY
+  readonly #appointments = new Heap<Appointment>((a, b) => a.atMs < b.atMs)
+  #clock: Clock | undefined
+  #timer: Timer | undefined
+  #timerAtMs = Number.POSITIVE_INFINITY
 
   start(clock: Clock): void {
-    this.clock = clock
-    this.arm()
+    this.#clock = clock
+    this.#arm()
   }
 
   stop(): void {
-    this.disarm()
-    this.clock = undefined
+    this.#disarm()
+    this.#clock = undefined
   }
 
   /** Calls `keep` once it is `atMs`, never before. */
   add(atMs: number, keep: () => void): Appointment {
     const appointment = { atMs, keep }
-    this.appointments.push(appointment)
-    this.arm()
+    this.#appointments.push(appointment)
+    this.#arm()
     return appointment
   }
 
   remove(appointment: Appointment): void {
-    this.appointments.remove(appointment)
+    this.#appointments.remove(appointment)
   }
 
-  private arm(): void {
-    const next = this.appointments.peek()
-    if (this.clock === undefined || next === undefined || next.atMs >= this.timerAtMs) return
-    this.disarm()
-    const delayMs = Math.min(Math.max(0, next.atMs - this.clock.nowMs()), lookAgainMs)
-    this.timerAtMs = next.atMs
-    this.timer = this.clock.setTimer(delayMs, () => this.ring())
+  #arm(): void {
+    const next = this.#appointments.peek()
+    if (this.#clock === undefined || next === undefined || next.atMs >= this.#timerAtMs) return
+    this.#disarm()
+    const delayMs = Math.min(Math.max(0, next.atMs - this.#clock.nowMs()), lookAgainMs)
+    this.#timerAtMs = next.atMs
+    this.#timer = this.#clock.setTimer(delayMs, () => this.#ring())
   }
 
-  private disarm(): void {
-    this.timer?.cancel()
-    this.timer = undefined
-    this.timerAtMs = Number.POSITIVE_INFINITY
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerAtMs = Number.POSITIVE_INFINITY
   }
 
-  private ring(): void {
-    this.disarm()
+  #ring(): void {
+    this.#disarm()
     for (;;) {
-      const next = this.appointments.peek()
-      if (this.clock === undefined || next === undefined || next.atMs > this.clock.nowMs()) break
-      this.appointments.pop()
+      const next = this.#appointments.peek()
+      if (this.#clock === undefined || next === undefined || next.atMs > this.#clock.nowMs()) break
+      this.#appointments.pop()
       next.keep()
     }
-    this.arm()
+    this.#arm()
   }
 }

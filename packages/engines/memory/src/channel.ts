@@ -22,15 +22,15 @@ interface Scheduled {
 export class Channel {
   readonly spec: ChannelSpec
   readonly groups = new Map<string, Group>()
-  private readonly surroundings: ChannelSurroundings
+  readonly #surroundings: ChannelSurroundings
   /** By number, ascending: numbers only grow, and a map keeps the order of insertion. */
-  private readonly records = new Map<number, Stored>()
-  private readonly scheduled = new Map<string, Scheduled[]>()
-  private bytes = 0
+  readonly #records = new Map<number, Stored>()
+  readonly #scheduled = new Map<string, Scheduled[]>()
+  #bytes = 0
 
   constructor(spec: ChannelSpec, surroundings: ChannelSurroundings) {
     this.spec = spec
-    this.surroundings = surroundings
+    this.#surroundings = surroundings
   }
 
   // ── Groups ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -40,62 +40,63 @@ export class Channel {
    * else would ever take it.
    */
   addGroup(name: string, from: 'next' | 'earliest'): void {
-    const { agenda, wake } = this.surroundings
-    const group = new Group(name, { agenda, wake, settled: (stored) => this.settled(stored) })
+    const { agenda, wake } = this.#surroundings
+    const group = new Group(name, { agenda, wake, settled: (stored) => this.#settled(stored) })
     this.groups.set(name, group)
     if (from === 'next' && this.spec.kind === 'log') return
-    this.trim()
-    for (const stored of this.records.values()) if (stored.record.group === undefined) this.show(stored, group)
+    this.#trim()
+    for (const stored of this.#records.values()) if (stored.record.group === undefined) this.#show(stored, group)
   }
 
   // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Stores a record. One that is not due yet takes its place in the order when it is. */
   publish(record: OutgoingRecord): void {
-    const nowMs = this.surroundings.nowMs()
-    if (record.dueAtMs !== undefined && record.dueAtMs > nowMs) this.schedule(record, record.dueAtMs)
-    else this.append(record, nowMs)
+    const nowMs = this.#surroundings.nowMs()
+    if (record.dueAtMs !== undefined && record.dueAtMs > nowMs) this.#schedule(record, record.dueAtMs)
+    else this.#append(record, nowMs)
   }
 
-  private schedule(record: OutgoingRecord, dueAtMs: number): void {
-    const scheduled: Scheduled = { record, storedAtMs: this.surroundings.nowMs(), appointment: undefined }
-    scheduled.appointment = this.surroundings.agenda.add(dueAtMs, () => {
-      this.unschedule(scheduled)
-      this.append(record, scheduled.storedAtMs)
+  #schedule(record: OutgoingRecord, dueAtMs: number): void {
+    const scheduled: Scheduled = { record, storedAtMs: this.#surroundings.nowMs(), appointment: undefined }
+    scheduled.appointment = this.#surroundings.agenda.add(dueAtMs, () => {
+      this.#unschedule(scheduled)
+      this.#append(record, scheduled.storedAtMs)
     })
-    const same = this.scheduled.get(record.id)
-    if (same === undefined) this.scheduled.set(record.id, [scheduled])
+    const same = this.#scheduled.get(record.id)
+    if (same === undefined) this.#scheduled.set(record.id, [scheduled])
     else same.push(scheduled)
   }
 
-  private unschedule(scheduled: Scheduled): void {
+  #unschedule(scheduled: Scheduled): void {
     const { id } = scheduled.record
-    const others = this.scheduled.get(id)?.filter((one) => one !== scheduled) ?? []
-    if (others.length === 0) this.scheduled.delete(id)
-    else this.scheduled.set(id, others)
+    const others = this.#scheduled.get(id)?.filter((one) => one !== scheduled) ?? []
+    if (others.length === 0) this.#scheduled.delete(id)
+    else this.#scheduled.set(id, others)
   }
 
   /** Forgets what is scheduled under an id. @returns whether there was any */
   cancel(id: string): boolean {
-    const scheduled = this.scheduled.get(id)
+    const scheduled = this.#scheduled.get(id)
     if (scheduled === undefined) return false
-    this.scheduled.delete(id)
-    for (const { appointment } of scheduled) if (appointment !== undefined) this.surroundings.agenda.remove(appointment)
+    this.#scheduled.delete(id)
+    for (const { appointment } of scheduled)
+      if (appointment !== undefined) this.#surroundings.agenda.remove(appointment)
     return true
   }
 
-  private append(record: OutgoingRecord, storedAtMs: number): void {
-    const number = this.surroundings.nextNumber()
+  #append(record: OutgoingRecord, storedAtMs: number): void {
+    const number = this.#surroundings.nextNumber()
     const stored: Stored = { number, position: String(number), record, storedAtMs, neededBy: 0, entry: undefined }
-    this.records.set(number, stored)
-    this.bytes += record.body.byteLength
+    this.#records.set(number, stored)
+    this.#bytes += record.body.byteLength
     for (const group of this.groups.values()) {
-      if (record.group === undefined || record.group === group.name) this.show(stored, group)
+      if (record.group === undefined || record.group === group.name) this.#show(stored, group)
     }
-    if (this.spec.kind === 'log') this.trim()
+    if (this.spec.kind === 'log') this.#trim()
   }
 
-  private show(stored: Stored, group: Group): void {
+  #show(stored: Stored, group: Group): void {
     const entry = group.add(stored)
     if (this.spec.kind === 'queue') stored.entry = entry
   }
@@ -103,43 +104,43 @@ export class Channel {
   // ── Records go ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A group is done with a record; what nobody needs goes, unless retention keeps it. */
-  private settled(stored: Stored): void {
+  #settled(stored: Stored): void {
     stored.neededBy -= 1
     if (stored.neededBy > 0) return
     // What was addressed to one group is no part of the history that others may read later.
     const kept = this.spec.kind === 'log' && stored.record.group === undefined && keeps(this.spec.retention)
-    if (!kept) this.drop(stored)
+    if (!kept) this.#drop(stored)
   }
 
-  private drop(stored: Stored): void {
-    if (this.records.delete(stored.number)) this.bytes -= stored.record.body.byteLength
+  #drop(stored: Stored): void {
+    if (this.#records.delete(stored.number)) this.#bytes -= stored.record.body.byteLength
   }
 
   /** Drops, from the oldest on, what no group needs and retention does not keep. */
-  private trim(): void {
+  #trim(): void {
     if (this.spec.kind === 'queue') return
-    for (const stored of this.records.values()) {
-      if (stored.neededBy > 0 || this.retains(stored)) return
-      this.drop(stored)
+    for (const stored of this.#records.values()) {
+      if (stored.neededBy > 0 || this.#retains(stored)) return
+      this.#drop(stored)
     }
   }
 
-  private retains(stored: Stored): boolean {
+  #retains(stored: Stored): boolean {
     const { forMs = Number.POSITIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = this.spec.retention ?? {}
     if (!keeps(this.spec.retention)) return false
-    return stored.storedAtMs + forMs > this.surroundings.nowMs() && this.bytes <= bytesMax
+    return stored.storedAtMs + forMs > this.#surroundings.nowMs() && this.#bytes <= bytesMax
   }
 
   // ── Looking in ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The records after a position, oldest first. */
   *after(position: string | undefined): Generator<Stored> {
-    for (const stored of this.records.values()) if (position === undefined || stored.position > position) yield stored
+    for (const stored of this.#records.values()) if (position === undefined || stored.position > position) yield stored
   }
 
   /** Why a record cannot be taken out of a queue; undefined when it can. */
   obstacle(position: string): PosthasteError | undefined {
-    const stored = this.records.get(Number(position))
+    const stored = this.#records.get(Number(position))
     const what = `position ${position} of ${this.spec.name}`
     if (stored === undefined) return new PosthasteError('NOT_FOUND', `${what}: the record is gone`)
     if (stored.entry?.inFlight) return new PosthasteError('CONFLICT', `${what}: the record is being handled`)
@@ -148,16 +149,16 @@ export class Channel {
 
   /** Takes a record out of a queue, if nothing is in the way. */
   withdraw(position: string): void {
-    const stored = this.records.get(Number(position))
+    const stored = this.#records.get(Number(position))
     const [group] = this.groups.values()
     if (stored?.entry !== undefined) group?.withdraw(stored.entry)
-    else if (stored !== undefined) this.drop(stored)
+    else if (stored !== undefined) this.#drop(stored)
   }
 
   /** How many records that are not due yet a group will see. */
   scheduledFor(group: string): number {
     let count = 0
-    for (const same of this.scheduled.values()) {
+    for (const same of this.#scheduled.values()) {
       for (const { record } of same) if (record.group === undefined || record.group === group) count += 1
     }
     return count

@@ -54,70 +54,70 @@ class MemoryEngine implements Engine {
   readonly scheduling: Scheduling
   readonly browsing: Browsing
   readonly lag: LagReading
-  private readonly state: State
-  private readonly clock: Clock | undefined
-  private session: Session | undefined
+  readonly #state: State
+  readonly #clock: Clock | undefined
+  #session: Session | undefined
 
   constructor(state: State, clock: Clock | undefined) {
-    this.state = state
-    this.clock = clock
-    this.scheduling = { cancel: async (channel, id) => this.channelOf(channel).cancel(id) }
-    this.browsing = browsing((channel) => this.channelOf(channel), state)
-    this.lag = { lag: async (channel, group) => this.lagOf(channel, group) }
+    this.#state = state
+    this.#clock = clock
+    this.scheduling = { cancel: async (channel, id) => this.#channelOf(channel).cancel(id) }
+    this.browsing = browsing((channel) => this.#channelOf(channel), state)
+    this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }
 
   async open(host: EngineHost): Promise<void> {
-    if (this.session !== undefined)
+    if (this.#session !== undefined)
       throw new PosthasteError('FAILED_PRECONDITION', 'memory engine: it was opened before')
-    const session = { clock: this.clock ?? host.clock, log: host.log, instance: host.instance }
-    this.state.attach(session)
-    this.session = session
+    const session = { clock: this.#clock ?? host.clock, log: host.log, instance: host.instance }
+    this.#state.attach(session)
+    this.#session = session
     host.onState('connected')
   }
 
   async declare(topology: Topology): Promise<TopologyReport> {
-    this.current()
-    return declare(topology, this.state)
+    this.#current()
+    return declare(topology, this.#state)
   }
 
   async publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
-    this.current()
-    return records.map((record) => this.state.publish(record))
+    this.#current()
+    return records.map((record) => this.#state.publish(record))
   }
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
-    const group = this.groupOf(spec.channel, spec.group)
+    const group = this.#groupOf(spec.channel, spec.group)
     const member = new Member(spec.member, sink)
     group.members.push(member)
-    return new Subscription(group, member, this.state)
+    return new Subscription(group, member, this.#state)
   }
 
   async close(): Promise<void> {
-    if (this.session !== undefined && this.state.isOpenFor(this.session)) this.state.detach('handBack')
+    if (this.#session !== undefined && this.#state.isOpenFor(this.#session)) this.#state.detach('handBack')
   }
 
-  private current(): Session {
-    const { session } = this
+  #current(): Session {
+    const session = this.#session
     if (session === undefined) throw new PosthasteError('ENGINE_CLOSED', 'memory engine: it is not open yet')
-    if (!this.state.isOpenFor(session)) throw new PosthasteError('ENGINE_CLOSED', 'memory engine: it is closed')
+    if (!this.#state.isOpenFor(session)) throw new PosthasteError('ENGINE_CLOSED', 'memory engine: it is closed')
     return session
   }
 
-  private channelOf(name: string): Channel {
-    this.current()
-    const channel = this.state.channels.get(name)
+  #channelOf(name: string): Channel {
+    this.#current()
+    const channel = this.#state.channels.get(name)
     if (channel === undefined) throw new PosthasteError('NOT_FOUND', `channel ${name}: it is not declared`)
     return channel
   }
 
-  private groupOf(channel: string, name: string): Group {
-    const group = this.channelOf(channel).groups.get(name)
+  #groupOf(channel: string, name: string): Group {
+    const group = this.#channelOf(channel).groups.get(name)
     if (group === undefined) throw new PosthasteError('NOT_FOUND', `group ${name} of ${channel}: it is not declared`)
     return group
   }
 
-  private async lagOf(channel: string, name: string): Promise<Lag> {
-    const figures = this.groupOf(channel, name).figures()
-    return { ...figures, waiting: figures.waiting + this.channelOf(channel).scheduledFor(name) }
+  async #lagOf(channel: string, name: string): Promise<Lag> {
+    const figures = this.#groupOf(channel, name).figures()
+    return { ...figures, waiting: figures.waiting + this.#channelOf(channel).scheduledFor(name) }
   }
 }

@@ -32,23 +32,23 @@ const vanished: Return = { countsAttempt: true, holdKey: false, visibleAtMs: und
 export class Group {
   readonly name: string
   readonly members: Member[] = []
-  private readonly surroundings: GroupSurroundings
-  private readonly lanes = new Map<string | undefined, Lane>()
-  private readonly turns = new Heap<Lane>((a, b) => a.turn < b.turn)
+  readonly #surroundings: GroupSurroundings
+  readonly #lanes = new Map<string | undefined, Lane>()
+  readonly #turns = new Heap<Lane>((a, b) => a.turn < b.turn)
   /** Lanes whose owner had no credit when their turn came. */
-  private readonly starved = new Map<Member, Set<Lane>>()
+  readonly #starved = new Map<Member, Set<Lane>>()
   /** The credit of all members together. */
-  private credit = 0
-  private nextMember = 0
+  #credit = 0
+  #nextMember = 0
   /** Records not settled yet. */
-  private unsettled = 0
+  #unsettled = 0
   /** Of these, how many wait for their time. */
-  private waiting = 0
-  private inFlight = 0
+  #waiting = 0
+  #inFlight = 0
 
   constructor(name: string, surroundings: GroupSurroundings) {
     this.name = name
-    this.surroundings = surroundings
+    this.#surroundings = surroundings
   }
 
   // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,38 +57,38 @@ export class Group {
   add(stored: Stored): Entry {
     const entry = { stored, attempts: 0, appointment: undefined, inFlight: false }
     stored.neededBy += 1
-    this.unsettled += 1
-    this.enter(entry)
+    this.#unsettled += 1
+    this.#enter(entry)
     return entry
   }
 
-  private enter(entry: Entry): void {
-    const lane = this.laneOf(entry)
+  #enter(entry: Entry): void {
+    const lane = this.#laneOf(entry)
     lane.ready.push(entry)
-    this.offer(lane)
+    this.#offer(lane)
   }
 
-  private wait(entry: Entry, untilMs: number): void {
-    this.waiting += 1
-    entry.appointment = this.surroundings.agenda.add(untilMs, () => {
-      this.endWait(entry)
-      this.enter(entry)
+  #wait(entry: Entry, untilMs: number): void {
+    this.#waiting += 1
+    entry.appointment = this.#surroundings.agenda.add(untilMs, () => {
+      this.#endWait(entry)
+      this.#enter(entry)
     })
   }
 
-  private endWait(entry: Entry): void {
+  #endWait(entry: Entry): void {
     entry.appointment = undefined
-    this.waiting -= 1
+    this.#waiting -= 1
   }
 
   // ── Members come and go ───────────────────────────────────────────────────────────────────────────────────────────
 
   grant(member: Member, credit: number): void {
     member.credit += credit
-    this.credit += credit
-    for (const lane of this.starved.get(member) ?? []) this.offer(lane)
-    this.starved.delete(member)
-    this.surroundings.wake(this)
+    this.#credit += credit
+    for (const lane of this.#starved.get(member) ?? []) this.#offer(lane)
+    this.#starved.delete(member)
+    this.#surroundings.wake(this)
   }
 
   /** Takes a member out and its deliveries back; `vanished` counts them as attempts. */
@@ -96,8 +96,8 @@ export class Group {
     if (!member.active) return
     member.active = false
     this.members.splice(this.members.indexOf(member), 1)
-    this.credit -= member.credit
-    this.starved.delete(member)
+    this.#credit -= member.credit
+    this.#starved.delete(member)
     for (const tag of [...member.inFlight.keys()]) this.release(member, tag, how === 'vanished' ? vanished : handBack)
   }
 
@@ -105,20 +105,20 @@ export class Group {
 
   /** Hot path: hands over what credit allows, lane by lane, and delivers one batch to each member. */
   dispatch(failed: (member: Member, thrown: unknown) => void): void {
-    while (this.credit > 0) {
-      const lane = this.turns.pop()
+    while (this.#credit > 0) {
+      const lane = this.#turns.pop()
       if (lane === undefined) break
       lane.queued = false
       const entry = lane.next()
       if (entry === undefined) continue
-      const member = lane.owner ?? this.memberWithCredit()
+      const member = lane.owner ?? this.#memberWithCredit()
       if (member.credit === 0) {
-        this.starve(lane, member)
+        this.#starve(lane, member)
         continue
       }
       lane.ready.pop()
-      this.handOver(entry, lane, member)
-      this.offer(lane)
+      this.#handOver(entry, lane, member)
+      this.#offer(lane)
     }
     for (const member of [...this.members]) {
       try {
@@ -129,26 +129,26 @@ export class Group {
     }
   }
 
-  private starve(lane: Lane, owner: Member): void {
-    const others = this.starved.get(owner)
-    if (others === undefined) this.starved.set(owner, new Set([lane]))
+  #starve(lane: Lane, owner: Member): void {
+    const others = this.#starved.get(owner)
+    if (others === undefined) this.#starved.set(owner, new Set([lane]))
     else others.add(lane)
   }
 
-  private handOver(entry: Entry, lane: Lane, member: Member): void {
+  #handOver(entry: Entry, lane: Lane, member: Member): void {
     lane.inFlight += 1
     if (lane.key !== undefined) lane.owner = member
     entry.inFlight = true
-    this.inFlight += 1
-    this.credit -= 1
+    this.#inFlight += 1
+    this.#credit -= 1
     member.take(entry)
   }
 
   /** The members in turn, but for those without credit. Somebody has some. */
-  private memberWithCredit(): Member {
+  #memberWithCredit(): Member {
     for (;;) {
-      this.nextMember = (this.nextMember + 1) % this.members.length
-      const member = this.members[this.nextMember] as Member
+      this.#nextMember = (this.#nextMember + 1) % this.members.length
+      const member = this.members[this.#nextMember] as Member
       if (member.credit > 0) return member
     }
   }
@@ -159,11 +159,11 @@ export class Group {
   acknowledge(member: Member, tag: DeliveryTag): boolean {
     const entry = member.inFlight.get(tag)
     if (entry === undefined) return false
-    const lane = this.laneOf(entry)
+    const lane = this.#laneOf(entry)
     lane.unhold(entry)
-    this.takeBack(member, tag, entry)
-    this.vacate(lane)
-    this.forget(entry)
+    this.#takeBack(member, tag, entry)
+    this.#vacate(lane)
+    this.#forget(entry)
     return true
   }
 
@@ -171,78 +171,78 @@ export class Group {
   release(member: Member, tag: DeliveryTag, how: Return): boolean {
     const entry = member.inFlight.get(tag)
     if (entry === undefined) return false
-    const lane = this.laneOf(entry)
+    const lane = this.#laneOf(entry)
     if (how.countsAttempt) entry.attempts += 1
     if (how.holdKey) lane.hold(entry)
-    this.takeBack(member, tag, entry)
+    this.#takeBack(member, tag, entry)
     if (how.visibleAtMs === undefined) lane.ready.push(entry)
-    else this.wait(entry, how.visibleAtMs)
-    this.vacate(lane)
+    else this.#wait(entry, how.visibleAtMs)
+    this.#vacate(lane)
     return true
   }
 
   /** Takes out a record that is not in flight. */
   withdraw(entry: Entry): void {
-    const lane = this.laneOf(entry)
+    const lane = this.#laneOf(entry)
     if (entry.appointment === undefined) {
       lane.ready.remove(entry)
     } else {
-      this.surroundings.agenda.remove(entry.appointment)
-      this.endWait(entry)
+      this.#surroundings.agenda.remove(entry.appointment)
+      this.#endWait(entry)
     }
     lane.unhold(entry)
-    this.vacate(lane)
-    this.forget(entry)
+    this.#vacate(lane)
+    this.#forget(entry)
   }
 
-  private takeBack(member: Member, tag: DeliveryTag, entry: Entry): void {
+  #takeBack(member: Member, tag: DeliveryTag, entry: Entry): void {
     member.inFlight.delete(tag)
     entry.inFlight = false
-    this.inFlight -= 1
-    const lane = this.laneOf(entry)
+    this.#inFlight -= 1
+    const lane = this.#laneOf(entry)
     lane.inFlight -= 1
     if (lane.inFlight === 0) lane.owner = undefined
   }
 
-  private forget(entry: Entry): void {
-    this.unsettled -= 1
-    this.surroundings.settled(entry.stored)
+  #forget(entry: Entry): void {
+    this.#unsettled -= 1
+    this.#surroundings.settled(entry.stored)
   }
 
   // ── Lanes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private laneOf(entry: Entry): Lane {
+  #laneOf(entry: Entry): Lane {
     const { key } = entry.stored.record
-    let lane = this.lanes.get(key)
+    let lane = this.#lanes.get(key)
     if (lane === undefined) {
       lane = new Lane(key)
-      this.lanes.set(key, lane)
+      this.#lanes.set(key, lane)
     }
     return lane
   }
 
   /** Something ended in a lane: it goes on, or away. */
-  private vacate(lane: Lane): void {
-    if (lane.idle) this.lanes.delete(lane.key)
-    else this.offer(lane)
+  #vacate(lane: Lane): void {
+    if (lane.idle) this.#lanes.delete(lane.key)
+    else this.#offer(lane)
   }
 
   /** Queues a lane that has something to hand over. */
-  private offer(lane: Lane): void {
+  #offer(lane: Lane): void {
     if (lane.queued) return
     const entry = lane.next()
     if (entry === undefined) return
     lane.queued = true
     lane.turn = entry.stored.number
-    this.turns.push(lane)
-    this.surroundings.wake(this)
+    this.#turns.push(lane)
+    this.#surroundings.wake(this)
   }
 
   // ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   figures(): { readonly ready: number; readonly waiting: number; readonly inFlight: number } {
-    let waiting = this.waiting
-    for (const lane of this.lanes.values()) waiting += lane.waitingCount()
-    return { ready: this.unsettled - waiting, waiting, inFlight: this.inFlight }
+    let waiting = this.#waiting
+    for (const lane of this.#lanes.values()) waiting += lane.waitingCount()
+    return { ready: this.#unsettled - waiting, waiting, inFlight: this.#inFlight }
   }
 }

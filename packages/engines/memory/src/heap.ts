@@ -1,57 +1,58 @@
 /** A binary heap: cheap access to the first of many items whose order is known only pairwise. */
 export class Heap<T> implements Iterable<T> {
-  private readonly items: T[] = []
-  private readonly before: (a: T, b: T) => boolean
+  readonly #items: T[] = []
+  readonly #before: (a: T, b: T) => boolean
 
   /** `before` tells whether `a` comes out earlier than `b`; it must not change for an item while that is in the heap. */
   constructor(before: (a: T, b: T) => boolean) {
-    this.before = before
+    this.#before = before
   }
 
   get size(): number {
-    return this.items.length
+    return this.#items.length
   }
 
   /** The first item, left in place. */
   peek(): T | undefined {
-    return this.items[0]
+    return this.#items[0]
   }
 
   push(item: T): void {
-    this.items.push(item)
-    this.rise(this.items.length - 1)
+    this.#items.push(item)
+    this.#rise(this.#items.length - 1)
   }
 
   /** Takes the first item out. */
   pop(): T | undefined {
-    const first = this.items[0]
-    const last = this.items.pop()
-    if (last !== undefined && this.items.length > 0) this.replace(0, last)
+    const first = this.#items[0]
+    const last = this.#items.pop()
+    if (last !== undefined && this.#items.length > 0) this.#replace(0, last)
     return first
   }
 
   /** Takes an item out wherever it is, in linear time. */
   remove(item: T): boolean {
-    const at = this.items.indexOf(item)
+    const at = this.#items.indexOf(item)
     if (at < 0) return false
-    const last = this.items.pop() as T
-    if (at < this.items.length) this.replace(at, last)
+    const last = this.#items.pop() as T
+    if (at < this.#items.length) this.#replace(at, last)
     return true
   }
 
   /** Every item, in no particular order. */
   [Symbol.iterator](): Iterator<T> {
-    return this.items.values()
+    return this.#items.values()
   }
 
-  private replace(at: number, item: T): void {
-    this.items[at] = item
-    this.rise(at)
-    this.sink(at)
+  #replace(at: number, item: T): void {
+    this.#items[at] = item
+    this.#rise(at)
+    this.#sink(at)
   }
 
-  private rise(from: number): void {
-    const { items, before } = this
+  #rise(from: number): void {
+    const items = this.#items
+    const before = this.#before
     const item = items[from] as T
     let at = from
     while (at > 0) {
@@ -63,8 +64,9 @@ export class Heap<T> implements Iterable<T> {
     items[at] = item
   }
 
-  private sink(from: number): void {
-    const { items, before } = this
+  #sink(from: number): void {
+    const items = this.#items
+    const before = this.#before
     const item = items[from] as T
     let at = from
     for (;;) {

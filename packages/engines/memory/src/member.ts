@@ -9,8 +9,8 @@ export class Member {
   credit = 0
   /** Whether it is still in the group. */
   active = true
-  private batch: Delivery[] = []
-  private lastTag: DeliveryTag = 0
+  #batch: Delivery[] = []
+  #lastTag: DeliveryTag = 0
 
   constructor(name: string, sink: DeliverySink) {
     this.name = name
@@ -20,17 +20,17 @@ export class Member {
   /** Hot path: puts a record into the batch that `flush` delivers. */
   take(entry: Entry): void {
     const { record, storedAtMs, position } = entry.stored
-    const tag = ++this.lastTag
+    const tag = ++this.#lastTag
     this.credit -= 1
     this.inFlight.set(tag, entry)
-    this.batch.push({ tag, record, attempt: entry.attempts + 1, storedAtMs, position })
+    this.#batch.push({ tag, record, attempt: entry.attempts + 1, storedAtMs, position })
   }
 
   /** Delivers what was taken, unless the member left meanwhile. */
   flush(): void {
-    if (this.batch.length === 0) return
-    const { batch } = this
-    this.batch = []
+    if (this.#batch.length === 0) return
+    const batch = this.#batch
+    this.#batch = []
     if (this.active) this.sink.deliver(batch)
   }
 }

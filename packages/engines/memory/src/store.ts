@@ -38,51 +38,51 @@ const firstNumber = 1_000_000_000_000_000
 /** The state behind {@link MemoryStore}: channels, what is due when, and which groups have something to do. */
 export class State implements MemoryStore {
   readonly channels = new Map<string, Channel>()
-  private readonly agenda = new Agenda()
-  private readonly awake = new Set<Group>()
-  private session: Session | undefined
-  private lastNumber = firstNumber
+  readonly #agenda = new Agenda()
+  readonly #awake = new Set<Group>()
+  #session: Session | undefined
+  #lastNumber = firstNumber
 
   // ── Life cycle ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   attach(session: Session): void {
-    if (this.session !== undefined) {
-      throw new PosthasteError('ENGINE_LOCKED', `memory store: ${this.session.instance} has it open`, {
+    if (this.#session !== undefined) {
+      throw new PosthasteError('ENGINE_LOCKED', `memory store: ${this.#session.instance} has it open`, {
         remedy: 'Close the engine that uses the store, or give each engine a store of its own.',
       })
     }
-    this.session = session
-    this.agenda.start(session.clock)
+    this.#session = session
+    this.#agenda.start(session.clock)
   }
 
   isOpenFor(session: Session): boolean {
-    return this.session === session
+    return this.#session === session
   }
 
   /** Ends a session; every member leaves its group. */
   detach(how: 'handBack' | 'vanished'): void {
-    this.agenda.stop()
-    for (const group of this.groups()) for (const member of [...group.members]) group.leave(member, how)
-    this.session = undefined
+    this.#agenda.stop()
+    for (const group of this.#groups()) for (const member of [...group.members]) group.leave(member, how)
+    this.#session = undefined
   }
 
   crash(): void {
-    if (this.session !== undefined) this.detach('vanished')
+    if (this.#session !== undefined) this.detach('vanished')
   }
 
-  private *groups(): Generator<Group> {
+  *#groups(): Generator<Group> {
     for (const channel of this.channels.values()) yield* channel.groups.values()
   }
 
   // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   addChannel(spec: ChannelSpec): void {
-    const { agenda } = this
+    const agenda = this.#agenda
     const channel = new Channel(spec, {
       agenda,
-      wake: (group) => this.wake(group),
+      wake: (group) => this.#wake(group),
       nowMs: () => this.nowMs(),
-      nextNumber: () => ++this.lastNumber,
+      nextNumber: () => ++this.#lastNumber,
     })
     this.channels.set(spec.name, channel)
   }
@@ -107,27 +107,27 @@ export class State implements MemoryStore {
 
   /** The engine's time; a store that nobody has open stands still. */
   nowMs(): number {
-    return this.session?.clock.nowMs() ?? Number.NEGATIVE_INFINITY
+    return this.#session?.clock.nowMs() ?? Number.NEGATIVE_INFINITY
   }
 
   // ── Hand-over ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Has the group dispatch in a microtask, so that nothing is delivered inside of a call into the engine. */
-  private wake(group: Group): void {
-    if (this.awake.size === 0) queueMicrotask(() => this.dispatch())
-    this.awake.add(group)
+  #wake(group: Group): void {
+    if (this.#awake.size === 0) queueMicrotask(() => this.#dispatch())
+    this.#awake.add(group)
   }
 
-  private dispatch(): void {
-    const groups = [...this.awake]
-    this.awake.clear()
-    for (const group of groups) group.dispatch((member, thrown) => this.evict({ group, member, thrown }))
+  #dispatch(): void {
+    const groups = [...this.#awake]
+    this.#awake.clear()
+    for (const group of groups) group.dispatch((member, thrown) => this.#evict({ group, member, thrown }))
   }
 
   /** A sink must not throw; the member of one that does is treated as vanished. */
-  private evict({ group, member, thrown }: { group: Group; member: Member; thrown: unknown }): void {
+  #evict({ group, member, thrown }: { group: Group; member: Member; thrown: unknown }): void {
     const cause = PosthasteError.from(thrown, 'INTERNAL', `member ${member.name}: its sink threw`)
-    this.session?.log.error('a sink threw, its subscription ends', { member: member.name, cause })
+    this.#session?.log.error('a sink threw, its subscription ends', { member: member.name, cause })
     group.leave(member, 'vanished')
     member.sink.closed(cause)
   }

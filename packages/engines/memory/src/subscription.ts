@@ -14,45 +14,45 @@ import type { State } from './store.ts'
 
 /** A member of a group, as the core sees it. */
 export class Subscription implements EngineSubscription {
-  private readonly group: Group
-  private readonly member: Member
-  private readonly state: State
+  readonly #group: Group
+  readonly #member: Member
+  readonly #state: State
 
   constructor(group: Group, member: Member, state: State) {
-    this.group = group
-    this.member = member
-    this.state = state
+    this.#group = group
+    this.#member = member
+    this.#state = state
   }
 
   grant(credit: number): void {
-    if (this.member.active && credit > 0) this.group.grant(this.member, credit)
+    if (this.#member.active && credit > 0) this.#group.grant(this.#member, credit)
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     return batch.map((settlement) =>
-      settlement.kind === 'ack' ? this.ack(settlement.tag, settlement.publish) : this.release(settlement),
+      settlement.kind === 'ack' ? this.#ack(settlement.tag, settlement.publish) : this.#release(settlement),
     )
   }
 
   /** One step: what cannot be published leaves the delivery as it is. */
-  private ack(tag: DeliveryTag, publish: readonly OutgoingRecord[] | undefined): Outcome {
-    if (!this.member.inFlight.has(tag)) return this.lost(tag)
+  #ack(tag: DeliveryTag, publish: readonly OutgoingRecord[] | undefined): Outcome {
+    if (!this.#member.inFlight.has(tag)) return this.#lost(tag)
     if (publish !== undefined) {
-      const published = this.state.publishTogether(publish)
+      const published = this.#state.publishTogether(publish)
       if (!published.ok) return published
     }
-    this.group.acknowledge(this.member, tag)
+    this.#group.acknowledge(this.#member, tag)
     return succeeded
   }
 
-  private release({ tag, countsAttempt, holdKey = false, visibleAtMs }: ReleaseSettlement): Outcome {
-    const waits = visibleAtMs !== undefined && visibleAtMs > this.state.nowMs()
+  #release({ tag, countsAttempt, holdKey = false, visibleAtMs }: ReleaseSettlement): Outcome {
+    const waits = visibleAtMs !== undefined && visibleAtMs > this.#state.nowMs()
     const how = { countsAttempt, holdKey, visibleAtMs: waits ? visibleAtMs : undefined }
-    return this.group.release(this.member, tag, how) ? succeeded : this.lost(tag)
+    return this.#group.release(this.#member, tag, how) ? succeeded : this.#lost(tag)
   }
 
-  private lost(tag: DeliveryTag): Outcome {
-    const message = `delivery ${tag} of ${this.member.name} in ${this.group.name}: settled or given back before`
+  #lost(tag: DeliveryTag): Outcome {
+    const message = `delivery ${tag} of ${this.#member.name} in ${this.#group.name}: settled or given back before`
     return { ok: false, error: new PosthasteError('DELIVERY_LOST', message) }
   }
 
@@ -60,6 +60,6 @@ export class Subscription implements EngineSubscription {
   async extend(): Promise<void> {}
 
   async stop(): Promise<void> {
-    this.group.leave(this.member, 'handBack')
+    this.#group.leave(this.#member, 'handBack')
   }
 }
