@@ -1,0 +1,78 @@
+import type { EngineSubscription, Outcome, Settlement } from '@posthaste/contracts'
+import { succeeded } from '@posthaste/contracts'
+import { deliveryLost } from './errors.ts'
+import type { Group } from './group/group.ts'
+import type { Member } from './group/member.ts'
+import type { Publisher } from './publisher.ts'
+import type { Committer } from './storage/committer.ts'
+
+/** What a subscription needs from the engine. */
+export interface ConsumerContext {
+  readonly committer: Committer
+  readonly publisher: Publisher
+}
+
+/** A member's subscription, as the core sees it. */
+export class Consumer implements EngineSubscription {
+  readonly #group: Group
+  readonly #member: Member
+  readonly #context: ConsumerContext
+  #stopped: Promise<void> | undefined
+
+  constructor(group: Group, member: Member, context: ConsumerContext) {
+    this.#group = group
+    this.#member = member
+    this.#context = context
+    group.join(member)
+  }
+
+  grant(credit: number): void {
+    if (this.#stopped !== undefined || !(credit > 0)) return
+    this.#member.credit += credit
+    this.#group.schedule()
+  }
+
+  settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    const outcomes = new Array<Outcome>(batch.length)
+    for (let i = 0; i < batch.length; i++) outcomes[i] = this.#settleOne(batch[i]!)
+    return this.#whenDurable(outcomes)
+  }
+
+  /** What is in a member's hands stays there while the process lives. */
+  async extend(): Promise<void> {}
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#group.leave(this.#member)
+    if (this.#context.committer.failure === undefined) await this.#context.committer.flushed()
+  }
+
+  #settleOne(settlement: Settlement): Outcome {
+    const delivery = this.#member.peek(settlement.tag)
+    if (delivery === undefined) return deliveryLost
+    if (settlement.kind === 'ack' && settlement.publish !== undefined) {
+      const published = this.#context.publisher.takeAllOrNone(settlement.publish)
+      if (!published.ok) return published
+    }
+    this.#member.take(settlement.tag)
+    if (settlement.kind === 'ack') this.#group.ack(delivery)
+    else this.#group.release(delivery, settlement)
+    return succeeded
+  }
+
+  #whenDurable(outcomes: Outcome[]): Promise<readonly Outcome[]> {
+    return new Promise((resolve) => {
+      this.#context.committer.wait((failure) => {
+        resolve(
+          failure === undefined
+            ? outcomes
+            : outcomes.map((outcome) => (outcome.ok ? { ok: false, error: failure } : outcome)),
+        )
+      })
+    })
+  }
+}

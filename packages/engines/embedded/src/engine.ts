@@ -1,0 +1,247 @@
+import {
+  type DeliverySink,
+  type Engine,
+  type EngineHost,
+  type EngineSubscription,
+  type LagReading,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  type SubscriptionSpec,
+  type Topology,
+  type TopologyReport,
+} from '@posthaste/contracts'
+import { Browser } from './browser.ts'
+import { Consumer } from './consumer.ts'
+import { notOpen } from './errors.ts'
+import { capabilities } from './features.ts'
+import type { Group } from './group/group.ts'
+import type { FullGroup } from './group/group-context.ts'
+import { Member } from './group/member.ts'
+import type { ChannelLog } from './log/channel-log.ts'
+import { RecentBlocks } from './log/recent-blocks.ts'
+import type { EmbeddedOptions } from './options.ts'
+import { Publisher } from './publisher.ts'
+import { Scheduler } from './scheduler.ts'
+import { Committer, type Participant } from './storage/committer.ts'
+import { offsetKey } from './storage/keys.ts'
+import { releaseOwnership, takeOwnership } from './storage/owner.ts'
+import { Store, type Transaction } from './storage/store.ts'
+import { Registry } from './topology.ts'
+
+/** Memory for the newest blocks, over all channels. */
+const recentBytesMax = 32 * 1024 * 1024
+
+/** What an open engine consists of. */
+interface Opened {
+  readonly host: EngineHost
+  readonly store: Store
+  readonly committer: Committer
+  readonly registry: Registry
+  readonly scheduler: Scheduler
+  readonly publisher: Publisher
+  readonly browser: Browser
+  readonly members: Map<Member, Group>
+}
+
+/**
+ * The embedded durable engine: everything in one LMDB environment, changed in one transaction at a time, owned by one
+ * process. State is kept in memory and is ahead of the disk by what the next transaction brings; whoever waits for
+ * durability waits for that.
+ */
+export class EmbeddedEngine implements Engine {
+  readonly name = 'embedded'
+  readonly capabilities = capabilities
+  readonly #options: EmbeddedOptions
+  #opened: Opened | undefined
+
+  constructor(options: EmbeddedOptions) {
+    this.#options = options
+  }
+
+  async open(host: EngineHost): Promise<void> {
+    if (this.#opened !== undefined) return
+    const store = openStore(this.#options.dir)
+    try {
+      this.#opened = this.#assemble(host, store)
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+    host.onState('connected')
+  }
+
+  #assemble(host: EngineHost, store: Store): Opened {
+    const boot = takeOwnership(store, this.#options.dir)
+    const { clock } = host
+    const members = new Map<Member, Group>()
+    const committer = new Committer(store, clock, (failure) => this.#onFailure(failure))
+    const damage = new DamageReport(host, committer)
+    const registry = new Registry({
+      store,
+      committer,
+      clock,
+      nowMs: () => clock.nowMs(),
+      recent: new RecentBlocks(recentBytesMax),
+      failed: () => committer.failure !== undefined,
+      onDamaged: (log, offset) => damage.report(log, offset, undefined),
+      onDamagedBlock: (log, first, bytes) => damage.report(log, first, bytes),
+      onFull: (full) => reportFull(host, full),
+    })
+    const scheduler = new Scheduler({
+      store,
+      committer,
+      clock,
+      boot,
+      target: (id) => registry.logOf(id),
+      targetOf: (channel) => registry.channels.get(channel)?.log,
+      onDamaged: (key, row) => damage.reportScheduled(key, row),
+    })
+    const publisher = new Publisher(registry, scheduler, clock)
+    const browser = new Browser(registry, publisher, committer)
+    return { host, store, committer, registry, scheduler, publisher, browser, members }
+  }
+
+  async declare(topology: Topology): Promise<TopologyReport> {
+    return this.#running().registry.declare(topology)
+  }
+
+  publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    const opened = this.#opened
+    if (opened === undefined) return Promise.reject(notOpen())
+    const { committer } = opened
+    if (committer.failure !== undefined) return Promise.resolve(allFailed(records.length, committer.failure))
+    const outcomes = opened.publisher.takeAll(records)
+    return new Promise((resolve) => {
+      committer.wait((failure) => resolve(failure === undefined ? outcomes : allFailed(records.length, failure)))
+    })
+  }
+
+  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
+    const { registry, members, committer, publisher } = this.#running()
+    const group = registry.channels.get(spec.channel)?.groups.get(spec.group)?.group
+    if (group === undefined)
+      throw new PosthasteError('NOT_FOUND', `no group '${spec.group}' is declared on '${spec.channel}'`)
+    const member = new Member(spec.member, sink)
+    members.set(member, group)
+    return new Consumer(group, member, { committer, publisher })
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened
+    if (opened === undefined) return
+    this.#opened = undefined
+    for (const [member, group] of opened.members) group.leave(member)
+    opened.scheduler.close()
+    opened.registry.close()
+    if (opened.committer.failure === undefined) {
+      opened.committer.join(lastWill)
+      await opened.committer.flushed()
+    }
+    await opened.store.close()
+  }
+
+  readonly scheduling = {
+    cancel: async (channel: string, id: string): Promise<boolean> => this.#running().scheduler.cancel(channel, id),
+  }
+
+  readonly browsing = {
+    browse: async (query: Parameters<Browser['browse']>[0]) => this.#running().browser.browse(query),
+    move: async (channel: string, moves: Parameters<Browser['move']>[1]) =>
+      this.#running().browser.move(channel, moves),
+  }
+
+  readonly lag: LagReading = {
+    lag: async (channel, group) => {
+      const found = this.#running().registry.channels.get(channel)?.groups.get(group)
+      if (found === undefined) throw new PosthasteError('NOT_FOUND', `no group '${group}' is declared on '${channel}'`)
+      return found.group.lag()
+    },
+  }
+
+  /** @throws ENGINE_CLOSED ENGINE_WRITE_FAILED */
+  #running(): Opened {
+    if (this.#opened === undefined) throw notOpen()
+    const { failure } = this.#opened.committer
+    if (failure !== undefined) throw failure
+    return this.#opened
+  }
+
+  #onFailure(failure: PosthasteError): void {
+    const opened = this.#opened
+    if (opened === undefined) return
+    opened.host.log.error('the embedded engine stops: a write failed', { cause: failure.message })
+    opened.host.onState('lost', failure)
+    for (const member of opened.members.keys()) member.closed(failure)
+    opened.members.clear()
+  }
+}
+
+function openStore(dir: string): Store {
+  try {
+    return new Store(dir)
+  } catch (cause) {
+    throw PosthasteError.from(cause, 'UNAVAILABLE', `the data directory ${dir} cannot be opened`)
+  }
+}
+
+function allFailed(count: number, error: PosthasteError): readonly Outcome[] {
+  return new Array<Outcome>(count).fill({ ok: false, error })
+}
+
+function reportFull(host: EngineHost, { channel, group, held }: FullGroup): void {
+  const message = `group '${group}' of '${channel}' holds ${held} unsettled records and reads no more for now`
+  const remedy = 'Settle or dead-letter what it holds: look at the handlers that fail.'
+  host.log.warn(message, { channel, group, held })
+  host.onState('degraded', new PosthasteError('OVERLOADED', message, { remedy }))
+}
+
+/** The last transaction of an orderly end. */
+const lastWill: Participant = {
+  write: (tx: Transaction) => releaseOwnership(tx),
+  committed: () => {},
+}
+
+/** Tells of damaged records, and keeps their bytes for whoever repairs. */
+class DamageReport implements Participant {
+  readonly #host: EngineHost
+  readonly #committer: Committer
+  #rows: { key: Buffer; bytes: Buffer }[] = []
+
+  constructor(host: EngineHost, committer: Committer) {
+    this.#host = host
+    this.#committer = committer
+  }
+
+  report(log: ChannelLog, offset: number, block: Buffer | undefined): void {
+    const what = block === undefined ? 'record' : 'block'
+    const bytes = block ?? log.rawBlockOf(offset)
+    this.#tell(`a ${what} of '${log.name}' at offset ${offset} is damaged and was quarantined`, {
+      channel: log.name,
+      offset,
+    })
+    if (bytes !== undefined) this.#keep(offsetKey(log.id, offset), bytes)
+  }
+
+  reportScheduled(key: Buffer, row: Buffer): void {
+    this.#tell('a scheduled record is damaged and was quarantined', { row: key.toString('hex') })
+    this.#keep(key, row)
+  }
+
+  write(tx: Transaction): void {
+    for (const { key, bytes } of this.#rows) tx.put('quarantine', key, bytes)
+    this.#rows = []
+  }
+
+  committed(): void {}
+
+  #tell(message: string, fields: Record<string, unknown>): void {
+    this.#host.log.error(message, fields)
+    this.#host.onState('degraded', new PosthasteError('ENGINE_CORRUPT', message, { details: fields }))
+  }
+
+  #keep(key: Buffer, bytes: Buffer): void {
+    this.#rows.push({ key, bytes: Buffer.from(bytes) })
+    this.#committer.join(this)
+  }
+}

@@ -1,0 +1,40 @@
+import { type Outcome, PosthasteError } from '@posthaste/contracts'
+
+/** A write that could not be made durable; nothing after it is accepted. */
+export function writeFailed(cause: unknown): PosthasteError {
+  if (PosthasteError.is(cause)) return cause
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new PosthasteError('ENGINE_WRITE_FAILED', `the store could not write: ${text}`, { cause })
+}
+
+/** Another process owns the data directory. */
+export function locked(dir: string, pid: number): PosthasteError {
+  return new PosthasteError('ENGINE_LOCKED', `${dir} is owned by the process with pid ${pid}`, {
+    remedy: `Stop process ${pid}, or give this application a data directory of its own.`,
+    details: { pid },
+  })
+}
+
+/** The directory was written by a version this one does not understand. */
+export function wrongFormat(dir: string, found: unknown): PosthasteError {
+  return new PosthasteError(
+    'ENGINE_FORMAT',
+    `${dir} has data of format ${String(found)}, which this version does not read`,
+  )
+}
+
+/** The engine is used before `open` or after `close`. */
+export function notOpen(): PosthasteError {
+  return new PosthasteError('ENGINE_CLOSED', 'the embedded engine is not open')
+}
+
+/** A delivery that the subscription does not (or no longer) hold. */
+export const deliveryLost: Outcome = Object.freeze({
+  ok: false,
+  error: new PosthasteError('DELIVERY_LOST', 'the delivery is not held by this subscription'),
+})
+
+/** A failed outcome. */
+export function failed(code: 'NOT_FOUND' | 'BODY_TOO_LARGE' | 'INVALID_ARGUMENT', message: string): Outcome {
+  return { ok: false, error: new PosthasteError(code, message) }
+}

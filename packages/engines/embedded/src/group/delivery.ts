@@ -1,0 +1,48 @@
+import type { Delivery, DeliveryTag, OutgoingRecord } from '@posthaste/contracts'
+import type { Segment } from '../log/segments.ts'
+import type { Entry, Origin } from './entry.ts'
+
+/** Where a record stands, on its way to a member. */
+export interface Place {
+  readonly source: Origin
+  readonly segment: Segment
+  readonly offset: number
+  readonly storedAtMs: number
+}
+
+/** A delivery with what it takes to settle it. One object per message: hot path. */
+export class HeldDelivery implements Delivery {
+  readonly tag: DeliveryTag
+  readonly record: OutgoingRecord
+  readonly attempt: number
+  readonly storedAtMs: number
+  readonly source: Origin
+  readonly segment: Segment
+  readonly offset: number
+  readonly entry: Entry | undefined
+
+  constructor(tag: DeliveryTag, record: OutgoingRecord, from: { place: Place; entry: Entry | undefined }) {
+    this.tag = tag
+    this.record = record
+    this.attempt = from.entry === undefined ? 1 : from.entry.failed + 1
+    this.storedAtMs = from.place.storedAtMs
+    this.source = from.place.source
+    this.segment = from.place.segment
+    this.offset = from.place.offset
+    this.entry = from.entry
+  }
+
+  get position(): string {
+    return positionOf(this.offset)
+  }
+}
+
+/** An offset as text whose order is number order. */
+export function positionOf(offset: number): string {
+  return offset.toString().padStart(15, '0')
+}
+
+/** The offset of a position; undefined if the text is none. */
+export function offsetOfPosition(position: string): number | undefined {
+  return /^\d{15}$/.test(position) ? Number(position) : undefined
+}

@@ -1,0 +1,53 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import type { Cursor } from '../log/cursor.ts'
+
+/** One of the logs that a group reads, with the records of it that have a history. */
+export interface Origin {
+  readonly cursor: Cursor
+  /** Order of the logs within a group. */
+  readonly rank: number
+  readonly entries: Map<number, Entry>
+}
+
+/**
+ * A record with a history: it was handed back, failed, waits for its time, or waits behind another of its key. Records
+ * without one, which is nearly all of them, have no entry.
+ */
+export class Entry {
+  readonly source: Origin
+  readonly offset: number
+  readonly key: string | undefined
+  /** Hand-overs that counted, the present one not included. */
+  failed = 0
+  /** Processes that died with this record in their hands. */
+  crashes = 0
+  /** Whether the store knows that it is being handed over. */
+  inHand = false
+  /** Whether later records of its key wait until it is settled. */
+  hold = false
+  /** When it may be handed over again; 0 when it may now. */
+  dueAtMs = 0
+  /** Whether the store has a row for it. */
+  stored = false
+  /** The record, while it is worth its memory. */
+  record: OutgoingRecord | undefined
+
+  constructor(source: Origin, place: { offset: number; key: string | undefined }) {
+    this.source = source
+    this.offset = place.offset
+    this.key = place.key
+  }
+
+  /**
+   * A record that was there when two processes died is handed over alone, so that the third, if it dies too, has named
+   * the culprit, and its neighbours are not dead-lettered with it.
+   */
+  get isolated(): boolean {
+    return this.crashes >= 2
+  }
+
+  /** Whether the store must know before it is handed over again: its number of attempts hangs on it. */
+  get needsMark(): boolean {
+    return this.failed > 0 || this.hold
+  }
+}

@@ -1,0 +1,25 @@
+import type { Clock } from '@posthaste/contracts'
+import type { ChannelLog } from '../log/channel-log.ts'
+import type { Committer } from '../storage/committer.ts'
+import type { Store } from '../storage/store.ts'
+
+/** What a group needs from the engine. */
+export interface GroupContext {
+  readonly store: Store
+  readonly committer: Committer
+  readonly clock: Clock
+  /** Whether the engine can write no more, and so must hand over no more. */
+  readonly failed: () => boolean
+  /** A record that cannot be read. */
+  readonly onDamaged: (log: ChannelLog, offset: number) => void
+  /** The group holds as much as it may, and reads nothing new for now. */
+  readonly onFull: (full: FullGroup) => void
+}
+
+/** A group at its bound. */
+export interface FullGroup {
+  readonly channel: string
+  readonly group: string
+  /** Unsettled records it holds. */
+  readonly held: number
+}

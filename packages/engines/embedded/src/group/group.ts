@@ -1,0 +1,426 @@
+import type { Lag, OutgoingRecord, ReleaseSettlement } from '@posthaste/contracts'
+import { capabilities } from '../features.ts'
+import type { Block } from '../log/block.ts'
+import type { LogReader } from '../log/channel-log.ts'
+import type { Cursor } from '../log/cursor.ts'
+import type { Participant } from '../storage/committer.ts'
+import { offsetKey } from '../storage/keys.ts'
+import type { Transaction } from '../storage/store.ts'
+import type { HeldDelivery, Place } from './delivery.ts'
+import { DueQueue } from './due-queue.ts'
+import { Entry, type Origin } from './entry.ts'
+import { encodeEntry } from './entry-codec.ts'
+import type { GroupContext } from './group-context.ts'
+import { KeyGate } from './key-gate.ts'
+import type { Member } from './member.ts'
+import { Source } from './source.ts'
+
+/**
+ * A group: what it has settled, what waits, and who works. Everything it decides it decides in memory, synchronously;
+ * what must outlive the process goes into the next transaction, and what must be durable first waits for it.
+ *
+ * The order of a key rests on three things: logs are read in order; what was read and could not be delivered stands in
+ * `#ready`, which goes before anything new; and the gate keeps back what must wait for another record of its key.
+ */
+export class Group implements LogReader, Participant {
+  readonly channel: string
+  readonly name: string
+  readonly #context: GroupContext
+  readonly #sources: Source[] = []
+  readonly #members: Member[] = []
+  readonly #gate = new KeyGate<Member>()
+  readonly #due: DueQueue<Entry>
+  #ready: Entry[] = []
+  #sorted = true
+  /** Entries whose hand-over is to be made durable, is being made, and has been. */
+  #marking: Entry[] = []
+  #writing: Entry[] = []
+  #marked: Entry[] = []
+  readonly #changed = new Set<Entry>()
+  readonly #removed: { cursor: number; offset: number }[] = []
+  #inFlight = 0
+  #alone: Entry | undefined
+  #scheduled = false
+  #turn = 0
+  #full = false
+
+  constructor(identity: { channel: string; name: string }, context: GroupContext) {
+    this.channel = identity.channel
+    this.name = identity.name
+    this.#context = context
+    this.#due = new DueQueue(context.clock, (entries) => {
+      for (const entry of entries) this.#makeReady(entry)
+    })
+  }
+
+  /** Lets the group read a log. Entries of an earlier process take their places before anything is read. */
+  attach(cursor: Cursor): void {
+    const source = new Source(cursor, this.#sources.length)
+    this.#sources.push(source)
+    source.restore(this.#context.store)
+    for (const entry of source.entries.values()) {
+      if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
+      if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
+      else this.#makeReady(entry)
+    }
+    cursor.claimTarget = () => source.position + this.#credit()
+    cursor.log.readers.add({
+      get floor() {
+        return cursor.floor
+      },
+      appending: () => this.appending(),
+      appended: () => this.appended(),
+    })
+  }
+
+  get floor(): number {
+    return this.#sources[0]?.cursor.floor ?? 0
+  }
+
+  appending(): void {
+    if (this.#credit() > 0) for (const source of this.#sources) source.cursor.touch()
+  }
+
+  appended(): void {
+    this.#pump()
+  }
+
+  // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  join(member: Member): void {
+    this.#members.push(member)
+    if (this.#members.length > 1) this.#gate.share(this.#keysInHand())
+  }
+
+  *#keysInHand(): Iterable<{ key: string; member: Member }> {
+    for (const member of this.#members) {
+      for (const { record } of member.held()) if (record.key !== undefined) yield { key: record.key, member }
+    }
+  }
+
+  /** A member is gone: what it had in hand is handed back. */
+  leave(member: Member): void {
+    const at = this.#members.indexOf(member)
+    if (at < 0) return
+    this.#members.splice(at, 1)
+    for (const delivery of member.takeAll()) this.release(delivery, handBack)
+    if (this.#members.length === 0) this.#unmark()
+    this.schedule()
+  }
+
+  /** Hand-overs that were prepared for members that are gone. */
+  #unmark(): void {
+    for (const entry of [...this.#marked.splice(0), ...this.#writing.splice(0), ...this.#marking.splice(0)]) {
+      entry.inHand = false
+      this.#change(entry)
+      this.#makeReady(entry)
+    }
+  }
+
+  /** Looks for work in a microtask; called when credit or work has come. */
+  schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#pump()
+    })
+  }
+
+  // ── Settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The record is done with. Hot path. */
+  ack(delivery: HeldDelivery): void {
+    this.#putBack(delivery)
+    delivery.source.cursor.settle(delivery.segment, delivery.offset)
+    if (delivery.entry !== undefined) this.#forget(delivery.entry)
+    if (this.#full) this.schedule()
+  }
+
+  /** The record goes back to the group. */
+  release(delivery: HeldDelivery, settlement: Omit<ReleaseSettlement, 'tag'>): void {
+    this.#putBack(delivery)
+    const { record } = delivery
+    const entry = delivery.entry ?? this.#entryAt(delivery.source, delivery.offset, record.key)
+    entry.failed = settlement.countsAttempt ? delivery.attempt : delivery.attempt - 1
+    entry.inHand = false
+    entry.dueAtMs = settlement.visibleAtMs ?? 0
+    entry.record = undefined
+    if (settlement.holdKey === true && record.key !== undefined) {
+      entry.hold = true
+      this.#gate.close(record.key, entry)
+    }
+    const waits = entry.dueAtMs > this.#context.clock.nowMs()
+    if (waits || entry.needsMark || entry.stored) this.#change(entry)
+    if (waits) this.#due.add(entry.dueAtMs, entry)
+    else {
+      entry.record = record
+      this.#makeReady(entry)
+    }
+  }
+
+  #putBack(delivery: HeldDelivery): void {
+    this.#inFlight--
+    if (delivery.entry !== undefined && delivery.entry === this.#alone) {
+      this.#alone = undefined
+      this.schedule()
+    }
+    const { key } = delivery.record
+    if (key === undefined || this.#gate.open) return
+    const freed = this.#gate.putBack(key)
+    for (const entry of freed) this.#makeReady(entry)
+  }
+
+  #entryAt(source: Origin, offset: number, key: string | undefined): Entry {
+    const entry = new Entry(source, { offset, key })
+    source.entries.set(offset, entry)
+    return entry
+  }
+
+  #forget(entry: Entry): void {
+    entry.source.entries.delete(entry.offset)
+    this.#changed.delete(entry)
+    if (entry.stored) {
+      this.#removed.push({ cursor: entry.source.cursor.id, offset: entry.offset })
+      this.#context.committer.join(this)
+    }
+    if (!entry.hold || entry.key === undefined) return
+    for (const freed of this.#gate.reopen(entry.key, entry)) this.#makeReady(freed)
+  }
+
+  #makeReady(entry: Entry): void {
+    this.#ready.push(entry)
+    this.#sorted = false
+    this.schedule()
+  }
+
+  #change(entry: Entry): void {
+    this.#changed.add(entry)
+    this.#context.committer.join(this)
+  }
+
+  write(tx: Transaction): void {
+    for (const { cursor, offset } of this.#removed) tx.remove('entries', offsetKey(cursor, offset))
+    this.#removed.length = 0
+    for (const entry of this.#changed) {
+      entry.stored = true
+      tx.put('entries', offsetKey(entry.source.cursor.id, entry.offset), encodeEntry(entry))
+    }
+    this.#changed.clear()
+    this.#writing = this.#marking.splice(0)
+  }
+
+  committed(): void {
+    this.#marked.push(...this.#writing.splice(0))
+    this.#pump()
+  }
+
+  // ── Handing over ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #credit(): number {
+    let credit = 0
+    for (const member of this.#members) credit += member.credit
+    return credit
+  }
+
+  #pump(): void {
+    if (this.#members.length === 0 || this.#context.failed()) return
+    this.#deliverMarked()
+    if (this.#mayGoOn()) this.#deliverReady()
+    if (this.#mayGoOn() && this.#ready.length === 0) {
+      for (const source of this.#sources) this.#read(source)
+    }
+    for (const member of this.#members) member.flush()
+  }
+
+  /** While hand-overs are being made durable, or one record is watched alone, nothing else may overtake. */
+  #mayGoOn(): boolean {
+    return this.#alone === undefined && this.#marking.length + this.#writing.length + this.#marked.length === 0
+  }
+
+  #deliverMarked(): void {
+    while (this.#marked.length > 0) {
+      const entry = this.#marked[0]!
+      const member = this.#memberFor(entry.key)
+      if (member === undefined) return
+      this.#marked.shift()
+      if (entry.isolated) this.#alone = entry
+      this.#deliverEntry(member, entry)
+    }
+  }
+
+  #deliverReady(): void {
+    if (!this.#sorted) this.#ready.sort((a, b) => a.source.rank - b.source.rank || a.offset - b.offset)
+    this.#sorted = true
+    const credit = this.#credit()
+    let taken = 0
+    while (taken < this.#ready.length && this.#marking.length < credit) {
+      const entry = this.#ready[taken]!
+      if (entry.source.cursor.isSettled(entry.offset)) {
+        taken++
+        continue
+      }
+      if (entry.key !== undefined && this.#gate.isClosed(entry.key, entry)) {
+        entry.record = undefined
+        this.#gate.enqueue(entry.key, entry)
+      } else if (entry.isolated) {
+        if (this.#inFlight > 0 || this.#marking.length > 0) break
+        this.#mark(entry)
+        taken++
+        break
+      } else if (entry.needsMark) this.#mark(entry)
+      else {
+        const member = this.#marking.length > 0 ? undefined : this.#memberFor(entry.key)
+        if (member === undefined) break
+        this.#deliverEntry(member, entry)
+      }
+      taken++
+    }
+    this.#ready.splice(0, taken)
+  }
+
+  #mark(entry: Entry): void {
+    entry.inHand = true
+    this.#marking.push(entry)
+    this.#change(entry)
+  }
+
+  #deliverEntry(member: Member, entry: Entry): void {
+    const { source, offset } = entry
+    const block = source.cursor.log.blockOf(offset)
+    const record = entry.record ?? block?.record(offset - block.first)
+    if (block === undefined || record === undefined) {
+      this.#quarantine(source, block, offset)
+      return
+    }
+    entry.record = undefined
+    if (!entry.needsMark) source.entries.delete(offset)
+    const place = { source, segment: source.cursor.segmentOf(block), offset, storedAtMs: block.storedAtMs }
+    this.#deliver(member, record, { place, entry: entry.needsMark ? entry : undefined })
+  }
+
+  #deliver(member: Member, record: OutgoingRecord, from: { place: Place; entry: Entry | undefined }): void {
+    this.#inFlight++
+    if (record.key !== undefined) this.#gate.take(record.key, member)
+    member.hand(record, from)
+  }
+
+  /** The member whose turn it is, or the one that has this key in hand; undefined if it can take nothing now. */
+  #memberFor(key: string | undefined): Member | undefined {
+    const owner = key === undefined ? undefined : this.#gate.ownerOf(key)
+    if (owner !== undefined) return owner.credit > 0 ? owner : undefined
+    for (let i = 0; i < this.#members.length; i++) {
+      const member = this.#members[(this.#turn + i) % this.#members.length]!
+      if (member.credit <= 0) continue
+      this.#turn = (this.#turn + i + 1) % this.#members.length
+      return member
+    }
+    return undefined
+  }
+
+  /** Hands over what was never handed over before. Hot path. */
+  #read(source: Source): void {
+    const { cursor } = source
+    let credit = this.#credit()
+    while (credit > this.#marking.length && !this.#isFull() && source.advance()) {
+      const { block, segment } = source
+      const { first, count, storedAtMs } = block!
+      for (; source.index < count && credit > this.#marking.length; source.index++) {
+        const offset = first + source.index
+        if (offset >= cursor.durableClaim) {
+          cursor.touch()
+          return
+        }
+        if (segment!.has(offset) || (source.entries.size > 0 && source.entries.has(offset))) continue
+        const record = block!.record(source.index)
+        if (record === undefined) {
+          this.#quarantine(source, block, offset)
+          continue
+        }
+        if (this.#mustWait(source, offset, record)) continue
+        if (this.#marking.length > 0) return
+        const member = this.#memberFor(record.key)
+        if (member === undefined) return
+        this.#deliver(member, record, { place: { source, segment: segment!, offset, storedAtMs }, entry: undefined })
+        credit--
+      }
+      if (this.#isFull()) return
+    }
+    if (cursor.durableClaim < cursor.log.committedEnd && cursor.durableClaim - source.position < this.#credit())
+      cursor.touch()
+  }
+
+  /** Whether a record that was just read cannot be handed over now; it then has an entry. */
+  #mustWait(source: Source, offset: number, record: OutgoingRecord): boolean {
+    const { key } = record
+    if (key !== undefined && !this.#gate.open && this.#isKeptBack(key)) {
+      this.#gate.enqueue(key, this.#entryAt(source, offset, key))
+      return true
+    }
+    if (!source.cursor.isSuspect(offset)) return false
+    const entry = this.#entryAt(source, offset, key)
+    entry.failed = 1
+    entry.crashes = 1
+    entry.record = record
+    this.#mark(entry)
+    return true
+  }
+
+  /** A key is closed, or the only member that may have it can take nothing now. */
+  #isKeptBack(key: string): boolean {
+    if (this.#gate.isClosed(key)) return true
+    const owner = this.#gate.ownerOf(key)
+    return owner !== undefined && owner.credit <= 0
+  }
+
+  /** Records that are held in memory, in hand or waiting, are bounded; at the bound nothing new is read. */
+  #isFull(): boolean {
+    const held = this.#inFlight + this.#ready.length + this.#gate.waiting + this.#due.size
+    const full = held >= capabilities.unsettledMax
+    if (full && !this.#full) this.#context.onFull({ channel: this.channel, group: this.name, held })
+    this.#full = full
+    return full
+  }
+
+  #quarantine(source: Origin, block: Block | undefined, offset: number): void {
+    this.#context.onDamaged(source.cursor.log, offset)
+    const entry = source.entries.get(offset)
+    if (entry !== undefined) this.#forget(entry)
+    if (block !== undefined) source.cursor.settle(source.cursor.segmentOf(block), offset)
+  }
+
+  /** Whether a record of the channel is being handled, or about to be. */
+  isInHand(offset: number): boolean {
+    const source = this.#sources[0]!
+    if (source.entries.get(offset)?.inHand) return true
+    return this.#members.some((member) =>
+      [...member.held()].some((held) => held.source === source && held.offset === offset),
+    )
+  }
+
+  /** Settles a record of the channel that nobody has in hand, wherever it waits. */
+  withdraw(block: Block, offset: number): void {
+    const source = this.#sources[0]!
+    const entry = source.entries.get(offset)
+    if (entry !== undefined) this.#forget(entry)
+    source.cursor.settle(source.cursor.segmentOf(block), offset)
+  }
+
+  // ── Figures and end ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  lag(): Lag {
+    let unsettled = 0
+    for (const { cursor } of this.#sources) unsettled += cursor.unsettled
+    const waiting = this.#due.size + this.#gate.waiting
+    return { ready: Math.max(0, unsettled - waiting), waiting, inFlight: this.#inFlight }
+  }
+
+  /** Nothing is in anybody's hands any more: what is unsettled was not lost to a crash. */
+  close(): void {
+    this.#unmark()
+    this.#due.close()
+    for (const { cursor } of this.#sources) cursor.disclaim()
+  }
+}
+
+const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }

@@ -1,0 +1,101 @@
+import type { Entry } from './entry.ts'
+
+interface Gate {
+  /** Records that hold the key, by offset; the first is the one everything waits for. */
+  readonly heads: Entry[]
+  /** Records that came to the gate and wait. */
+  readonly queue: Entry[]
+}
+
+interface InHand<Member> {
+  readonly member: Member
+  count: number
+  readonly queue: Entry[]
+}
+
+/**
+ * Which keys of a group are closed, and what waits behind them. A key is closed by a record that was released with
+ * `holdKey`, until that record is settled; and, where several members share the group, to all members but the one that
+ * has a record of it in hand.
+ */
+export class KeyGate<Member> {
+  readonly #gates = new Map<string, Gate>()
+  #inHand: Map<string, InHand<Member>> | undefined
+  #waiting = 0
+
+  /** Records that wait behind closed keys. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Whether no key is closed to anybody. */
+  get open(): boolean {
+    return this.#gates.size === 0 && this.#inHand === undefined
+  }
+
+  /** Closes an entry's key until the entry is settled. */
+  close(key: string, head: Entry): void {
+    const gate = this.#gates.get(key)
+    if (gate === undefined) {
+      this.#gates.set(key, { heads: [head], queue: [] })
+      return
+    }
+    if (gate.heads.includes(head)) return
+    gate.heads.push(head)
+    gate.heads.sort((a, b) => a.offset - b.offset)
+  }
+
+  /** Whether a record of this key must wait; the first of those that hold it need not. */
+  isClosed(key: string, entry?: Entry): boolean {
+    const gate = this.#gates.get(key)
+    return gate !== undefined && gate.heads[0] !== entry
+  }
+
+  /** Lets an entry wait behind its key, which is closed. */
+  enqueue(key: string, entry: Entry): void {
+    const queue = this.#gates.get(key)?.queue ?? this.#inHand?.get(key)?.queue
+    queue?.push(entry)
+    this.#waiting++
+  }
+
+  /** The entry is settled. Returns what waited for it and must be looked at again. */
+  reopen(key: string, head: Entry): readonly Entry[] {
+    const gate = this.#gates.get(key)
+    if (gate === undefined) return []
+    const at = gate.heads.indexOf(head)
+    if (at >= 0) gate.heads.splice(at, 1)
+    const freed = gate.queue.splice(0)
+    this.#waiting -= freed.length
+    if (gate.heads.length === 0) this.#gates.delete(key)
+    return freed
+  }
+
+  /** From here on several members share the group: remembers who has which key in hand. */
+  share(inHand: Iterable<{ key: string; member: Member }>): void {
+    if (this.#inHand !== undefined) return
+    this.#inHand = new Map()
+    for (const { key, member } of inHand) this.take(key, member)
+  }
+
+  /** The only member that may have records of this key now; undefined when any may. */
+  ownerOf(key: string): Member | undefined {
+    return this.#inHand?.get(key)?.member
+  }
+
+  /** A member has a record of this key in hand. */
+  take(key: string, member: Member): void {
+    if (this.#inHand === undefined) return
+    const held = this.#inHand.get(key)
+    if (held === undefined) this.#inHand.set(key, { member, count: 1, queue: [] })
+    else held.count++
+  }
+
+  /** A member is done with a record of this key. Returns what waited for it. */
+  putBack(key: string): readonly Entry[] {
+    const held = this.#inHand?.get(key)
+    if (held === undefined || --held.count > 0) return []
+    this.#inHand!.delete(key)
+    this.#waiting -= held.queue.length
+    return held.queue
+  }
+}

@@ -1,0 +1,49 @@
+import type { Block } from '../log/block.ts'
+import type { Cursor } from '../log/cursor.ts'
+import type { Segment } from '../log/segments.ts'
+import { offsetKey, offsetOf } from '../storage/keys.ts'
+import type { Store } from '../storage/store.ts'
+import type { Entry, Origin } from './entry.ts'
+import { decodeEntry } from './entry-codec.ts'
+
+/**
+ * One of the logs that a group reads: the channel's own, or the one that holds records addressed to this group alone.
+ * Keeps the reading place within a block, and the records that have a history.
+ */
+export class Source implements Origin {
+  readonly cursor: Cursor
+  readonly rank: number
+  readonly entries = new Map<number, Entry>()
+  block: Block | undefined
+  segment: Segment | undefined
+  index = 0
+
+  constructor(cursor: Cursor, rank: number) {
+    this.cursor = cursor
+    this.rank = rank
+  }
+
+  /** Brings back the entries that the store has. */
+  restore(store: Store): void {
+    const { id } = this.cursor
+    for (const { key, value } of store.rows('entries', { from: offsetKey(id, 0), to: offsetKey(id + 1, 0) })) {
+      const offset = offsetOf(key)
+      this.entries.set(offset, decodeEntry(this, offset, value))
+    }
+  }
+
+  /** The block to read from, with the place in it; false at the end of what is durable. */
+  advance(): boolean {
+    if (this.block !== undefined && this.index < this.block.count) return true
+    if (this.block !== undefined) this.cursor.pass(this.block)
+    this.block = this.cursor.nextBlock()
+    this.index = 0
+    this.segment = this.block === undefined ? undefined : this.cursor.segmentOf(this.block)
+    return this.block !== undefined
+  }
+
+  /** Offset of the next record to read. */
+  get position(): number {
+    return this.block === undefined ? this.cursor.readAt : this.block.first + this.index
+  }
+}

@@ -1,0 +1,211 @@
+import type { ChannelSpec, OutgoingRecord } from '@posthaste/contracts'
+import { BlockWriter, StoredBlock } from '../storage/block-codec.ts'
+import type { Committer, Participant } from '../storage/committer.ts'
+import { asBuffer, idKey, offsetKey, offsetOf, wideMax } from '../storage/keys.ts'
+import type { Store, Transaction } from '../storage/store.ts'
+import { type Block, RecentBlock } from './block.ts'
+import type { RecentBlocks } from './recent-blocks.ts'
+
+/** What a channel log needs from the engine. */
+export interface LogContext {
+  readonly store: Store
+  readonly committer: Committer
+  readonly recent: RecentBlocks
+  readonly nowMs: () => number
+  /** A block whose trailer is damaged: nothing in it can be read. */
+  readonly onDamagedBlock: (log: ChannelLog, first: number, bytes: Buffer) => void
+}
+
+/** Somebody who deletes what nobody needs. */
+export interface LogSweeper {
+  /** A reader has moved on. */
+  sweep(): void
+  close(): void
+}
+
+/** Somebody who follows a log. */
+export interface LogReader {
+  /** Everything below is settled. */
+  readonly floor: number
+  /** Records are on their way into the log: a chance to claim them in the same transaction. */
+  appending(): void
+  /** Records are durable and may be read. */
+  appended(): void
+}
+
+/** Blocks end here, so that reading one record of a backlog does not read a megabyte, and a sync can be shared anyway. */
+const blockBytesMax = 64 * 1024
+const blockRecordsMax = 1024
+/** How much of a backlog is read at a time. */
+const readAheadBytes = 256 * 1024
+const readAheadBlocks = 64
+
+/**
+ * The ordered log of one channel: appended at its tail, read in ranges, trimmed at its head. It knows nothing of groups
+ * but which of its blocks nobody needs any more.
+ */
+export class ChannelLog implements Participant {
+  readonly id: number
+  readonly name: string
+  readonly spec: ChannelSpec
+  readonly #context: LogContext
+  readonly #writer = new BlockWriter()
+  #pending: OutgoingRecord[] = []
+  #written: RecentBlock[] = []
+  #removals: number[] = []
+  #next: number
+  #committed: number
+  /** Who reads this log. */
+  readonly readers = new Set<LogReader>()
+  /** Deletes what nobody needs; absent where the only reader does that by itself. */
+  retention: LogSweeper | undefined
+  /** Bytes of all blocks written since the log was opened. */
+  bytesWritten = 0
+
+  constructor(identity: { id: number; spec: ChannelSpec; name: string }, context: LogContext) {
+    this.id = identity.id
+    this.spec = identity.spec
+    this.name = identity.name
+    this.#context = context
+    this.#next = readTail(context.store, this.id)
+    this.#committed = this.#next
+  }
+
+  /** The offset that the next record gets. */
+  get next(): number {
+    return this.#next
+  }
+
+  /** Records below this offset are durable. */
+  get committedEnd(): number {
+    return this.#committed
+  }
+
+  /** Takes a record at the tail; it is durable and readable after the next commit. Hot path. */
+  append(record: OutgoingRecord): void {
+    if (this.#pending.length === 0) {
+      this.#context.committer.join(this)
+      for (const reader of this.readers) reader.appending()
+    }
+    this.#pending.push(record)
+    this.#next++
+  }
+
+  /** A reader's floor has moved. */
+  floorMoved(): void {
+    this.retention?.sweep()
+  }
+
+  /** Nobody needs a block in memory any more. */
+  forget(first: number): void {
+    this.#context.recent.drop(this.id, first)
+  }
+
+  /** Marks a block that nobody needs; it goes with the next commit. */
+  removeBlock(first: number): void {
+    this.#context.recent.drop(this.id, first)
+    this.#removals.push(first)
+    this.#context.committer.join(this)
+  }
+
+  write(tx: Transaction): void {
+    for (const first of this.#removals) tx.remove('blocks', offsetKey(this.id, first))
+    this.#removals = []
+    if (this.#pending.length === 0) return
+    const records = this.#pending
+    this.#pending = []
+    const storedAtMs = this.#context.nowMs()
+    const writer = this.#writer
+    let start = 0
+    for (let i = 0; i < records.length; i++) {
+      writer.add(records[i]!)
+      if (writer.bytes < blockBytesMax && writer.count < blockRecordsMax && i < records.length - 1) continue
+      this.#putBlock(tx, records.slice(start, i + 1), storedAtMs)
+      start = i + 1
+    }
+    tx.put('tails', idKey(this.id), tailRow(this.#next))
+  }
+
+  #putBlock(tx: Transaction, records: readonly OutgoingRecord[], storedAtMs: number): void {
+    const last = this.#written.at(-1)
+    const first = last === undefined ? this.#committed : last.first + last.count
+    const bytes = this.#writer.take(storedAtMs)
+    tx.put('blocks', offsetKey(this.id, first), bytes)
+    this.bytesWritten += bytes.length
+    this.#written.push(new RecentBlock({ first, storedAtMs, bytes: bytes.length }, records))
+  }
+
+  committed(): void {
+    if (this.#written.length === 0) return
+    for (const block of this.#written) {
+      this.#context.recent.add(this.id, block)
+      this.#committed = block.first + block.count
+    }
+    this.#written = []
+    for (const reader of this.readers) reader.appended()
+  }
+
+  /** The block that begins at an offset while it is still in memory. */
+  recentAt(first: number): Block | undefined {
+    return this.#context.recent.get(this.id, first)
+  }
+
+  /** Blocks that begin at or behind an offset, in order; fewer than there are, and none at the end. */
+  readFrom(offset: number): Block[] {
+    const blocks: Block[] = []
+    let bytes = 0
+    const range = { from: offsetKey(this.id, offset), to: offsetKey(this.id, this.#committed), limit: readAheadBlocks }
+    for (const { key, value } of this.#context.store.rows('blocks', range)) {
+      const block = this.#open(offsetOf(key), value)
+      if (block !== undefined) blocks.push(block)
+      bytes += value.length
+      if (bytes >= readAheadBytes) break
+    }
+    return blocks
+  }
+
+  /** The block that holds an offset, from memory or the store; undefined if it is gone. */
+  blockOf(offset: number): Block | undefined {
+    const range = { from: offsetKey(this.id, 0), to: offsetKey(this.id, offset), limit: 1, reverse: true }
+    const row = this.#context.store.rows('blocks', range)[0]
+    if (row === undefined) return undefined
+    const first = offsetOf(row.key)
+    const block = this.recentAt(first) ?? this.#open(first, row.value)
+    return block !== undefined && offset < first + block.count ? block : undefined
+  }
+
+  /** The stored bytes of the block that holds an offset. */
+  rawBlockOf(offset: number): Buffer | undefined {
+    const range = { from: offsetKey(this.id, 0), to: offsetKey(this.id, offset), limit: 1, reverse: true }
+    return this.#context.store.rows('blocks', range)[0]?.value
+  }
+
+  /** Offset of the oldest block that is kept, or of the tail. */
+  oldest(): number {
+    const range = { from: offsetKey(this.id, 0), to: offsetKey(this.id, wideMax), limit: 1 }
+    const key = this.#context.store.keys('blocks', range)[0]
+    return key === undefined ? this.#committed : offsetOf(key)
+  }
+
+  #open(first: number, bytes: Buffer): Block | undefined {
+    const stored = StoredBlock.read(asBuffer(bytes))
+    if (stored === undefined) {
+      this.#context.onDamagedBlock(this, first, bytes)
+      return undefined
+    }
+    const channel = this.name
+    const { count, storedAtMs } = stored
+    return { first, count, storedAtMs, record: (index) => stored.record(index, channel) }
+  }
+}
+
+function readTail(store: Store, id: number): number {
+  const row = store.get('tails', idKey(id))
+  return row === undefined ? 0 : row.readUIntBE(0, 6)
+}
+
+function tailRow(next: number): Buffer {
+  const row = Buffer.allocUnsafe(6)
+  row.writeUIntBE(next, 0, 6)
+  return row
+}

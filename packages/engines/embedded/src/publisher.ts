@@ -1,0 +1,109 @@
+import { type Clock, type Outcome, type OutgoingRecord, succeeded } from '@posthaste/contracts'
+import { failed } from './errors.ts'
+import { capabilities } from './features.ts'
+import type { ChannelLog } from './log/channel-log.ts'
+import type { Scheduler } from './scheduler.ts'
+import { headersMax, textUnitsMax } from './storage/record-codec.ts'
+import type { Registry } from './topology.ts'
+
+const keyBytesMax = 1_024
+const idBytesMax = 1_024
+
+/** Finds each record its log, or refuses it. What it takes is durable with the next transaction. */
+export class Publisher {
+  readonly #registry: Registry
+  readonly #scheduler: Scheduler
+  readonly #clock: Clock
+
+  constructor(registry: Registry, scheduler: Scheduler, clock: Clock) {
+    this.#registry = registry
+    this.#scheduler = scheduler
+    this.#clock = clock
+  }
+
+  /** Takes what can be taken. Hot path. */
+  takeAll(records: readonly OutgoingRecord[]): Outcome[] {
+    const outcomes = new Array<Outcome>(records.length)
+    for (let i = 0; i < records.length; i++) outcomes[i] = this.#take(records[i]!)
+    return outcomes
+  }
+
+  /** Takes all, or none and says why. */
+  takeAllOrNone(records: readonly OutgoingRecord[]): Outcome {
+    for (const record of records) {
+      const refusal = refusalOf(record)
+      if (refusal !== undefined) return refusal
+      if (this.#logOf(record) === undefined) return noSuchPlace(record)
+    }
+    for (const record of records) this.#append(this.#logOf(record)!, record)
+    return succeeded
+  }
+
+  #take(record: OutgoingRecord): Outcome {
+    const refusal = refusalOf(record)
+    if (refusal !== undefined) return refusal
+    const log = this.#logOf(record)
+    if (log === undefined) return noSuchPlace(record)
+    this.#append(log, record)
+    return succeeded
+  }
+
+  #append(log: ChannelLog, record: OutgoingRecord): void {
+    if (record.dueAtMs !== undefined && record.dueAtMs > this.#clock.nowMs())
+      this.#scheduler.add(log, record, record.dueAtMs)
+    else log.append(record)
+  }
+
+  #logOf(record: OutgoingRecord): ChannelLog | undefined {
+    const channel = this.#registry.channels.get(record.channel)
+    if (record.group === undefined) return channel?.log
+    return channel?.groups.get(record.group)?.returns
+  }
+}
+
+function noSuchPlace(record: OutgoingRecord): Outcome {
+  const group = record.group === undefined ? '' : ` with a group '${record.group}'`
+  return failed('NOT_FOUND', `record ${record.id}: no channel '${record.channel}'${group} is declared`)
+}
+
+function refusalOf(record: OutgoingRecord): Outcome | undefined {
+  const { body, headers, key, id } = record
+  if (body.byteLength > capabilities.bodyBytesMax) {
+    return failed(
+      'BODY_TOO_LARGE',
+      `record ${id}: its body has ${body.byteLength} bytes, the limit is ${capabilities.bodyBytesMax}`,
+    )
+  }
+  let units = 0
+  let count = 0
+  for (const name in headers) {
+    units += name.length + headers[name]!.length
+    count++
+  }
+  // UTF-16 units are a lower bound of bytes, and three times as many an upper one.
+  if (
+    count > headersMax ||
+    (units * 3 > capabilities.headerBytesMax && headerBytes(record) > capabilities.headerBytesMax)
+  ) {
+    return failed(
+      'BODY_TOO_LARGE',
+      `record ${id}: its headers are over ${headersMax} or ${capabilities.headerBytesMax} bytes`,
+    )
+  }
+  if (id.length === 0 || isLonger(id, idBytesMax))
+    return failed('INVALID_ARGUMENT', `a record's id must have 1 to ${idBytesMax} bytes`)
+  if (key !== undefined && isLonger(key, keyBytesMax))
+    return failed('INVALID_ARGUMENT', `record ${id}: its key is over ${keyBytesMax} bytes`)
+  return undefined
+}
+
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && (text.length > textUnitsMax || Buffer.byteLength(text) > bytesMax)
+}
+
+function headerBytes(record: OutgoingRecord): number {
+  return Object.entries(record.headers).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  )
+}

@@ -1,0 +1,97 @@
+import { crc32 } from 'node:zlib'
+import type { OutgoingRecord } from '@posthaste/contracts'
+import { decodeRecord, encodedBytesMax, encodeRecord } from './record-codec.ts'
+
+/*
+ * A block holds consecutive records of one channel, published together, and is one row of the store: a row costs the
+ * store far more than the bytes of a small record. Its trailer has the end of each record, so that one record can be
+ * read alone and a damaged one takes no neighbour with it:
+ *
+ *   records… | ends u32 × count | storedAtMs f64 | count u32 | crc u32 (of the trailer before it) | version u8
+ */
+
+const version = 1
+const trailerFixedBytes = 8 + 4 + 4 + 1
+
+/** Collects records into blocks. One scratch buffer serves all of them; `take` copies the bytes that count. */
+export class BlockWriter {
+  #scratch = Buffer.allocUnsafeSlow(128 * 1024)
+  #ends: number[] = []
+  #at = 0
+
+  /** Records in the block so far. */
+  get count(): number {
+    return this.#ends.length
+  }
+
+  /** Bytes in the block so far. */
+  get bytes(): number {
+    return this.#at
+  }
+
+  add(record: OutgoingRecord): void {
+    this.#reserve(encodedBytesMax(record))
+    this.#at = encodeRecord(record, this.#scratch, this.#at)
+    this.#ends.push(this.#at)
+  }
+
+  /** The finished block; the writer is empty again. */
+  take(storedAtMs: number): Buffer {
+    const count = this.#ends.length
+    this.#reserve(count * 4 + trailerFixedBytes)
+    const scratch = this.#scratch
+    const trailerAt = this.#at
+    let at = trailerAt
+    for (let i = 0; i < count; i++) at = scratch.writeUInt32LE(this.#ends[i]!, at)
+    at = scratch.writeDoubleLE(storedAtMs, at)
+    at = scratch.writeUInt32LE(count, at)
+    at = scratch.writeUInt32LE(crc32(scratch.subarray(trailerAt, at)), at)
+    at = scratch.writeUInt8(version, at)
+    const block = Buffer.from(scratch.subarray(0, at))
+    this.#ends = []
+    this.#at = 0
+    return block
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#at + bytes
+    if (needed <= this.#scratch.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#scratch.length * 2))
+    this.#scratch.copy(larger, 0, 0, this.#at)
+    this.#scratch = larger
+  }
+}
+
+/** A block as it was read; records are decoded when asked for. */
+export class StoredBlock {
+  readonly count: number
+  readonly storedAtMs: number
+  readonly #bytes: Buffer
+  readonly #trailerAt: number
+
+  private constructor(bytes: Buffer, trailer: { at: number; count: number; storedAtMs: number }) {
+    this.#bytes = bytes
+    this.#trailerAt = trailer.at
+    this.count = trailer.count
+    this.storedAtMs = trailer.storedAtMs
+  }
+
+  /** The block in these bytes, or undefined if its trailer is damaged. */
+  static read(bytes: Buffer): StoredBlock | undefined {
+    const fixedAt = bytes.length - trailerFixedBytes
+    if (fixedAt < 0 || bytes[bytes.length - 1] !== version) return undefined
+    const count = bytes.readUInt32LE(fixedAt + 8)
+    const at = fixedAt - count * 4
+    if (at < 0 || bytes.readUInt32LE(fixedAt + 12) !== crc32(bytes.subarray(at, fixedAt + 12))) return undefined
+    return new StoredBlock(bytes, { at, count, storedAtMs: bytes.readDoubleLE(fixedAt) })
+  }
+
+  /** The record at an index, or undefined if it is damaged. */
+  record(index: number, channel: string): OutgoingRecord | undefined {
+    return decodeRecord(this.#bytes, { start: index === 0 ? 0 : this.#end(index - 1), end: this.#end(index) }, channel)
+  }
+
+  #end(index: number): number {
+    return this.#bytes.readUInt32LE(this.#trailerAt + index * 4)
+  }
+}

@@ -1,0 +1,120 @@
+import type { Clock, PosthasteError } from '@posthaste/contracts'
+import { writeFailed } from '../errors.ts'
+import type { Store, Transaction } from './store.ts'
+
+/** Something with state that belongs into the next transaction. */
+export interface Participant {
+  /** Writes what changed since the last time; called right before the transaction begins. */
+  write(tx: Transaction): void
+  /** What was written is durable. Called in the order of joining, before anybody who waits is told. */
+  committed(): void
+}
+
+type Waiter = (failure: PosthasteError | undefined) => void
+
+/** A disk that takes longer than this for one transaction is taken for broken. */
+const commitMsMax = 30_000
+
+type State = { readonly kind: 'open' } | { readonly kind: 'failed'; readonly cause: PosthasteError }
+
+/**
+ * One transaction at a time; whatever happens while it is being written is the next one. Batches so emerge from load:
+ * alone, a publish is on its way at once; under load thousands share a sync, and no timer ever waits for company.
+ *
+ * A failed write is final: the state in memory is ahead of the state on disk, and pages that could not be written must
+ * not be taken for written by a second try. Everything that waits and everything that comes later gets the error.
+ *
+ * @see "Can Applications Recover from fsync Failures?" (Rebello et al., USENIX ATC 2020)
+ */
+export class Committer {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #onFailure: (failure: PosthasteError) => void
+  #state: State = { kind: 'open' }
+  #participants = new Set<Participant>()
+  #waiters: Waiter[] = []
+  #running = false
+  #scheduled = false
+
+  constructor(store: Store, clock: Clock, onFailure: (failure: PosthasteError) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#onFailure = onFailure
+  }
+
+  /** The error of the write that failed; undefined while all is well. */
+  get failure(): PosthasteError | undefined {
+    return this.#state.kind === 'failed' ? this.#state.cause : undefined
+  }
+
+  /** Puts a participant into the next transaction; once, however often it joins. */
+  join(participant: Participant): void {
+    this.#participants.add(participant)
+    this.#schedule()
+  }
+
+  /** Tells when everything that has joined so far is durable, or that it will never be. */
+  wait(waiter: Waiter): void {
+    if (this.#state.kind === 'failed') {
+      waiter(this.#state.cause)
+      return
+    }
+    this.#waiters.push(waiter)
+    this.#schedule()
+  }
+
+  /** Resolves when everything that has joined so far is durable. Rejects when it cannot be. */
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.wait((failure) => (failure === undefined ? resolve() : reject(failure)))
+    })
+  }
+
+  /** The end of this turn of the event loop gathers all that the turn brings. */
+  #schedule(): void {
+    if (this.#running || this.#scheduled || this.#state.kind === 'failed') return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      void this.#commit()
+    })
+  }
+
+  async #commit(): Promise<void> {
+    const participants = [...this.#participants]
+    const waiters = this.#waiters
+    this.#participants = new Set()
+    this.#waiters = []
+    this.#running = true
+    try {
+      await this.#watched(
+        this.#store.commit((tx) => {
+          for (const participant of participants) participant.write(tx)
+        }),
+      )
+      for (const participant of participants) participant.committed()
+    } catch (cause) {
+      return this.#fail(writeFailed(cause), waiters)
+    }
+    this.#running = false
+    for (const waiter of waiters) waiter(undefined)
+    if (this.#participants.size > 0 || this.#waiters.length > 0) this.#schedule()
+  }
+
+  /** After some I/O errors the store never answers at all. */
+  #watched(commit: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimer(commitMsMax, () => reject(new Error(`no answer within ${commitMsMax} ms`)))
+      commit.then(resolve, reject).finally(() => timer.cancel())
+    })
+  }
+
+  #fail(failure: PosthasteError, waiters: readonly Waiter[]): void {
+    const later = this.#waiters
+    this.#state = { kind: 'failed', cause: failure }
+    this.#waiters = []
+    this.#participants.clear()
+    this.#onFailure(failure)
+    for (const waiter of [...waiters, ...later]) waiter(failure)
+  }
+}

@@ -1,0 +1,79 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { locked, wrongFormat } from '../errors.ts'
+import type { Store, Transaction } from './store.ts'
+
+/** What the first row of a data directory says. */
+const format = 1
+
+const formatKey = Buffer.from('format')
+const ownerKey = Buffer.from('owner')
+const bootKey = Buffer.from('boot')
+
+interface Owner {
+  readonly pid: number
+  /** When the process began, as the kernel counts: tells a process from a later one with the same pid. */
+  readonly startedAt: string | undefined
+  /** The namespace the pid is of: in another one it names somebody else, or nobody. */
+  readonly namespace: string | undefined
+}
+
+/**
+ * Makes this process the owner of a data directory, or throws. Two processes would each keep their own idea of what is
+ * settled. The store's write lock, which dies with its holder, guards the moment of looking and taking.
+ *
+ * @returns the how-manieth opening of the directory this is
+ * @throws ENGINE_LOCKED with the owner's pid while that process lives
+ * @throws ENGINE_FORMAT when the directory was written by a version this one cannot read
+ */
+export function takeOwnership(store: Store, dir: string): number {
+  return store.exclusively((tx) => {
+    const found = store.get('meta', formatKey)
+    if (found !== undefined && found.toString() !== String(format)) throw wrongFormat(dir, found.toString())
+    const row = store.get('meta', ownerKey)
+    const owner = row === undefined ? undefined : (JSON.parse(row.toString()) as Owner)
+    if (owner !== undefined && isAlive(owner)) throw locked(dir, owner.pid)
+    tx.put('meta', formatKey, Buffer.from(String(format)))
+    tx.put('meta', ownerKey, Buffer.from(JSON.stringify(self())))
+    const boot = Number(store.get('meta', bootKey)?.toString() ?? 0) + 1
+    tx.put('meta', bootKey, Buffer.from(String(boot)))
+    return boot
+  })
+}
+
+/** Nobody owns the directory any more. */
+export function releaseOwnership(tx: Transaction): void {
+  tx.remove('meta', ownerKey)
+}
+
+function self(): Owner {
+  return { pid: process.pid, startedAt: startOf(process.pid), namespace: namespaceOf() }
+}
+
+/** A second engine in the same process counts as alive: it would be just as wrong. */
+function isAlive(owner: Owner): boolean {
+  if (owner.namespace !== namespaceOf()) return false
+  try {
+    process.kill(owner.pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  return owner.startedAt === startOf(owner.pid)
+}
+
+/** Field 22 of `/proc/<pid>/stat`; undefined where there is no such file. @see proc(5) */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+function namespaceOf(): string | undefined {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return undefined
+  }
+}

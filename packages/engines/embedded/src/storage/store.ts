@@ -1,0 +1,162 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+
+/** The tables of the store: one environment, so that one transaction changes any of them together. */
+export type TableName = keyof typeof tableNames
+
+/**
+ * - `meta`: format and owner, by name.
+ * - `topology`: channels and groups as they were declared, by name.
+ * - `tails`: next offset of a channel, by channel.
+ * - `blocks`: records, by channel and offset of the first.
+ * - `cursors`: how far a group is, by cursor.
+ * - `settled`: what a group has settled above that, by cursor and offset.
+ * - `entries`: records with a history (attempts, waiting), by cursor and offset.
+ * - `timers`: scheduled records, by due time; `scheduled`: the same by channel and id.
+ * - `quarantine`: bytes of damaged records, by channel and offset.
+ */
+const tableNames = {
+  meta: 'meta',
+  topology: 'topology',
+  tails: 'tails',
+  blocks: 'blocks',
+  cursors: 'cursors',
+  settled: 'settled',
+  entries: 'entries',
+  timers: 'timers',
+  scheduled: 'scheduled',
+  quarantine: 'quarantine',
+}
+
+/** Changes that stand or fall together. */
+export interface Transaction {
+  put(table: TableName, key: Uint8Array, value: Uint8Array): void
+  remove(table: TableName, key: Uint8Array): void
+}
+
+/** Which rows to read: `[from, to)`, in order, or from the last one backwards. */
+export interface RowRange {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+  readonly limit?: number
+  readonly reverse?: boolean
+}
+
+/** One row. */
+export interface Row {
+  readonly key: Buffer
+  readonly value: Buffer
+}
+
+type Table = Database<Buffer, Buffer>
+
+interface Operation {
+  readonly table: TableName
+  readonly key: Uint8Array
+  /** Undefined removes the row. */
+  readonly value: Uint8Array | undefined
+}
+
+/**
+ * The LMDB environment of one data directory. Reads are synchronous and see what is committed; writes are asynchronous
+ * and durable when their promise resolves.
+ *
+ * What LMDB's binding needs of whoever uses it: `overlappingSync: false`, so that a commit waits for its sync; one batch
+ * at a time and nothing that throws within it, since half a batch would be committed; no synchronous write while a batch
+ * is under way, for the same reason; values that nobody changes until the batch has settled, since they are not copied.
+ */
+export class Store {
+  readonly #root: RootDatabase
+  readonly #tables: Record<TableName, Table>
+
+  constructor(dir: string) {
+    mkdirSync(dir, { recursive: true })
+    this.#root = open({
+      path: dir,
+      noSubdir: false,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      maxDbs: Object.keys(tableNames).length,
+      noMemInit: true,
+    })
+    const openTable = (name: string): Table => this.#root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
+    this.#tables = Object.fromEntries(Object.values(tableNames).map((name) => [name, openTable(name)])) as Record<
+      TableName,
+      Table
+    >
+    syncDirectory(dir)
+    syncDirectory(dirname(dir))
+  }
+
+  get(table: TableName, key: Uint8Array): Buffer | undefined {
+    return this.#tables[table].get(key as Buffer)
+  }
+
+  /** Rows of a range, with keys and values of their own. */
+  rows(table: TableName, range: RowRange): Row[] {
+    const { from, to, limit, reverse = false } = range
+    const [start, end] = (reverse ? [to, from] : [from, to]) as [Buffer, Buffer]
+    return [...this.#tables[table].getRange({ start, end, reverse, ...(limit === undefined ? {} : { limit }) })]
+  }
+
+  /** Keys of a range, without their values. */
+  keys(table: TableName, { from, to, limit }: RowRange): Buffer[] {
+    const options = { start: from as Buffer, end: to as Buffer, ...(limit === undefined ? {} : { limit }) }
+    return [...this.#tables[table].getKeys(options)]
+  }
+
+  /** Writes all that `change` puts and removes in one transaction. Resolves when it is on disk. */
+  async commit(change: (tx: Transaction) => void): Promise<void> {
+    const operations: Operation[] = []
+    change({
+      put: (table, key, value) => void operations.push({ table, key, value }),
+      remove: (table, key) => void operations.push({ table, key, value: undefined }),
+    })
+    try {
+      await this.#root.batch(() => {
+        for (const { table, key, value } of operations) {
+          if (value === undefined) void this.#tables[table].remove(key as Buffer)
+          else void this.#tables[table].put(key as Buffer, value as Buffer)
+        }
+      })
+    } catch (error) {
+      throw await causeOf(error)
+    }
+  }
+
+  /** Runs `change` while no other process can write. Only before the first commit: it would cut one in two. */
+  exclusively<T>(change: (tx: Transaction) => T): T {
+    const tables = this.#tables
+    return this.#root.transactionSync(() =>
+      change({
+        put: (table, key, value) => void tables[table].putSync(key as Buffer, value as Buffer),
+        remove: (table, key) => void tables[table].removeSync(key as Buffer),
+      }),
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close()
+  }
+}
+
+/** The binding rejects with a promise of the cause inside; left alone, that rejection would end the process. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error
+  const settled = await Promise.allSettled([error.commitError])
+  return settled[0]?.status === 'rejected' ? settled[0].reason : error
+}
+
+/** Makes names in a directory durable; a no-op where directories cannot be opened. */
+function syncDirectory(dir: string): void {
+  if (process.platform === 'win32') return
+  const descriptor = openSync(dir, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
