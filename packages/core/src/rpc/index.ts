@@ -1,1 +1,17 @@
-export {}
+/** Calls: serving the methods of services, and making clients of them, over any transport or within the process. */
+
+// For applications.
+export type {
+  CallOptions,
+  Client,
+  ClientMethod,
+  ClientOptions,
+  Fallbacks,
+} from './client.ts'
+export type { ServeContext } from './context.ts'
+export { createRpc, type MethodDescription, type Rpc, type RpcHost } from './rpc.ts'
+export type { CallScope } from './scope.ts'
+export type { ServeOptions, ServiceHandlers } from './serve.ts'
+// For whoever edits the stacks.
+export { type ClientStackOptions, clientStack } from './client-stack.ts'
+export { type ServerStackOptions, serverStack } from './server-stack.ts'

@@ -1,0 +1,37 @@
+import {
+  type CalledMethod,
+  type ClientTransport,
+  type MaybePromise,
+  type OutgoingCall,
+  PosthasteError,
+  type ServedMethod,
+} from '@posthaste/contracts'
+import { targetOf } from './target.ts'
+
+/**
+ * Carries calls to methods that are served in the same process: through the whole serving stack, so with validation,
+ * deadline and cancellation, but without bytes. Inputs and outputs pass by reference. Nobody may change a value after it
+ * was passed or returned, which is what one gets used to anyway before the callee moves to another process.
+ *
+ * @param find looks a served method up by target, at each call: services may be served after their clients were made
+ */
+export function localTransport(find: (target: string) => ServedMethod | undefined): ClientTransport {
+  return {
+    name: 'local',
+    call(method: CalledMethod, outgoing: OutgoingCall): MaybePromise<unknown> {
+      const target = targetOf(method.service, method.method)
+      const served = find(target)
+      if (served === undefined) {
+        throw new PosthasteError('UNIMPLEMENTED', `nobody serves '${target}' in this process`, {
+          remedy: 'Serve it here, or give the client a transport to where it is served.',
+        })
+      }
+      const running = served.dispatch(outgoing)
+      const leave = outgoing.cancellation.onCancel((reason) => running.cancel(reason))
+      // Taken back with the answer, or a long-lived caller would collect a listener per call.
+      running.result.then(leave, leave)
+      return running.result
+    },
+    async close() {},
+  }
+}

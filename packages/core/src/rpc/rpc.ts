@@ -1,0 +1,140 @@
+import {
+  type Call,
+  type Clock,
+  type FilterDescription,
+  type Log,
+  type Methods,
+  PosthasteError,
+  type ServedMethod,
+  type ServiceContract,
+} from '@posthaste/contracts'
+import { messageIds } from '../pipeline/ids.ts'
+import { filterDeps } from '../pipeline/stack.ts'
+import type { TimerWheel } from '../pipeline/timer-wheel.ts'
+import { type Client, type ClientOptions, serviceClient } from './client.ts'
+import { RequestContext, type ServeContext } from './context.ts'
+import { localTransport } from './local-transport.ts'
+import { type ServeOptions, type ServiceHandlers, type StackedMethod, servedMethods } from './serve.ts'
+import { targetOf } from './target.ts'
+
+/** What calls need of the application around them; the machine's own where it is left out. */
+export interface RpcHost {
+  readonly clock?: Clock | undefined
+  readonly log?: Log | undefined
+  /** Share one wheel per application. */
+  readonly timers?: TimerWheel | undefined
+  /** From 0 up to but not 1. */
+  readonly random?: (() => number) | undefined
+  /** Makes request ids. */
+  readonly newId?: (() => string) | undefined
+  /** Why no calls can be made just now; undefined while they can. */
+  readonly refusal?: (() => PosthasteError | undefined) | undefined
+}
+
+/** A method, and what stands around it. */
+export interface MethodDescription {
+  readonly side: 'server' | 'client'
+  /** `shop.Inventory/checkStock` */
+  readonly target: string
+  /** Outermost first, each with the reason for its place as `why`. */
+  readonly filters: readonly FilterDescription[]
+}
+
+/** Both sides of calls within one application. */
+export interface Rpc<C = ServeContext> {
+  /**
+   * Serves a service: to clients in this process from here on, and to others through the transports that `served` is
+   * handed to.
+   *
+   * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option; CONTRACT_DUPLICATE when the
+   *   service is served already; CAPABILITY_UNSUPPORTED for streaming methods
+   */
+  serve<const M extends Methods>(
+    service: ServiceContract<M>,
+    handlers: ServiceHandlers<M, C>,
+    options?: ServeOptions,
+  ): readonly ServedMethod[]
+  /**
+   * Makes a client. May come before the service is served; inputs and outputs of calls within the process pass by
+   * reference, and must not be changed once they were passed.
+   *
+   * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for streaming methods
+   */
+  client<const M extends Methods>(service: ServiceContract<M>, options?: ClientOptions<M>): Client<M>
+  /** Every method that is served, for transports. */
+  readonly served: readonly ServedMethod[]
+  /** Every method that is served or called, with its filters. */
+  describe(): readonly MethodDescription[]
+}
+
+/** Sets calls up. Handlers are given a {@link ServeContext}. */
+export function createRpc(host?: RpcHost): Rpc
+/** Sets calls up. Handlers are given what `context` makes. */
+export function createRpc<C>(host: RpcHost & { readonly context: (call: Call) => C }): Rpc<C>
+export function createRpc(host: RpcHost & { readonly context?: (call: Call) => ServeContext } = {}): Rpc {
+  return new Calls(host)
+}
+
+class Calls implements Rpc {
+  readonly #served = new Map<string, StackedMethod>()
+  readonly #called: MethodDescriptionSource[] = []
+  readonly #host
+
+  constructor(host: RpcHost & { readonly context?: (call: Call) => ServeContext }) {
+    const { clock, log, timers, random } = host
+    const deps = filterDeps({
+      ...(clock && { clock }),
+      ...(log && { log }),
+      ...(timers && { timers }),
+      ...(random && { random }),
+    })
+    this.#host = {
+      ...deps,
+      newId: host.newId ?? messageIds(deps.clock),
+      context: host.context ?? ((call: Call) => new RequestContext(call, deps.clock)),
+      refusal: host.refusal ?? (() => undefined),
+      local: localTransport((target) => this.#served.get(target)),
+    }
+  }
+
+  get served(): readonly ServedMethod[] {
+    return [...this.#served.values()]
+  }
+
+  serve<const M extends Methods>(
+    service: ServiceContract<M>,
+    handlers: ServiceHandlers<M>,
+    options: ServeOptions = {},
+  ): readonly ServedMethod[] {
+    const taken = [...this.#served.values()].some((method) => method.service === service.name)
+    if (taken) throw new PosthasteError('CONTRACT_DUPLICATE', `'${service.name}' is served already`)
+    const methods = servedMethods({ service, handlers, options }, this.#host)
+    for (const method of methods) this.#served.set(targetOf(method.service, method.method), method)
+    return methods
+  }
+
+  client<const M extends Methods>(service: ServiceContract<M>, options: ClientOptions<M> = {}): Client<M> {
+    const { client, stacks } = serviceClient(service, options, this.#host)
+    for (const [target, stack] of stacks) this.#called.push({ target, stack })
+    return client
+  }
+
+  describe(): readonly MethodDescription[] {
+    const served = [...this.#served].map(([target, { stack }]) => ({
+      side: 'server' as const,
+      target,
+      filters: stack.describe(),
+    }))
+    const called = this.#called.map(({ target, stack }) => ({
+      side: 'client' as const,
+      target,
+      filters: stack.describe(),
+    }))
+    return [...served, ...called]
+  }
+}
+
+interface MethodDescriptionSource {
+  readonly target: string
+  readonly stack: StackedMethod['stack']
+}

@@ -1,0 +1,202 @@
+import {
+  type Call,
+  type HandlerInput,
+  type HandlerOutput,
+  type IncomingCall,
+  type Issue,
+  type Log,
+  type MaybePromise,
+  type Methods,
+  PosthasteError,
+  type RunningCall,
+  type ServedMethod,
+  type Service,
+  type ServiceContract,
+} from '@posthaste/contracts'
+import { createCall } from '../pipeline/call.ts'
+import { cancelSource } from '../pipeline/cancellation.ts'
+import { attempt } from '../pipeline/maybe-promise.ts'
+import {
+  checkTogether,
+  durationOption,
+  functionOption,
+  type OptionsSpec,
+  readOptions,
+  refuseOptions,
+} from '../pipeline/options.ts'
+import { buildStack, editStack, type FilterDeps, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
+import { wasNotSent } from '../resilience/failure.ts'
+import type { ServeContext } from './context.ts'
+import { type ServerStackOptions, serverStack } from './server-stack.ts'
+import { refuseStreams, targetOf } from './target.ts'
+
+/** One function per method of a service. What it returns is checked, and stripped, by the output's schema. */
+export type ServiceHandlers<M extends Methods, C = ServeContext> = {
+  readonly [K in keyof M]: (input: HandlerInput<M[K]>, ctx: C) => MaybePromise<HandlerOutput<M[K]>>
+}
+
+/** How a service is served. */
+export interface ServeOptions {
+  /** Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000. Default 60,000. */
+  readonly timeoutMs?: number | undefined
+  /** Edits the serving stack, {@link serverStack}, of every method. */
+  readonly stack?: ((editor: StackEditor<ServerStackOptions>) => StackEditor<ServerStackOptions>) | undefined
+}
+
+/** What serving needs of its host. */
+export interface ServeHost<C> extends Omit<FilterDeps, 'target'> {
+  /** Makes ids for requests that come without one. */
+  readonly newId: () => string
+  /** Makes what a handler is given beside its input. */
+  readonly context: (call: Call) => C
+}
+
+/** A served method that can account for itself. */
+export interface StackedMethod extends ServedMethod {
+  readonly stack: FilterStack
+}
+
+/** What is served, and how. */
+export interface ServeInit<M extends Methods, C> {
+  readonly service: ServiceContract<M>
+  readonly handlers: ServiceHandlers<M, C>
+  readonly options: ServeOptions
+}
+
+type Handler<C> = (input: unknown, ctx: C) => unknown
+
+const spec: OptionsSpec<{ readonly timeoutMs: number; readonly stack: NonNullable<ServeOptions['stack']> }> = {
+  options: {
+    timeoutMs: durationOption(60_000, { min: 1, max: 86_400_000 }),
+    stack: functionOption((editor) => editor),
+  },
+}
+
+/**
+ * Makes served methods of a service's handlers.
+ *
+ * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option; CAPABILITY_UNSUPPORTED for
+ *   streaming methods
+ */
+export function servedMethods<M extends Methods, C>(
+  init: ServeInit<M, C>,
+  host: ServeHost<C>,
+): readonly StackedMethod[] {
+  const { service, options } = init
+  refuseStreams(service)
+  const what = `serve(${service.name})`
+  const [settings] = checkTogether([
+    () => readOptions(what, options, spec),
+    () => refuseOptions(handlerMistakes(what, service, init.handlers)),
+  ]) as [{ timeoutMs: number; stack: NonNullable<ServeOptions['stack']> }, undefined]
+  const slots = settings.stack(editStack(serverStack)).slots
+  const handlers = init.handlers as Readonly<Record<string, Handler<C>>>
+  return Object.entries(service.methods).map(([method, contract]) => {
+    const target = targetOf(service.name, method)
+    const stack = buildStack(slots, { contract, timeoutMs: settings.timeoutMs }, { ...host, target })
+    const run = stack.around(handling(handlers[method]!.bind(handlers), host))
+    const idempotent = contract.idempotent ?? false
+    return {
+      service: service.name,
+      method,
+      contract,
+      stack,
+      dispatch: (incoming) => new ServedCall(incoming, { target, idempotent, run }, host),
+    }
+  })
+}
+
+function handlerMistakes(what: string, service: ServiceContract, handlers: object): Issue[] {
+  const methods = Object.keys(service.methods)
+  const missing = methods
+    .filter((method) => typeof handlerOf(handlers, method) !== 'function')
+    .map((method) => ({ path: `${what}.${method}`, message: 'has no handler' }))
+  // The fields of an instance are its own affair.
+  const given = Object.getPrototypeOf(handlers) === Object.prototype ? Object.keys(handlers) : []
+  const unknown = given
+    .filter((method) => !Object.hasOwn(service.methods, method))
+    .map((method) => ({ path: `${what}.${method}`, message: `is not a method; there are ${methods.join(', ')}` }))
+  return [...missing, ...unknown]
+}
+
+/** A handler of an object or an instance, but nothing that every object has. */
+function handlerOf(handlers: object, method: string): unknown {
+  const found = (handlers as Readonly<Record<string, unknown>>)[method]
+  return Object.hasOwn(handlers, method) || !(method in Object.prototype) ? found : undefined
+}
+
+/** The innermost service: the handler, its failures turned into what a caller may know. */
+function handling<C>(handler: Handler<C>, host: ServeHost<C>): Service {
+  return (call) =>
+    attempt(
+      () => handler(call.payload, host.context(call)),
+      (output) => output,
+      (thrown) => {
+        throw failureOf(thrown, call, host.log)
+      },
+    )
+}
+
+/** A failure a handler did not mean is told to the log, with its cause, and to the caller as INTERNAL, without. */
+function failureOf(thrown: unknown, call: Call, log: Log): PosthasteError {
+  if (!PosthasteError.is(thrown)) {
+    log.error('a handler failed unexpectedly', { target: call.target, id: call.id, error: thrown })
+    return new PosthasteError('INTERNAL', `'${call.target}' failed unexpectedly`)
+  }
+  if (!wasNotSent(thrown)) return thrown
+  // It speaks of a call the handler made; to the handler's own caller it would say that this one never arrived.
+  const { code, remedy, verdict, issues, retryAfterMs, cause } = thrown
+  const { sent: _, ...details } = thrown.details ?? {}
+  return new PosthasteError(code, messageOf(thrown), { remedy, verdict, issues, retryAfterMs, cause, details })
+}
+
+function messageOf({ code, message }: PosthasteError): string {
+  const prefix = `[${code}] `
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message
+}
+
+interface Served {
+  readonly target: string
+  readonly idempotent: boolean
+  readonly run: Service
+}
+
+/** One call on its way through the serving stack. Hot path: one object, one promise, one cancellation. */
+class ServedCall implements RunningCall {
+  readonly result: Promise<unknown>
+  readonly #source = cancelSource()
+  #ended = false
+
+  constructor(incoming: IncomingCall, served: Served, host: Pick<ServeHost<unknown>, 'clock' | 'newId'>) {
+    const call = createCall({
+      kind: 'serve',
+      target: served.target,
+      id: incoming.id ?? host.newId(),
+      payload: incoming.payload,
+      headers: incoming.headers,
+      deadlineAtMs: host.clock.monotonicMs() + (incoming.timeoutMs ?? Number.POSITIVE_INFINITY),
+      idempotent: served.idempotent,
+      cancellation: this.#source.token,
+    })
+    this.result = new Promise((resolve, reject) => {
+      // Whoever cancels has its answer at once, however long the handler takes to notice.
+      this.#source.token.onCancel(reject)
+      // Nothing to wait for: both ways end in the promise.
+      void attempt(
+        () => served.run(call),
+        (output) => {
+          this.#ended = true
+          resolve(output)
+        },
+        (thrown) => {
+          this.#ended = true
+          reject(PosthasteError.from(thrown, 'INTERNAL', served.target))
+        },
+      )
+    })
+  }
+
+  cancel(reason: PosthasteError): void {
+    if (!this.#ended) this.#source.cancel(reason)
+  }
+}
