@@ -1,6 +1,7 @@
 /**
  * The nouns of Posthaste, the interfaces that outsiders implement, and the error codes. Read in this order: `contract`
- * (what users declare), `call` and `filter` (what happens to one unit of work), `engine` and `transport` (what carries it).
+ * (what users declare), `call` and `filter` (what happens to one unit of work), `engine` and `transport` (what carries it),
+ * `envelope` (what a message is to other systems).
  */
 
 // For users.
@@ -45,9 +46,19 @@ export type { Filter, FilterDescription, Service } from './filter.ts'
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './schema.ts'
 export { type Verdict, verdictOf } from './verdict.ts'
 
-// For authors of engines, transports and tools.
+// For authors of engines, transports, gateways and tools.
 export type { EngineCapabilities, Support } from './capabilities.ts'
 export type { Clock, Log, LogFields, Timer } from './clock.ts'
+export { type CloudEvent, type EnvelopeExtensions, validateEnvelope } from './envelope.ts'
+export { type BinaryMessage, fromBinary, type ReceivedHeaders, toBinary } from './envelope-http.ts'
+export {
+  contentModeOf,
+  fromBatch,
+  fromStructured,
+  type StructuredMessage,
+  toBatch,
+  toStructured,
+} from './envelope-json.ts'
 export {
   type AckSettlement,
   type BrowsedRecord,
