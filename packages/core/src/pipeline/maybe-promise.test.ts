@@ -51,8 +51,9 @@ describe('attempt', () => {
   })
 
   it('does not give what the success handler throws to the failure handler', async () => {
-    expect(() => attempt(() => 1, throwing, failed)).toThrow(fault)
-    await expect(attempt(() => Promise.resolve(1), throwing, failed)).rejects.toBe(fault)
+    const zero = (): number => 0
+    expect(() => attempt(() => 1, throwing, zero)).toThrow(fault)
+    await expect(attempt(() => Promise.resolve(1), throwing, zero)).rejects.toBe(fault)
   })
 })
 

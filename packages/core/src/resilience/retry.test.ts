@@ -1,0 +1,243 @@
+import { type Call, PosthasteError, retryLater, type Service } from '@posthaste/contracts'
+import { describe, expect, it } from 'vitest'
+import { createCall } from '../pipeline/call.ts'
+import { cancelSource } from '../pipeline/cancellation.ts'
+import { compose } from '../pipeline/compose.ts'
+import { filterDeps } from '../pipeline/stack.ts'
+import { manualClock } from '../testing/manual-clock.ts'
+import { type RetryOptions, retry } from './retry.ts'
+import { retryBudget } from './retry-budget.ts'
+
+const unavailable = new PosthasteError('UNAVAILABLE', 'down')
+const notSent = new PosthasteError('UNAVAILABLE', 'refused', { details: { sent: false } })
+const gone = new PosthasteError('CANCELLED', 'gone')
+const given = { kind: 'request', target: 't', id: '1', payload: 1, idempotent: true } as const
+const tickMs = 10
+
+/** Fails with the given failures one after the other, then answers with the attempt's number. */
+function failing(failures: readonly unknown[], how: 'throw' | 'reject') {
+  const calls: Call<number>[] = []
+  const service: Service<number, number> = (call) => {
+    calls.push(call)
+    if (calls.length > failures.length) return call.attempt
+    const failure = failures[calls.length - 1]
+    if (how === 'reject') return Promise.reject(failure)
+    throw failure
+  }
+  return { service, calls }
+}
+
+function setUp(options: RetryOptions = {}, random = 0.5) {
+  const clock = manualClock()
+  const deps = filterDeps({ clock, random: () => random })
+  const filter = retry(options, deps)
+  return { clock, filter, around: (service: Service<number, number>) => compose([filter], service) }
+}
+
+/** Runs to its end on the manual clock and tells how it ended and after how long. */
+async function outcome(
+  clock: ReturnType<typeof manualClock>,
+  run: () => unknown,
+): Promise<{ value?: unknown; thrown?: unknown; afterMs: number }> {
+  const startMs = clock.monotonicMs()
+  const ended = (async () => run())().then(
+    (value) => ({ value, afterMs: clock.monotonicMs() - startMs }),
+    (thrown: unknown) => ({ thrown, afterMs: clock.monotonicMs() - startMs }),
+  )
+  await clock.advance(600_000)
+  return ended
+}
+
+describe.each(['throw', 'reject'] as const)('retry, where the service fails by %s', (how) => {
+  it('does nothing to a call that succeeds', async () => {
+    const { clock, around } = setUp()
+    const { service, calls } = failing([], how)
+    const call = createCall(given)
+    expect(await outcome(clock, () => around(service)(call))).toEqual({ value: 1, afterMs: 0 })
+    expect(calls).toEqual([call])
+  })
+
+  it('calls again, with the number of the attempt, and leaves the call it was given alone', async () => {
+    const { clock, around } = setUp()
+    const { service, calls } = failing([unavailable, unavailable], how)
+    const call = createCall({ ...given, attempt: 4 })
+    const { value } = await outcome(clock, () => around(service)(call))
+    expect(value).toBe(6)
+    expect(calls.map(({ attempt }) => attempt)).toEqual([4, 5, 6])
+    expect(call.attempt).toBe(4)
+  })
+
+  it('gives up after its attempts with the last failure as it is', async () => {
+    const { clock, around } = setUp({ attempts: 3 })
+    const last = new Error('the last')
+    const { service, calls } = failing([unavailable, unavailable, last], how)
+    const { thrown } = await outcome(clock, () => around(service)(createCall(given)))
+    expect(thrown).toBe(last)
+    expect(calls).toHaveLength(3)
+  })
+
+  it('does not repeat permanent and ignored failures, nor an open breaker', async () => {
+    for (const code of ['INVALID_ARGUMENT', 'CANCELLED', 'BREAKER_OPEN'] as const) {
+      const { clock, around } = setUp()
+      const { service, calls } = failing([new PosthasteError(code, 'no')], how)
+      const { thrown } = await outcome(clock, () => around(service)(createCall(given)))
+      expect(thrown).toMatchObject({ code })
+      expect(calls).toHaveLength(1)
+    }
+  })
+
+  it('repeats what it is told to', async () => {
+    const { clock, around } = setUp({ retryOn: (thrown) => PosthasteError.is(thrown, 'NOT_FOUND') })
+    const { service } = failing([new PosthasteError('NOT_FOUND', 'not yet')], how)
+    expect(await outcome(clock, () => around(service)(createCall(given)))).toMatchObject({ value: 2 })
+  })
+
+  it('repeats a call that is not idempotent only if nothing was sent, or if it always may', async () => {
+    const made = async (failure: unknown, options: RetryOptions): Promise<number> => {
+      const { clock, around } = setUp(options)
+      const { service, calls } = failing([failure], how)
+      await outcome(clock, () => around(service)(createCall({ ...given, idempotent: false })))
+      return calls.length
+    }
+    expect(await made(unavailable, {})).toBe(1)
+    expect(await made(notSent, {})).toBe(2)
+    expect(await made(unavailable, { repeat: 'always' })).toBe(2)
+  })
+
+  it('waits longer from attempt to attempt', async () => {
+    const { clock, around } = setUp({ attempts: 4, baseMs: 100, factor: 3, maxMs: 500 })
+    const { service } = failing([unavailable, unavailable, unavailable], how)
+    const { afterMs } = await outcome(clock, () => around(service)(createCall(given)))
+    // Half of 100, 300 and 500, each at most a tick late.
+    expect(afterMs).toBeGreaterThanOrEqual(450)
+    expect(afterMs).toBeLessThanOrEqual(450 + 3 * tickMs)
+  })
+
+  it('waits as long as a failure asks for, and then the backoff', async () => {
+    const { clock, around } = setUp({ baseMs: 100 })
+    const { service } = failing([retryLater('not yet', { afterMs: 2_000 })], how)
+    const { afterMs } = await outcome(clock, () => around(service)(createCall(given)))
+    expect(afterMs).toBeGreaterThanOrEqual(2_050)
+    expect(afterMs).toBeLessThanOrEqual(2_050 + tickMs)
+  })
+
+  it('gives up when a failure asks for a longer wait than it may', async () => {
+    const { clock, around } = setUp({ retryAfterMaxMs: 1_000 })
+    const later = retryLater('not yet', { afterMs: 1_001 })
+    const { service } = failing([later], how)
+    expect(await outcome(clock, () => around(service)(createCall(given)))).toEqual({ thrown: later, afterMs: 0 })
+  })
+
+  it('gives up at once when the wait would reach the deadline', async () => {
+    const { clock, around } = setUp({ baseMs: 100 })
+    const attempts = async (leftMs: number) => {
+      const { service, calls } = failing([unavailable], how)
+      const call = createCall({ ...given, deadlineAtMs: clock.monotonicMs() + leftMs })
+      const { afterMs } = await outcome(clock, () => around(service)(call))
+      return { made: calls.length, afterMs }
+    }
+    expect(await attempts(50)).toEqual({ made: 1, afterMs: 0 })
+    expect((await attempts(51)).made).toBe(2)
+  })
+
+  it('ends a wait at once when the call is cancelled', async () => {
+    const { clock, around } = setUp({ baseMs: 5_000 })
+    const { service, calls } = failing([unavailable], how)
+    const source = cancelSource()
+    const result = around(service)(createCall({ ...given, cancellation: source.token }))
+    await clock.advance(100)
+    source.cancel(gone)
+    await expect(result).rejects.toBe(gone)
+    await clock.advance(10_000)
+    expect(calls).toHaveLength(1)
+  })
+
+  it('does not repeat a call that was cancelled while it ran', async () => {
+    const { clock, around } = setUp()
+    const source = cancelSource()
+    let calls = 0
+    const service: Service<number, number> = () => {
+      calls++
+      source.cancel(gone)
+      throw unavailable
+    }
+    const { thrown } = await outcome(clock, () => around(service)(createCall({ ...given, cancellation: source.token })))
+    expect(thrown).toBe(unavailable)
+    expect(calls).toBe(1)
+  })
+
+  it('gives up when the budget is used up, and shares it with others', async () => {
+    const clock = manualClock()
+    const budget = retryBudget({ perSecond: 0.1 }, clock)
+    const deps = filterDeps({ clock, random: () => 0.5 })
+    const [one, other] = [retry({ budget }, deps), retry({ budget }, deps)]
+    const first = failing([unavailable], how)
+    const second = failing([unavailable], how)
+    expect(await outcome(clock, () => one.apply(createCall(given), first.service))).toMatchObject({ value: 2 })
+    await clock.advance(10_000)
+    budget.withdraw()
+    expect(await outcome(clock, () => other.apply(createCall(given), second.service))).toMatchObject({
+      thrown: unavailable,
+    })
+  })
+
+  it('knows no budget where it is told so', async () => {
+    const { clock, around } = setUp({ budget: false, attempts: 100, baseMs: 0 })
+    let calls = 0
+    const service: Service<number, number> = () => {
+      calls++
+      if (how === 'reject') return Promise.reject(unavailable)
+      throw unavailable
+    }
+    for (let i = 0; i < 20; i++) await outcome(clock, () => around(service)(createCall(given)))
+    expect(calls).toBe(2_000)
+  })
+
+  it('has a budget of its own by default, which a dead callee uses up', async () => {
+    const { around } = setUp({ attempts: 100, baseMs: 0 })
+    const { service, calls } = failing(Array(1_000).fill(unavailable), how)
+    for (let i = 0; i < 5; i++) await Promise.allSettled([(async () => around(service)(createCall(given)))()])
+    // 100 in reserve, and a fifth of a retry for each of five calls.
+    expect(calls).toHaveLength(5 + 101)
+  })
+})
+
+describe('retry', () => {
+  it('stays synchronous where nothing needs waiting for', () => {
+    const { clock, around } = setUp({ baseMs: 0 })
+    const { service } = failing([unavailable], 'throw')
+    expect(around(service)(createCall(given))).toBe(2)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('gives each call to the budget once, whatever its attempts', async () => {
+    const clock = manualClock()
+    let deposits = 0
+    const budget = { deposit: () => void deposits++, withdraw: () => true, balance: () => 1 }
+    const filter = retry({ budget }, filterDeps({ clock, random: () => 0 }))
+    filter.apply(createCall(given), failing([unavailable, unavailable], 'throw').service)
+    expect(deposits).toBe(1)
+  })
+
+  it('describes itself with its settings', () => {
+    expect(setUp({ attempts: 5 }).filter.describe()).toEqual({
+      role: 'retry',
+      attempts: 5,
+      baseMs: 50,
+      factor: 2,
+      maxMs: 5_000,
+      retryAfterMaxMs: 10_000,
+      repeat: 'safe',
+      budget: 100,
+    })
+    expect(setUp({ budget: false }).filter.describe()).toMatchObject({ budget: false })
+  })
+
+  it('refuses wrong options, all at once', () => {
+    const wrong = { attempts: 0, baseMs: -1, repeat: 'never', budget: true, tries: 2 } as unknown as RetryOptions
+    expect(() => setUp(wrong)).toThrow(
+      /retry\.tries .*retry\.attempts .*retry\.baseMs .*retry\.repeat .*retry\.budget /,
+    )
+    expect(() => setUp({ baseMs: 10, maxMs: 5 })).toThrow('retry.maxMs must not be below baseMs')
+  })
+})
