@@ -1,0 +1,137 @@
+import type {
+  BrowsedRecord,
+  ChannelSpec,
+  Delivery,
+  Headers,
+  Issue,
+  OutgoingRecord,
+  PosthasteError,
+} from '@posthaste/contracts'
+import { isoTime } from '../pipeline/ids.ts'
+import { attributeText, deadLetterAttributes, headersFit, utf8Bytes } from './attributes.ts'
+
+/** A message that a group could not handle, as it stands in the group's dead letters. */
+export interface DeadLetter {
+  /** Where it stands; names it for {@link DeadLetters.redrive}. */
+  readonly position: string
+  /** The message's own id. */
+  readonly id: string
+  readonly key: string | undefined
+  /** Why, as an error code: `ATTEMPTS_EXHAUSTED`, `PAYLOAD_INVALID`, `HANDLER_REJECTED`, … */
+  readonly code: string
+  /** Why, in words: at most 1,024 characters. */
+  readonly reason: string
+  /** How often it was delivered. */
+  readonly attempts: number
+  /** When it was given up, milliseconds since the epoch. */
+  readonly deadAtMs: number
+  /** What is wrong with it, where the reason is a list. */
+  readonly issues: readonly Issue[]
+  /** The body's original bytes. */
+  readonly data: Uint8Array
+  /** The original headers, without what the dead letter adds. */
+  readonly headers: Headers
+}
+
+/** Where a group's dead letters stand. Nobody consumes it: it is browsed, and redriven from. */
+export function deadLetterChannel(channel: string, group: string): ChannelSpec {
+  // A group's name has no dots, so the name can be read in one way only.
+  return { name: `posthaste.dead.${group}.${channel}`, kind: 'queue', keyed: false }
+}
+
+/** Why a message is given up, and by whom. */
+export interface Death {
+  readonly error: PosthasteError
+  readonly group: string
+  readonly atMs: number
+  /** The engine's limit for headers. */
+  readonly headerBytesMax: number
+}
+
+const reasonLengthMax = 1_024
+const issuesBytesMax = 8_192
+
+/**
+ * The record that stands for a message in the dead letters: id, key, body and headers are the message's own, untouched;
+ * what happened is told in attributes beside them. Reasons are cut short rather than be too large to be stored.
+ */
+export function composeDeadLetter(delivery: Delivery, death: Death): OutgoingRecord {
+  const { record, attempt } = delivery
+  const { error, group, atMs, headerBytesMax } = death
+  const reason = { dlcode: error.code, dlmessage: attributeText(plainMessage(error), reasonLengthMax) }
+  const origin = { dlattempts: String(attempt), dlgroup: group, dlchannel: record.channel, dltime: isoTime(atMs) }
+  const issues = issuesText(error.issues)
+  const told = { ...record.headers, ...reason, ...origin, ...(issues === undefined ? undefined : { dlissues: issues }) }
+  const { dlissues: _, ...brief } = told as typeof told & { dlissues?: string }
+  const headers = [told, brief, { ...brief, dlmessage: '' }].find((fit) => headersFit(fit, headerBytesMax))
+  return {
+    id: record.id,
+    channel: deadLetterChannel(record.channel, group).name,
+    key: record.key,
+    headers: headers ?? { ...record.headers, dlcode: error.code },
+    body: record.body,
+  }
+}
+
+/** The dead letter that a record is. Tolerant: what others have put there is shown as far as it goes. */
+export function parseDeadLetter({ position, storedAtMs, record }: BrowsedRecord): DeadLetter {
+  const { dlcode, dlmessage, dlattempts, dltime, dlissues } = record.headers
+  const deadAtMs = Date.parse(dltime ?? '')
+  return {
+    position,
+    id: record.id,
+    key: record.key,
+    code: dlcode ?? '',
+    reason: dlmessage ?? '',
+    attempts: Number(dlattempts ?? 0) || 0,
+    deadAtMs: Number.isNaN(deadAtMs) ? storedAtMs : deadAtMs,
+    issues: parseIssues(dlissues),
+    data: record.body,
+    headers: originalHeaders(record.headers),
+  }
+}
+
+/**
+ * The message that a dead letter was, addressed to the group that failed it. Its expiry is not restored: whoever redrives
+ * wants it handled.
+ */
+export function reviveDeadLetter(record: OutgoingRecord, to: { channel: string; group: string }): OutgoingRecord {
+  const { id, key, body } = record
+  return { id, channel: to.channel, group: to.group, key, headers: originalHeaders(record.headers), body }
+}
+
+/** An error's message without the code it begins with, which is told beside it. */
+function plainMessage(error: PosthasteError): string {
+  const prefix = `[${error.code}] `
+  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
+}
+
+function originalHeaders(headers: Headers): Headers {
+  const original: Record<string, string> = { ...headers }
+  for (const name of deadLetterAttributes) delete original[name]
+  return original
+}
+
+/** As many of the issues as there is room for. */
+function issuesText(issues: readonly Issue[]): string | undefined {
+  for (let count = issues.length; count > 0; count = Math.floor(count / 2)) {
+    const text = JSON.stringify(issues.slice(0, count).map(({ path, message }) => ({ path, message })))
+    if (utf8Bytes(text) <= issuesBytesMax) return attributeText(text, issuesBytesMax)
+  }
+  return undefined
+}
+
+function parseIssues(text: string | undefined): Issue[] {
+  if (text === undefined) return []
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return Array.isArray(parsed) ? parsed.filter(isIssue) : []
+  } catch {
+    return []
+  }
+}
+
+function isIssue(value: unknown): value is Issue {
+  if (typeof value !== 'object' || value === null) return false
+  return 'path' in value && typeof value.path === 'string' && 'message' in value && typeof value.message === 'string'
+}

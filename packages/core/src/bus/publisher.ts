@@ -1,0 +1,96 @@
+import {
+  type Call,
+  type Engine,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  type Service,
+} from '@posthaste/contracts'
+import { createCall } from '../pipeline/call.ts'
+import type { FilterStack } from '../pipeline/stack.ts'
+import type { Receipt } from './context.ts'
+
+/** A record whose publisher waits. */
+interface Pending {
+  readonly record: OutgoingRecord
+  readonly confirm: (receipt: Receipt) => void
+  readonly refuse: (error: PosthasteError) => void
+}
+
+/**
+ * Publishes records in batches: what is published within one turn goes to the engine in one call, in order. There is no
+ * timer; while the engine is busy the next batch gathers by itself.
+ */
+export class Publisher {
+  readonly #engine: Engine
+  readonly #stack: FilterStack
+  readonly #service: Service<OutgoingRecord, Receipt>
+  #pending: Pending[] = []
+  readonly #underWay = new Set<Promise<unknown>>()
+
+  constructor(engine: Engine, stack: FilterStack) {
+    this.#engine = engine
+    this.#stack = stack
+    this.#service = stack.around((call: Call<OutgoingRecord>) => this.#enqueue(call.payload))
+  }
+
+  /**
+   * Resolves when the engine has confirmed the record. Hot path: without filters one promise, one entry and two closures.
+   * @throws what the engine refuses it with
+   */
+  publish(record: OutgoingRecord): Promise<Receipt> {
+    return this.#stack.filters.length === 0 ? this.#enqueue(record) : this.#filtered(record)
+  }
+
+  /** Resolves when everything handed to the engine so far is answered. */
+  async flushed(): Promise<void> {
+    if (this.#pending.length > 0) this.#flush()
+    await Promise.all(this.#underWay)
+  }
+
+  async #filtered(record: OutgoingRecord): Promise<Receipt> {
+    const { id, channel, headers } = record
+    return this.#service(
+      createCall({ kind: 'publish', target: channel, id, payload: record, headers, idempotent: true }),
+    )
+  }
+
+  #enqueue(record: OutgoingRecord): Promise<Receipt> {
+    return new Promise((confirm, refuse) => {
+      if (this.#pending.length === 0) queueMicrotask(() => this.#flush())
+      this.#pending.push({ record, confirm, refuse })
+    })
+  }
+
+  #flush(): void {
+    const batch = this.#pending
+    if (batch.length === 0) return
+    this.#pending = []
+    const underWay = this.#publish(batch)
+    this.#underWay.add(underWay)
+    void underWay.then(() => this.#underWay.delete(underWay))
+  }
+
+  /** Never rejects: every entry learns its own outcome. */
+  async #publish(batch: readonly Pending[]): Promise<void> {
+    try {
+      const outcomes = await this.#engine.publish(batch.map(({ record }) => record))
+      for (const [at, pending] of batch.entries()) answer(pending, outcomes[at])
+    } catch (thrown) {
+      const error = PosthasteError.from(thrown, 'UNAVAILABLE', `the engine ${this.#engine.name} could not publish`)
+      for (const { refuse } of batch) refuse(error)
+    }
+  }
+}
+
+function answer({ record, confirm, refuse }: Pending, outcome: Outcome | undefined): void {
+  if (outcome === undefined) {
+    refuse(
+      new PosthasteError(
+        'UNAVAILABLE',
+        `${record.channel}: the engine did not say whether it has message ${record.id}`,
+      ),
+    )
+  } else if (outcome.ok) confirm({ id: record.id })
+  else refuse(outcome.error)
+}

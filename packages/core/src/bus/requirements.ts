@@ -1,0 +1,67 @@
+import {
+  type Engine,
+  type EngineCapabilities,
+  type Issue,
+  type MessageContract,
+  PosthasteError,
+} from '@posthaste/contracts'
+import { deadLetterChannel } from './dead-letter.ts'
+import type { HandlerSettings } from './options.ts'
+
+/** A handler, and what it asks of the engine. */
+export interface Demand {
+  readonly contract: MessageContract
+  readonly settings: HandlerSettings
+}
+
+/** Longest name of a channel that engines must take. */
+const channelLengthMax = 240
+
+/**
+ * Compares what handlers need with what the engine can do. What is missing is refused before anything starts, never
+ * ignored: `docs/guarantees.md` holds on every engine that an application starts on.
+ *
+ * @throws CAPABILITY_UNSUPPORTED with an issue per missing capability and handler
+ */
+export function checkRequirements(demands: readonly Demand[], engine: Engine): void {
+  const issues = demands.flatMap((demand) => missing(demand, engine.capabilities))
+  if (issues.length === 0) return
+  const told = issues.map(({ path, message }) => `${path} ${message}`).join('; ')
+  throw new PosthasteError('CAPABILITY_UNSUPPORTED', `engine ${engine.name}: ${told}`, { issues })
+}
+
+function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {
+  const { group, from, ladder, breaker, stack, prefetch, prefetchGiven, timeoutMs } = settings
+  const keyed = contract.key !== undefined
+  const retries = ladder.delayed > 0
+  const refuses = breaker !== undefined || stack !== undefined
+  const retention = contract.kind === 'event' ? contract.retention : undefined
+  const deadName = deadLetterChannel(contract.type, group).name
+  const checks: readonly (readonly [boolean, string])[] = [
+    [keyed && can.keyOrder === 'none', 'has a key, which needs keyOrder'],
+    [retries && can.delay === 'none', 'retries later, which needs delay; retry: false does without'],
+    [
+      retries && keyed && can.holdKey === 'none',
+      'has a key and retries later, which needs holdKey; retry: false does without',
+    ],
+    [refuses && can.delay === 'none', 'has a breaker or a stack of its own, which needs delay'],
+    [refuses && keyed && can.holdKey === 'none', 'has a key and a breaker or a stack of its own, which needs holdKey'],
+    [can.attempts !== 'exact', `counts attempts over crashes, which needs attempts to be exact, not ${can.attempts}`],
+    [
+      contract.kind === 'event' && from === 'earliest' && can.history === 'none',
+      "begins 'earliest', which needs history",
+    ],
+    [retention !== undefined && can.history === 'none', 'has a retention, which needs history'],
+    [
+      prefetchGiven && prefetch > can.unsettledMax,
+      `asks for prefetch ${prefetch}; the engine takes ${can.unsettledMax}`,
+    ],
+    [
+      timeoutMs !== undefined && timeoutMs > can.unsettledMsMax,
+      `may take ${timeoutMs} ms; the engine takes deliveries back after ${can.unsettledMsMax} ms`,
+    ],
+    [deadName.length > channelLengthMax, `needs a channel named ${deadName}, over ${channelLengthMax} characters`],
+  ]
+  const path = `${contract.type}@${group}`
+  return checks.filter(([isMissing]) => isMissing).map(([, message]) => ({ path, message }))
+}

@@ -1,0 +1,83 @@
+import { PosthasteError } from '@posthaste/contracts'
+import type { StackSlot } from '../pipeline/stack.ts'
+import { type BreakerOptions, breaker } from '../resilience/breaker.ts'
+import { isWorthRetrying } from '../resilience/failure.ts'
+import { type RetryOptions, retry } from '../resilience/retry.ts'
+import { timeout } from '../resilience/timeout.ts'
+
+/** What the default stack around a handler is built from. */
+export interface ConsumerStackOptions {
+  /** Attempts in process after the first; 0 for none. */
+  readonly immediate: number
+  /** Milliseconds that one attempt may take; undefined for no bound. */
+  readonly timeoutMs: number | undefined
+  readonly breaker: BreakerOptions | undefined
+}
+
+/**
+ * What stands around every handler, outermost first. Decoding and validation have happened before it: they would fail
+ * again in every attempt. What stands outside of the retry sees a delivery once, what stands inside sees every attempt.
+ */
+export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
+  {
+    role: 'retry',
+    why: 'outside breaker and timeout, so that each attempt is admitted, counted and timed by itself',
+    create: ({ immediate }, deps) => (immediate === 0 ? undefined : retry(immediateRetry(immediate), deps)),
+  },
+  {
+    role: 'breaker',
+    why: 'inside retry, so that an open circuit stops the attempts; outside timeout, so that timeouts count as failures',
+    create: (options, deps) => (options.breaker === undefined ? undefined : breaker(options.breaker, deps)),
+  },
+  {
+    role: 'timeout',
+    why: 'innermost, so that each attempt has a time and a live signal of its own',
+    create: ({ timeoutMs }, deps) => (timeoutMs === undefined ? undefined : timeout({ timeoutMs }, deps)),
+  },
+]
+
+/** Waits of this length are worth keeping a handler's place; longer ones are the engine's. */
+const immediateWaitMaxMs = 50
+
+function immediateRetry(immediate: number): RetryOptions {
+  return {
+    attempts: immediate + 1,
+    baseMs: 10,
+    factor: 2,
+    maxMs: immediateWaitMaxMs,
+    retryAfterMaxMs: immediateWaitMaxMs,
+    // The ladder bounds the attempts of a message, and credit bounds the messages; a budget would only blur both.
+    budget: false,
+    // A handler that asks for a later attempt means the ladder.
+    retryOn: (thrown) => isWorthRetrying(thrown) && !PosthasteError.is(thrown, 'HANDLER_RETRY'),
+  }
+}
+
+/** What the default stack around publishing is built from. */
+export interface PublisherOptions {
+  /** Repeats what the engine did not confirm, under the same id. Default: no repetition. */
+  readonly retry?: RetryOptions | undefined
+  /** Stops publishing while the engine fails. Default: none. */
+  readonly breaker?: BreakerOptions | undefined
+  /** Milliseconds that one attempt may take, 1 to 2^31-1. Default: no bound but the engine's own. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What stands around every publish, outermost first; nothing of it unless it is asked for. */
+export const publisherStack: readonly StackSlot<PublisherOptions>[] = [
+  {
+    role: 'retry',
+    why: 'outside breaker and timeout, so that each attempt is admitted, counted and timed by itself',
+    create: (options, deps) => (options.retry === undefined ? undefined : retry(options.retry, deps)),
+  },
+  {
+    role: 'breaker',
+    why: 'inside retry, so that an open circuit stops the attempts; outside timeout, so that timeouts count as failures',
+    create: (options, deps) => (options.breaker === undefined ? undefined : breaker(options.breaker, deps)),
+  },
+  {
+    role: 'timeout',
+    why: 'innermost, so that each attempt has a time of its own',
+    create: ({ timeoutMs }, deps) => (timeoutMs === undefined ? undefined : timeout({ timeoutMs }, deps)),
+  },
+]

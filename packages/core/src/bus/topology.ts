@@ -1,0 +1,114 @@
+import {
+  type ChannelSpec,
+  type Engine,
+  type GroupSpec,
+  type MaybePromise,
+  type MessageContract,
+  PosthasteError,
+  type Topology,
+} from '@posthaste/contracts'
+import { commandGroup } from './options.ts'
+
+const reservedPrefix = 'posthaste.'
+
+/** Where the messages of a contract stand. */
+export function channelOf(contract: MessageContract): ChannelSpec {
+  const keyed = contract.key !== undefined
+  if (contract.kind === 'command') return { name: contract.type, kind: 'queue', keyed }
+  return { name: contract.type, kind: 'log', keyed, retention: contract.retention }
+}
+
+/**
+ * The channels that an application uses. A channel is declared before the application starts if it is consumed, and else
+ * when the first message is published to it.
+ */
+export class Channels {
+  readonly #engine: Engine
+  readonly #specs = new Map<string, ChannelSpec>()
+  readonly #declared = new Set<MessageContract>()
+  readonly #declaring = new Map<MessageContract, Promise<void>>()
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /**
+   * Takes note of a contract.
+   * @throws CONTRACT_INVALID when its name is reserved; CONTRACT_DUPLICATE when another contract of that name differs
+   */
+  register(contract: MessageContract): ChannelSpec {
+    const { type } = contract
+    if (type.startsWith(reservedPrefix)) {
+      throw new PosthasteError('CONTRACT_INVALID', `${type}: names that begin with ${reservedPrefix} are reserved`)
+    }
+    const spec = channelOf(contract)
+    const known = this.#specs.get(type)
+    if (known === undefined) this.#specs.set(type, spec)
+    else if (!isSame(known, spec)) {
+      throw new PosthasteError(
+        'CONTRACT_DUPLICATE',
+        `${type}: two contracts of this name differ in kind, key or retention`,
+      )
+    }
+    return spec
+  }
+
+  /**
+   * Makes sure that messages of a contract can be published. Hot path: one look-up for a contract that is known.
+   * @throws what {@link Channels.register} and {@link Channels.declare} throw
+   */
+  admit(contract: MessageContract): MaybePromise<void> {
+    if (this.#declared.has(contract)) return undefined
+    const under = this.#declaring.get(contract)
+    if (under !== undefined) return under
+    const declaring = this.declare([contract], { channels: [], groups: [] })
+    this.#declaring.set(contract, declaring)
+    const done = (): boolean => this.#declaring.delete(contract)
+    declaring.then(done, done)
+    return declaring
+  }
+
+  /**
+   * Makes the channels of contracts exist, and whatever else is named.
+   *
+   * @throws CAPABILITY_UNSUPPORTED where the engine keeps no order for a contract that needs it; TOPOLOGY_DRIFT, with an
+   *   issue per difference, when the engine holds one with other settings
+   */
+  async declare(contracts: readonly MessageContract[], more: Topology): Promise<void> {
+    const channels = contracts.map((contract) => this.register(contract))
+    const unordered = channels.find((channel) => channel.keyed && this.#engine.capabilities.keyOrder === 'none')
+    if (unordered !== undefined) throw keyOrderMissing(unordered.name, this.#engine.name)
+    const groups = contracts.flatMap(workGroup)
+    const report = await this.#engine.declare({
+      channels: distinct([...channels, ...more.channels], ({ name }) => name),
+      groups: distinct([...more.groups, ...groups], ({ channel, group }) => `${channel} ${group}`),
+    })
+    const issues = report.drift.map(({ name, setting, wanted, found }) => {
+      return { path: name, message: `${setting} is to be ${wanted}, but the engine holds ${found}` }
+    })
+    if (issues.length > 0) {
+      const told = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
+      throw new PosthasteError('TOPOLOGY_DRIFT', told, { issues })
+    }
+    for (const contract of contracts) this.#declared.add(contract)
+  }
+}
+
+/** Work that is sent before anybody handles it waits for its handler. */
+function workGroup(contract: MessageContract): GroupSpec[] {
+  return contract.kind === 'command' ? [{ channel: contract.type, group: commandGroup, from: 'earliest' }] : []
+}
+
+function keyOrderMissing(channel: string, engine: string): PosthasteError {
+  return new PosthasteError('CAPABILITY_UNSUPPORTED', `${channel} has a key, but the engine ${engine} keeps no order`)
+}
+
+function isSame(one: ChannelSpec, other: ChannelSpec): boolean {
+  const sameRetention =
+    one.retention?.forMs === other.retention?.forMs && one.retention?.bytesMax === other.retention?.bytesMax
+  return one.kind === other.kind && one.keyed === other.keyed && sameRetention
+}
+
+function distinct<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
+  return [...new Map(items.map((item) => [nameOf(item), item])).values()]
+}
