@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import type { ConformanceCase } from '../case.ts'
+import { expectKeyOrder, expectSameSet } from '../expect.ts'
+import { acknowledge } from '../member.ts'
+
+/** Credit is the only brake there is. That it is never exceeded is checked in every case; here it is under load. */
+export const credit: readonly ConformanceCase[] = [
+  {
+    id: 'credit/none',
+    title: 'nothing is delivered without credit',
+    async run(context) {
+      const channel = await context.channel({ groups: ['g', 'other'] })
+      const member = await channel.join('g')
+      const other = await channel.join('other', { credit: 10 })
+      const sent = await channel.publish(...channel.records(10))
+      await other.take(10)
+      await context.lull()
+      assert.equal(member.received.length, 0)
+      member.grant(10)
+      expectSameSet(await member.take(10), sent)
+    },
+  },
+  {
+    id: 'credit/bound',
+    title: 'no more is delivered than was granted, however it is granted',
+    async run(context) {
+      const channel = await context.channel({ groups: ['g', 'other'] })
+      const member = await channel.join('g', { credit: 3 })
+      const other = await channel.join('other', { credit: 50 })
+      await channel.publish(...channel.records(25, (at) => ({ key: `k${at}` })))
+      await channel.publish(...channel.records(25))
+      await other.take(50)
+      const first = await member.take(3)
+      await context.lull()
+      assert.equal(member.waiting.length, 0)
+      member.grant(1)
+      member.grant(2)
+      await member.take(3)
+      // Settling alone brings nothing: credit comes from grants.
+      await member.ackAll(first)
+      await context.lull()
+      assert.equal(member.waiting.length, 0)
+      assert.equal(member.credit, 0)
+    },
+  },
+  {
+    id: 'credit/released',
+    title: 'a delivery that was given back costs credit like any other when it comes again',
+    async run(context) {
+      const channel = await context.channel()
+      const member = await channel.join('g', { credit: 1 })
+      const [sent] = await channel.publish(channel.record())
+      assert.ok(sent)
+      await member.release(await member.next(), { countsAttempt: true })
+      await context.lull()
+      assert.equal(member.waiting.length, 0)
+      member.grant(1)
+      assert.equal((await member.next()).record.id, sent.id)
+    },
+  },
+  {
+    id: 'credit/slow-member',
+    title: 'a member without credit does not stop the others',
+    async run(context) {
+      const channel = await context.channel({ kind: 'queue', keyed: false })
+      const slow = await channel.join('g', { credit: 1 })
+      const fast = await channel.join('g', { credit: 10, handle: acknowledge })
+      const sent = await channel.publish(...channel.records(200))
+      await context.until(
+        () => slow.received.length + fast.received.length === 200,
+        () => `200 deliveries, got ${slow.received.length} and ${fast.received.length}`,
+      )
+      assert.ok(slow.received.length <= 1)
+      expectSameSet([...slow.received, ...fast.received], sent)
+    },
+  },
+  {
+    id: 'credit/backlog',
+    title: 'a backlog much larger than the credit streams through in order',
+    async run(context) {
+      const channel = await context.channel()
+      const count = context.scaled(3_000)
+      const sent = channel.records(count, (at) => ({ key: `k${at % 5}` }))
+      for (let at = 0; at < count; at += 250) await channel.publish(...sent.slice(at, at + 250))
+      const member = await channel.join('g', { credit: 7, handle: acknowledge })
+      const received = await member.take(count)
+      expectSameSet(received, sent)
+      if (channel.spec.keyed) expectKeyOrder(received, sent)
+    },
+  },
+  {
+    id: 'credit/backlog-kept',
+    title: 'deliveries that stay unsettled do not keep the ones behind them from coming',
+    async run(context) {
+      const channel = await context.channel()
+      const sent = await channel.publish(...channel.records(300, (at) => ({ key: `k${at}` })))
+      const member = await channel.join('g', { credit: 300 })
+      const received = await member.take(300)
+      expectSameSet(received, sent)
+      await member.ackAll([...received].reverse())
+      await context.restart()
+      await channel.declare(['g'])
+      const again = await channel.join('g', { credit: 300 })
+      await context.lull()
+      assert.equal(again.received.length, 0)
+    },
+  },
+]

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import type {
+  ChannelSpec,
+  Clock,
+  Engine,
+  EngineCapabilities,
+  GroupSpec,
+  Retention,
+  TopologyReport,
+} from '@posthaste/contracts'
+import { TestChannel } from './channel.ts'
+import type { EngineUnderTest } from './harness.ts'
+import type { Member } from './member.ts'
+import { turn, until, within } from './pacing.ts'
+import { Witness } from './witness.ts'
+
+/** Sizes and limits of a run. */
+export interface SuiteSettings {
+  /** Multiplies the number of records in the cases that are about volume; 1 suits an engine in the process. */
+  readonly scale: number
+  /** Real time after which a case gives up waiting for something, in milliseconds. */
+  readonly patienceMs: number
+  /** Runs of the random-operations case. */
+  readonly randomRuns: number
+  /** Seed of the random-operations case; another one for each run of the suite if absent. A failure names it. */
+  readonly seed: number | undefined
+}
+
+/** A channel that a case wants. */
+export interface ChannelWish {
+  readonly kind?: ChannelSpec['kind']
+  readonly keyed?: boolean
+  readonly retention?: Retention
+  readonly groups?: readonly string[]
+  readonly from?: GroupSpec['from']
+  /** The channel's name, where the case is about names; unique by default. */
+  readonly name?: string
+}
+
+/** Delays that a case can wait for: long where the clock is virtual, short where it is not. */
+const delayMs = { virtual: 3_600_000, real: 250 } as const
+
+/** What a case works with: an engine, names nobody else uses, members that check what they see, and time. */
+export class CaseContext {
+  readonly settings: SuiteSettings
+  readonly witness = new Witness()
+  readonly underTest: EngineUnderTest
+  /** Tells the cases of all runs apart, so that stragglers of one never reach another. */
+  readonly run: string
+  readonly #members: Member[] = []
+  #names = 0
+
+  constructor(underTest: EngineUnderTest, settings: SuiteSettings) {
+    this.underTest = underTest
+    this.settings = settings
+    this.run = crypto.randomUUID().slice(0, 8)
+  }
+
+  /** The engine as it is now: another one after a restart. */
+  get engine(): Engine {
+    return this.underTest.engine
+  }
+
+  get clock(): Clock {
+    return this.underTest.host.clock
+  }
+
+  get capabilities(): EngineCapabilities {
+    return this.engine.capabilities
+  }
+
+  /** A name that no other case uses. */
+  unique(what: string): string {
+    this.#names += 1
+    return `${what}-${this.run}-${this.#names}`
+  }
+
+  /** `count` at the scale of this run, and at least 1. */
+  scaled(count: number): number {
+    return Math.max(1, Math.round(count * this.settings.scale))
+  }
+
+  // ── Channels and members ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Declares a channel of its own for the case: a keyed log whose groups see all of it, unless wished otherwise. */
+  async channel(wish: ChannelWish = {}): Promise<TestChannel> {
+    const { kind = 'log', keyed = this.capabilities.keyOrder !== 'none', retention, groups = ['g'], from } = wish
+    const name = wish.name ?? this.unique('channel')
+    const channel = new TestChannel(this, { name, kind, keyed, retention })
+    await channel.declare(groups, from)
+    return channel
+  }
+
+  /** Declares, and expects no drift. */
+  async declare(channels: readonly ChannelSpec[], groups: readonly GroupSpec[]): Promise<TopologyReport> {
+    const report = await this.engine.declare({ channels, groups })
+    assert.deepEqual(report.drift, [], 'nothing of it exists with other settings')
+    return report
+  }
+
+  /** Takes part in the cleanup and in the checks of the case. */
+  adopt(member: Member): void {
+    this.#members.push(member)
+  }
+
+  // ── Time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  nowMs(): number {
+    return this.clock.nowMs()
+  }
+
+  /** A delay that is long enough to tell early from late, in milliseconds. */
+  get delayMs(): number {
+    return this.underTest.advance === undefined ? delayMs.real : delayMs.virtual
+  }
+
+  /** Lets time go by until the host's clock shows `atMs`. */
+  async reach(atMs: number): Promise<void> {
+    const { advance } = this.underTest
+    if (advance !== undefined) await advance(Math.max(0, atMs - this.nowMs()))
+    await this.until(
+      () => this.nowMs() >= atMs,
+      () => `the clock to show ${atMs}`,
+    )
+  }
+
+  /** Waits for a condition, letting what is due happen. */
+  async until(condition: () => boolean, what: () => string): Promise<void> {
+    const settle = async () => this.underTest.advance?.(0)
+    await until(condition, what, { patienceMs: this.settings.patienceMs, settle })
+  }
+
+  /** A promise of the engine, which must not hang. */
+  async within<T>(promise: Promise<T>, what: string): Promise<T> {
+    return within(promise, what, this.settings.patienceMs)
+  }
+
+  /**
+   * Gives the engine the opportunity to do what it should not: two records go all the way through it. A fault may
+   * escape a case that relies on this, a correct engine never fails by it.
+   */
+  async lull(): Promise<void> {
+    const side = await this.channel({ kind: 'queue', groups: ['side'], from: 'earliest' })
+    const member = await side.join('side', { credit: 2 })
+    for (let round = 0; round < 2; round += 1) {
+      await side.publish(side.record())
+      await member.ack(await member.next())
+      await turn()
+    }
+    await member.stop()
+  }
+
+  // ── Restarts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Closes the engine in order and opens it again; members are gone and have to join again. */
+  async restart(): Promise<void> {
+    for (const member of this.#members) member.leaving()
+    await this.within(this.underTest.restart(), 'restart')
+    this.#detachAll()
+  }
+
+  /** Kills the engine and opens it again; members are gone and have to join again. */
+  async crash(): Promise<void> {
+    const { crash } = this.underTest
+    assert.ok(crash, 'the case needs a harness that can crash its engine')
+    for (const member of this.#members) member.leaving()
+    await this.within(crash(), 'reopening after a crash')
+    this.#detachAll()
+  }
+
+  #detachAll(): void {
+    for (const member of this.#members) member.detach()
+    this.#members.length = 0
+  }
+
+  // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Members leave and the engine closes, as an application would. */
+  async close(): Promise<void> {
+    for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
+    await this.within(this.engine.close(), 'close')
+    this.#detachAll()
+    await turn()
+  }
+
+  /** Fails the case when anything was seen that must never be. */
+  verify(): void {
+    const { violations } = this.witness
+    assert.deepEqual(violations, [], `${violations.length} things happened that never must`)
+  }
+}

@@ -1,0 +1,61 @@
+import type { Clock, Engine, EngineHost, Log } from '@posthaste/contracts'
+import { silentLog } from 'posthaste/pipeline'
+
+/** Makes installations of one engine for the suite: a directory, a virtual host, a store in memory. */
+export interface EngineHarness {
+  /** A fresh and empty one, with an engine that is open. Each case gets its own. */
+  create(): Promise<EngineUnderTest>
+}
+
+/** One installation of an engine, and what a case may do to it. */
+export interface EngineUnderTest {
+  /** Open and ready for `declare`; another object after `restart` and `crash`. */
+  readonly engine: Engine
+  readonly host: EngineHost
+  /** Closes the engine in order and opens another on the same state. */
+  restart(): Promise<void>
+  /** Ends the engine as `kill -9` would and opens another on the same state; absent where that cannot be done. */
+  crash?: (() => Promise<void>) | undefined
+  /** Moves the host's clock; absent where time is the machine's, and the suite waits. */
+  advance?: ((ms: number) => Promise<void>) | undefined
+  /** Removes everything. Called once per case, whatever happened, after the engine was closed. */
+  cleanup(): Promise<void>
+}
+
+/** What {@link engineUnderTest} builds on. */
+export interface Installation {
+  /** Makes an engine on the installation's state; the suite opens and closes it. */
+  connect(): Engine
+  readonly clock: Clock
+  readonly log?: Log | undefined
+  /** Ends the engine as `kill -9` would: nothing is written, handed back or answered any more. */
+  readonly crash?: ((engine: Engine) => Promise<void>) | undefined
+  /** Moves `clock`, where it is a clock for tests. */
+  readonly advance?: ((ms: number) => Promise<void>) | undefined
+  readonly cleanup?: (() => Promise<void>) | undefined
+}
+
+/** Opens an engine on an installation, and again after each restart and crash: all that most harnesses need. */
+export async function engineUnderTest(installation: Installation): Promise<EngineUnderTest> {
+  const { connect, clock, crash, advance, log = silentLog } = installation
+  const host: EngineHost = { clock, log, instance: 'conformance', random: () => 0.5, onState: () => {} }
+  let engine = connect()
+  const reopen = async (): Promise<void> => {
+    engine = connect()
+    await engine.open(host)
+  }
+  await engine.open(host)
+  return {
+    get engine() {
+      return engine
+    },
+    host,
+    async restart() {
+      await engine.close()
+      await reopen()
+    },
+    crash: crash && (() => crash(engine).then(reopen)),
+    advance,
+    cleanup: async () => installation.cleanup?.(),
+  }
+}

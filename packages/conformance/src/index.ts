@@ -1,0 +1,11 @@
+/**
+ * The executable contract of an engine. Bring a harness, run the suite, publish the report: what passes behaves like
+ * every other engine that does.
+ */
+
+export type { ConformanceCase } from './case.ts'
+export type { SuiteSettings } from './context.ts'
+export { type EngineHarness, type EngineUnderTest, engineUnderTest, type Installation } from './harness.ts'
+export { isMet, type Need } from './needs.ts'
+export { type CaseOutcome, runCase, runSuite, type SuiteOptions, type SuiteReport } from './run.ts'
+export { engineSuite } from './suite.ts'

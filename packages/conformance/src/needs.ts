@@ -1,0 +1,35 @@
+import type { EngineCapabilities } from '@posthaste/contracts'
+import type { EngineUnderTest } from './harness.ts'
+
+/** What a case asks of an engine or its harness beyond the interface itself. */
+export type Need =
+  | 'keyOrder'
+  | 'holdKey'
+  | 'delay'
+  | 'atomicSettle'
+  | 'groupAddress'
+  | 'attempts'
+  | 'history'
+  | 'scheduling'
+  | 'browsing'
+  | 'lag'
+  | 'crash'
+
+const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) => boolean>>> = {
+  keyOrder: (has) => has.keyOrder !== 'none',
+  holdKey: (has) => has.holdKey === 'native',
+  delay: (has) => has.delay === 'native',
+  atomicSettle: (has) => has.atomicSettle === 'native',
+  groupAddress: (has) => has.groupAddress === 'native',
+  attempts: (has) => has.attempts === 'exact',
+  history: (has) => has.history === 'native',
+}
+
+/**
+ * Whether a need is met. A capability that is declared is tested; there is no way to declare one and skip its cases.
+ */
+export function isMet(need: Need, { engine, crash }: EngineUnderTest): boolean {
+  if (need === 'crash') return crash !== undefined
+  if (need === 'scheduling' || need === 'browsing' || need === 'lag') return engine[need] !== undefined
+  return capabilityNeeds[need]?.(engine.capabilities) ?? false
+}

@@ -1,0 +1,96 @@
+import type { EngineCapabilities, OutgoingRecord } from '@posthaste/contracts'
+import type { ConformanceCase } from './case.ts'
+import { CaseContext, type SuiteSettings } from './context.ts'
+import { expectRejection } from './expect.ts'
+import type { EngineHarness, EngineUnderTest } from './harness.ts'
+import { isMet } from './needs.ts'
+import { within } from './pacing.ts'
+
+/** How a case went. */
+export type CaseOutcome =
+  | { readonly status: 'passed' }
+  | { readonly status: 'failed'; readonly error: unknown }
+  /** The engine does not declare what the case needs. */
+  | { readonly status: 'skipped'; readonly reason: string }
+
+/** What a run of cases found, for matrices and release notes. */
+export interface SuiteReport {
+  readonly engine: string
+  readonly capabilities: EngineCapabilities
+  /** By case id. */
+  readonly outcomes: Readonly<Record<string, CaseOutcome>>
+}
+
+/** Settings of a run; see each for its default. */
+export type SuiteOptions = Partial<SuiteSettings>
+
+const defaults: SuiteSettings = { scale: 1, patienceMs: 10_000, randomRuns: 30, seed: undefined }
+
+/**
+ * Runs one case on an installation of its own. The engine is closed and the installation cleaned up whatever happens,
+ * and a fault there fails the case as well: an engine that cannot be closed is not done.
+ */
+export async function runCase(
+  testCase: ConformanceCase,
+  harness: EngineHarness,
+  options: SuiteOptions = {},
+): Promise<CaseOutcome> {
+  const settings = { ...defaults, ...options }
+  const underTest = await harness.create()
+  const lacking = (testCase.needs ?? []).filter((need) => !isMet(need, underTest))
+  try {
+    if (lacking.length === 0) await runOn(testCase, new CaseContext(underTest, settings))
+    await leave(underTest, settings)
+  } catch (error) {
+    return { status: 'failed', error }
+  } finally {
+    await underTest.cleanup()
+  }
+  return lacking.length === 0
+    ? { status: 'passed' }
+    : { status: 'skipped', reason: `not declared: ${lacking.join(', ')}` }
+}
+
+async function runOn(testCase: ConformanceCase, context: CaseContext): Promise<void> {
+  try {
+    await testCase.run(context)
+  } catch (thrown) {
+    // The engine must let go of its files and sockets all the same; what failed first is what is reported.
+    await context.close().catch(() => {})
+    throw thrown
+  }
+  await context.close()
+  context.verify()
+}
+
+const late: OutgoingRecord = { id: 'late', channel: 'closed', headers: {}, body: new Uint8Array() }
+
+/** Closes once more, which does no harm, and makes sure that the engine is gone. */
+async function leave({ engine }: EngineUnderTest, { patienceMs }: SuiteSettings): Promise<void> {
+  await within(engine.close(), 'a second close', patienceMs)
+  await within(
+    expectRejection(() => engine.publish([late]), 'ENGINE_CLOSED'),
+    'publish on a closed engine',
+    patienceMs,
+  )
+}
+
+/** Runs cases one after the other and reports on all of them; never rejects for a case that fails. */
+export async function runSuite(
+  cases: readonly ConformanceCase[],
+  harness: EngineHarness,
+  options: SuiteOptions = {},
+): Promise<SuiteReport> {
+  const { engine, cleanup } = await probe(harness)
+  const outcomes: Record<string, CaseOutcome> = {}
+  for (const testCase of cases) outcomes[testCase.id] = await runCase(testCase, harness, options)
+  await cleanup()
+  return { engine: engine.name, capabilities: engine.capabilities, outcomes }
+}
+
+/** An engine for the sake of its name and capabilities. */
+async function probe(harness: EngineHarness): Promise<EngineUnderTest> {
+  const underTest = await harness.create()
+  await underTest.engine.close()
+  return underTest
+}

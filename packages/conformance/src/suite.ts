@@ -1,0 +1,35 @@
+import type { ConformanceCase } from './case.ts'
+import { attempts } from './cases/attempts.ts'
+import { browsing } from './cases/browsing.ts'
+import { cancelling } from './cases/cancel.ts'
+import { credit } from './cases/credit.ts'
+import { delay } from './cases/delay.ts'
+import { fidelity } from './cases/fidelity.ts'
+import { groups } from './cases/groups.ts'
+import { hold } from './cases/hold.ts'
+import { lag } from './cases/lag.ts'
+import { life } from './cases/life.ts'
+import { order } from './cases/order.ts'
+import { publishing } from './cases/publishing.ts'
+import { settlement } from './cases/settlement.ts'
+import { topology } from './cases/topology.ts'
+
+/** Everything an engine must do, from the plain to the intricate. */
+export function engineSuite(): readonly ConformanceCase[] {
+  return [
+    ...publishing,
+    ...fidelity,
+    ...topology,
+    ...groups,
+    ...credit,
+    ...settlement,
+    ...order,
+    ...attempts,
+    ...delay,
+    ...cancelling,
+    ...hold,
+    ...life,
+    ...browsing,
+    ...lag,
+  ]
+}
