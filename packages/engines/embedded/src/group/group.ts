@@ -63,7 +63,9 @@ export class Group implements LogReader, Participant {
       if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
       else this.#makeReady(entry)
     }
-    cursor.claimTarget = () => source.position + this.#credit()
+    // What is in hand comes back as credit: claiming for it now spares the members a commit to wait for then.
+    cursor.claimTarget = () => source.position + this.#credit() + this.#inFlight
+    cursor.onClaimed = () => this.schedule()
     cursor.log.readers.add({
       get floor() {
         return cursor.floor
@@ -346,7 +348,10 @@ export class Group implements LogReader, Participant {
       }
       if (this.#isFull()) return
     }
-    if (cursor.durableClaim < cursor.log.committedEnd && cursor.durableClaim - source.position < this.#credit())
+    if (
+      cursor.durableClaim < cursor.log.committedEnd &&
+      cursor.durableClaim - source.position < this.#credit() + this.#inFlight
+    )
       cursor.touch()
   }
 

@@ -42,6 +42,8 @@ export class Cursor implements Participant, SegmentObserver {
   #ahead: Block[] = []
   /** Up to where the next transaction may claim, as whoever hands over would have it. */
   claimTarget: () => number = () => 0
+  /** Told when a claim has become durable. */
+  onClaimed: () => void = () => {}
 
   private constructor(identity: CursorIdentity, committer: Committer) {
     this.id = identity.id
@@ -261,7 +263,9 @@ export class Cursor implements Participant, SegmentObserver {
   }
 
   committed(): void {
+    if (this.#claiming <= this.#durableClaim) return
     this.#durableClaim = this.#claiming
+    this.onClaimed()
   }
 }
 

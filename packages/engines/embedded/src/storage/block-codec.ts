@@ -1,17 +1,21 @@
 import { crc32 } from 'node:zlib'
 import type { OutgoingRecord } from '@posthaste/contracts'
-import { decodeRecord, encodedBytesMax, encodeRecord } from './record-codec.ts'
+import { decodeRecord, encodedBytesMax, encodeRecord, isIntact } from './record-codec.ts'
 
 /*
  * A block holds consecutive records of one channel, published together, and is one row of the store: a row costs the
  * store far more than the bytes of a small record. Its trailer has the end of each record, so that one record can be
  * read alone and a damaged one takes no neighbour with it:
  *
- *   records… | ends u32 × count | storedAtMs f64 | count u32 | crc u32 (of the trailer before it) | version u8
+ *   records… | ends u32 × count | storedAtMs f64 | crc of the records u32 | count u32 | crc of the trailer u32 | version u8
+ *
+ * The checksum over all records makes reading a whole block cheap; only when it fails are the records' own looked at.
  */
 
 const version = 1
-const trailerFixedBytes = 8 + 4 + 4 + 1
+const trailerFixedBytes = 8 + 4 + 4 + 4 + 1
+const countAt = 8 + 4
+const crcAt = countAt + 4
 
 /** Collects records into blocks. One scratch buffer serves all of them; `take` copies the bytes that count. */
 export class BlockWriter {
@@ -44,6 +48,7 @@ export class BlockWriter {
     let at = trailerAt
     for (let i = 0; i < count; i++) at = scratch.writeUInt32LE(this.#ends[i]!, at)
     at = scratch.writeDoubleLE(storedAtMs, at)
+    at = scratch.writeUInt32LE(crc32(scratch.subarray(0, trailerAt)), at)
     at = scratch.writeUInt32LE(count, at)
     at = scratch.writeUInt32LE(crc32(scratch.subarray(trailerAt, at)), at)
     at = scratch.writeUInt8(version, at)
@@ -68,10 +73,12 @@ export class StoredBlock {
   readonly storedAtMs: number
   readonly #bytes: Buffer
   readonly #trailerAt: number
+  readonly #intact: boolean
 
   private constructor(bytes: Buffer, trailer: { at: number; count: number; storedAtMs: number }) {
     this.#bytes = bytes
     this.#trailerAt = trailer.at
+    this.#intact = crc32(bytes.subarray(0, trailer.at)) === bytes.readUInt32LE(bytes.length - trailerFixedBytes + 8)
     this.count = trailer.count
     this.storedAtMs = trailer.storedAtMs
   }
@@ -80,15 +87,16 @@ export class StoredBlock {
   static read(bytes: Buffer): StoredBlock | undefined {
     const fixedAt = bytes.length - trailerFixedBytes
     if (fixedAt < 0 || bytes[bytes.length - 1] !== version) return undefined
-    const count = bytes.readUInt32LE(fixedAt + 8)
+    const count = bytes.readUInt32LE(fixedAt + countAt)
     const at = fixedAt - count * 4
-    if (at < 0 || bytes.readUInt32LE(fixedAt + 12) !== crc32(bytes.subarray(at, fixedAt + 12))) return undefined
+    if (at < 0 || bytes.readUInt32LE(fixedAt + crcAt) !== crc32(bytes.subarray(at, fixedAt + crcAt))) return undefined
     return new StoredBlock(bytes, { at, count, storedAtMs: bytes.readDoubleLE(fixedAt) })
   }
 
   /** The record at an index, or undefined if it is damaged. */
   record(index: number, channel: string): OutgoingRecord | undefined {
-    return decodeRecord(this.#bytes, { start: index === 0 ? 0 : this.#end(index - 1), end: this.#end(index) }, channel)
+    const span = { start: index === 0 ? 0 : this.#end(index - 1), end: this.#end(index) }
+    return this.#intact || isIntact(this.#bytes, span) ? decodeRecord(this.#bytes, span, channel) : undefined
   }
 
   #end(index: number): number {

@@ -117,12 +117,8 @@ function writeUnits(buffer: Buffer, at: number, units: number): number {
   return at + 2
 }
 
-/**
- * Reads the record that occupies `[start, end)`, or undefined if it is damaged. The body is a copy, so that a record
- * outlives the block it was read from.
- */
-export function decodeRecord(buffer: Buffer, span: Span, channel: string): OutgoingRecord | undefined {
-  if (!isIntact(buffer, span)) return undefined
+/** Reads the record that occupies a span known to be intact. Its body is a view of the buffer. */
+export function decodeRecord(buffer: Buffer, span: Span, channel: string): OutgoingRecord {
   let at = span.start + frameBytes
   const flags = buffer[at]!
   const count = buffer[at + 1]!
@@ -141,7 +137,7 @@ export function decodeRecord(buffer: Buffer, span: Span, channel: string): Outgo
   at = skipHeaders(buffer, at, count)
   const textBytes = buffer.readUInt32LE(at)
   const text = buffer.toString('utf8', at + 4, at + 4 + textBytes)
-  const body = new Uint8Array(buffer.subarray(at + 4 + textBytes, span.end))
+  const body = buffer.subarray(at + 4 + textBytes, span.end)
 
   return {
     id: text.slice(0, idUnits),
@@ -162,7 +158,7 @@ export interface Span {
 }
 
 /** Whether length and checksum of the record in `[start, end)` hold. */
-function isIntact(buffer: Buffer, { start, end }: Span): boolean {
+export function isIntact(buffer: Buffer, { start, end }: Span): boolean {
   if (end - start < frameBytes + 2 || end > buffer.length) return false
   if (buffer.readUInt32LE(start + 4) !== end - start - frameBytes) return false
   return buffer.readUInt32LE(start) === crc32(buffer.subarray(start + 4, end))
