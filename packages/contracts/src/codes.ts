@@ -150,3 +150,8 @@ export const errorCodes = {
 
 /** A code of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes
+
+/** Whether text, from the wire for instance, is a code that this version knows. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorCodes, code)
+}

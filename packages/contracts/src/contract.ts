@@ -1,4 +1,4 @@
-import { PosthasteError } from './error.ts'
+import { messageMistakes, refuse, serviceMistakes } from './contract-check.ts'
 import type { InputOf, OutputOf, Schema } from './schema.ts'
 
 /** How long an event stays readable for groups that come later. Without a bound, only while a group still needs it. */
@@ -20,8 +20,11 @@ export interface MessageOptions<S extends Schema> {
   /** Anything that implements Standard Schema. Checked when publishing and again when consuming. */
   readonly data: S
   /**
-   * The ordering key. Messages of one key are handled in the order they were published, one at a time, in every group,
-   * retries included; messages without a key have no order. Must depend on the data alone.
+   * The ordering key: 1 to 1,024 bytes as UTF-8. Messages of one key are handled in the order they were published, one at
+   * a time, in every group, retries included; messages without a key have no order.
+   *
+   * Called once per message, by the publisher, and with the validated data (what the schema yields, not what was passed
+   * in), so that `' A1 '` and `'a1'` have one key if the schema trims and lowers them. Must depend on the data alone.
    */
   readonly key?: KeyOf<OutputOf<S>> | undefined
   /** For people: appears in the console and in generated documents. */
@@ -124,8 +127,9 @@ export type HandlerOutput<M extends MethodContract> =
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type
  */
 export function event<const S extends Schema>(type: string, options: EventOptions<S>): EventContract<S> {
-  checkMessage('event', type, options)
-  return Object.freeze({ ...options, kind: 'event', type })
+  refuse(`event '${type}'`, messageMistakes(type, options, ['data', 'key', 'description', 'timeToLiveMs', 'retention']))
+  const retention = options.retention && { retention: Object.freeze({ ...options.retention }) }
+  return Object.freeze({ ...options, ...retention, kind: 'event', type })
 }
 
 /**
@@ -135,7 +139,7 @@ export function event<const S extends Schema>(type: string, options: EventOption
  * @throws CONTRACT_INVALID when the type or an option is malformed
  */
 export function command<const S extends Schema>(type: string, options: MessageOptions<S>): CommandContract<S> {
-  checkMessage('command', type, options)
+  refuse(`command '${type}'`, messageMistakes(type, options, ['data', 'key', 'description', 'timeToLiveMs']))
   return Object.freeze({ ...options, kind: 'command', type })
 }
 
@@ -146,11 +150,15 @@ export function command<const S extends Schema>(type: string, options: MessageOp
  * @throws CONTRACT_INVALID when a name or a route is malformed
  */
 export function service<const M extends Methods>(name: string, methods: M): ServiceContract<M> {
-  const mistakes = nameMistakes(name)
-  for (const [method, definition] of Object.entries(methods))
-    mistakes.push(...methodMistakes(`${name}/${method}`, method, definition))
-  refuse(`service '${name}'`, mistakes)
-  return Object.freeze({ kind: 'service', name, methods })
+  refuse(`service '${name}'`, serviceMistakes(name, methods))
+  const own = Object.entries(methods).map(([method, contract]) => [method, frozenMethod(contract)])
+  return Object.freeze({ kind: 'service', name, methods: Object.freeze(Object.fromEntries(own)) as M })
+}
+
+/** A copy that nobody can change, so that what was checked stays true. */
+function frozenMethod(contract: MethodContract): MethodContract {
+  const http = typeof contract.http === 'object' ? Object.freeze({ ...contract.http }) : contract.http
+  return Object.freeze({ ...contract, ...(http !== undefined && { http }) })
 }
 
 /** A route in its parts. */
@@ -168,56 +176,4 @@ export function routeOf(method: MethodContract): ParsedRoute | undefined {
   const { route, status } = typeof method.http === 'string' ? { route: method.http, status: undefined } : method.http
   const [verb = '', path = ''] = route.split(' ')
   return { method: verb, path, status }
-}
-
-const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)*$/
-const nameLengthMax = 200
-const routePattern = /^(GET|HEAD|POST|PUT|PATCH|DELETE) (\/\S*)$/
-
-function checkMessage(
-  kind: string,
-  type: string,
-  options: MessageOptions<Schema> & { retention?: Retention | undefined },
-): void {
-  const mistakes = nameMistakes(type)
-  if (!isSchema(options.data)) mistakes.push('data must implement Standard Schema')
-  if (options.key !== undefined && typeof options.key !== 'function')
-    mistakes.push('key must be a function of the data')
-  for (const [name, value] of Object.entries({ timeToLiveMs: options.timeToLiveMs, ...options.retention })) {
-    if (value !== undefined && !(value > 0)) mistakes.push(`${name} must be a positive number, not ${value}`)
-  }
-  refuse(`${kind} '${type}'`, mistakes)
-}
-
-function methodMistakes(target: string, name: string, definition: MethodContract): string[] {
-  const mistakes: string[] = []
-  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name))
-    mistakes.push(`${target}: a method's name is a letter, then letters, digits or _`)
-  if (!isSchema(definition.input)) mistakes.push(`${target}: input must implement Standard Schema`)
-  const output = definition.output
-  if (!isSchema('stream' in output ? output.stream : output))
-    mistakes.push(`${target}: output must implement Standard Schema`)
-  const route = typeof definition.http === 'object' ? definition.http.route : definition.http
-  if (route !== undefined && !routePattern.test(route))
-    mistakes.push(`${target}: '${route}' is not like 'GET /path/:param'`)
-  const status = typeof definition.http === 'object' ? definition.http.status : undefined
-  if (status !== undefined && !(status >= 200 && status <= 299))
-    mistakes.push(`${target}: status ${status} is not a success`)
-  return mistakes
-}
-
-function nameMistakes(name: string): string[] {
-  if (typeof name === 'string' && name.length <= nameLengthMax && namePattern.test(name)) return []
-  return [`the name must be dotted words of letters, digits, _ and -, at most ${nameLengthMax} characters`]
-}
-
-function isSchema(value: unknown): boolean {
-  return (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value
-}
-
-function refuse(what: string, mistakes: readonly string[]): void {
-  if (mistakes.length === 0) return
-  throw new PosthasteError('CONTRACT_INVALID', `${what}: ${mistakes.join('; ')}`, {
-    issues: mistakes.map((message) => ({ message, path: '' })),
-  })
 }

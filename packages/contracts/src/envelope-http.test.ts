@@ -9,7 +9,8 @@ const nothing = new Uint8Array(0)
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
-const read = (more: ReceivedHeaders, body = nothing): CloudEvent => fromBinary({ ...headers, ...more }, body)
+const read = (more: ReceivedHeaders, body: Uint8Array = nothing): CloudEvent =>
+  fromBinary({ ...headers, ...more }, body)
 
 function issuesOf(run: () => unknown): Record<string, string> {
   try {

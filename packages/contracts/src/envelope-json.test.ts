@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { ErrorCode } from './codes.ts'
 import type { CloudEvent } from './envelope.ts'
 import { contentModeOf, fromBatch, fromStructured, toBatch, toStructured } from './envelope-json.ts'
-import { type ErrorCode, PosthasteError } from './error.ts'
+import { PosthasteError } from './error.ts'
 
 const json = 'application/cloudevents+json'
 const batch = 'application/cloudevents-batch+json'

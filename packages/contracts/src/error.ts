@@ -1,5 +1,5 @@
 import { type ErrorCode, errorCodes } from './codes.ts'
-import { type Verdict, verdictOf } from './verdict.ts'
+import { ownVerdict, type Verdict } from './verdict.ts'
 
 /** One thing that is wrong, and where. The shape of a Standard Schema issue, with the path as text. */
 export interface Issue {
@@ -65,19 +65,21 @@ export class PosthasteError extends Error {
 
   /**
    * Anything that was thrown, as a `PosthasteError`: one stays as it is, anything else becomes the cause of a new one
-   * with the given code and the cause's own verdict.
+   * with the given code, and with the verdict the cause brings or else that of the code.
    */
   static from(thrown: unknown, code: ErrorCode, message: string): PosthasteError {
     if (PosthasteError.is(thrown)) return thrown
-    const text = thrown instanceof Error ? thrown.message : String(thrown)
-    return new PosthasteError(code, `${message}: ${text}`, { cause: thrown, verdict: verdictFor(thrown, code) })
+    return new PosthasteError(code, `${message}: ${textOf(thrown)}`, { cause: thrown, verdict: ownVerdict(thrown) })
   }
 }
 
-/** Believes a verdict the thrown value brings; otherwise the code decides. */
-function verdictFor(thrown: unknown, code: ErrorCode): Verdict {
-  const brings = typeof thrown === 'object' && thrown !== null && 'verdict' in thrown
-  return brings ? verdictOf(thrown) : errorCodes[code].verdict
+/** What a thrown value says of itself; anything can be thrown, even what has no text. */
+function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  } catch {
+    return 'something without a text was thrown'
+  }
 }
 
 /** How a handler asks for another attempt. */

@@ -6,7 +6,7 @@
 
 // For users.
 export type { Call, CallChange, CallKind, Cancellation, Headers, MaybePromise } from './call.ts'
-export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './codes.ts'
+export { type ErrorCode, type ErrorCodeEntry, errorCodes, isErrorCode } from './codes.ts'
 export {
   type CommandContract,
   command,

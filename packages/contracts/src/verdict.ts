@@ -17,6 +17,11 @@ const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['retryable', 'permanent
  * is believed; anything else is `retryable`, because losing work is worse than repeating it.
  */
 export function verdictOf(thrown: unknown): Verdict {
-  if (typeof thrown !== 'object' || thrown === null || !('verdict' in thrown)) return 'retryable'
-  return verdicts.has(thrown.verdict) ? (thrown.verdict as Verdict) : 'retryable'
+  return ownVerdict(thrown) ?? 'retryable'
+}
+
+/** The verdict that a thrown value brings, or undefined where it brings none, or none that exists. */
+export function ownVerdict(thrown: unknown): Verdict | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('verdict' in thrown)) return undefined
+  return verdicts.has(thrown.verdict) ? (thrown.verdict as Verdict) : undefined
 }
