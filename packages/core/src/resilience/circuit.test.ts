@@ -146,6 +146,12 @@ describe('a half-open circuit', () => {
     expect(circuit.notReadyForMs(5_000)).toBe(100)
   })
 
+  it('does not give the place of a probe that ended to another', () => {
+    const { circuit, probes } = halfOpen()
+    circuit.record(probes[0]!, 'success', 5_100)
+    expect(circuit.admit(5_100)).toBeUndefined()
+  })
+
   it('closes with an empty window when all probes succeeded', () => {
     const { circuit, probes, moves } = halfOpen()
     for (const epoch of probes) circuit.record(epoch, 'success', 5_100)
