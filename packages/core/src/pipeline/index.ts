@@ -6,12 +6,24 @@
 // For applications and authors of filters.
 export { type CallInit, createCall } from './call.ts'
 export { type CancelSource, cancelSource, neverCancelled } from './cancellation.ts'
+export { compose } from './compose.ts'
+export { andThen, attempt, isPromiseLike } from './maybe-promise.ts'
+export {
+  buildStack,
+  editStack,
+  type FilterDeps,
+  type FilterStack,
+  filterDeps,
+  filterSlot,
+  type StackEditor,
+  type StackSlot,
+} from './stack.ts'
+export { validateWith, validation } from './validation.ts'
+
 // For authors of edges, engines and transports.
 export { systemClock } from './clock.ts'
-export { compose } from './compose.ts'
 export { isoTime, messageIds, type RandomBytes } from './ids.ts'
 export { silentLog } from './log.ts'
-export { andThen, attempt, isPromiseLike } from './maybe-promise.ts'
 export {
   type Bounds,
   checkTogether,
@@ -28,16 +40,5 @@ export {
   refuseOptions,
   required,
 } from './options.ts'
-export {
-  buildStack,
-  editStack,
-  type FilterDeps,
-  type FilterStack,
-  filterDeps,
-  filterSlot,
-  type StackEditor,
-  type StackSlot,
-} from './stack.ts'
 export { sleep } from './sleep.ts'
 export { type TimerWheel, timerWheel } from './timer-wheel.ts'
-export { validateWith, validation } from './validation.ts'
