@@ -9,16 +9,14 @@ import {
   event,
   type HandlerInput,
   type HandlerOutput,
-  type InputOf,
   type MessageContract,
   type MethodInput,
   type MethodOutput,
-  type OutputOf,
-  type Schema,
   type ServiceContract,
   service,
   stream,
-} from './index.ts'
+} from './contract.ts'
+import type { InputOf, OutputOf, Schema } from './schema.ts'
 
 // Checked by the compiler, never run. What users write must infer without a single annotation.
 

@@ -1,18 +1,11 @@
 import { expectTypeOf } from 'vitest'
-import {
-  type Call,
-  type CloudEvent,
-  type Delivery,
-  type ErrorCode,
-  type Filter,
-  isErrorCode,
-  type Outcome,
-  PosthasteError,
-  type Service,
-  type Settlement,
-  type Verdict,
-  validateEnvelope,
-} from './index.ts'
+import type { Call } from './call.ts'
+import { type ErrorCode, isErrorCode } from './codes.ts'
+import type { Delivery, Outcome, Settlement } from './engine.ts'
+import { type CloudEvent, validateEnvelope } from './envelope.ts'
+import { PosthasteError } from './error.ts'
+import type { Filter, Service } from './filter.ts'
+import type { Verdict } from './verdict.ts'
 
 // Checked by the compiler, never run.
 
