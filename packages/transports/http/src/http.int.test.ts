@@ -327,7 +327,7 @@ describe('starting', () => {
       served('GET /a/:other', echo),
       served('GET /files/*', echo),
       served('GET /health', echo),
-      served('GET /b/:x/:x', echo),
+      served('GET /b/:__proto__', echo),
     )
     const error = (await start.catch((thrown: unknown) => thrown)) as PosthasteError
     expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
@@ -335,7 +335,7 @@ describe('starting', () => {
       'GET /a/:other',
       'GET /files/*',
       'GET /health',
-      'GET /b/:x/:x',
+      'GET /b/:__proto__',
     ])
   })
 

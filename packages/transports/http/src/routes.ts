@@ -34,7 +34,7 @@ const verbs: readonly Verb[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const bodyVerbs: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
 
 /** One segment of a route: a `:name`, or characters that mean themselves in a path. */
-const segmentPattern = /^(?::[A-Za-z]\w*|[\w.~!$&'+,=@-]*)$/
+const segmentPattern = /^(?::[A-Za-z_]\w*|[\w.~!$&'+,=@-]*)$/
 
 /**
  * Builds the routing table. A `GET` route answers `HEAD` too, unless a method claims `HEAD` itself.
@@ -140,11 +140,11 @@ class RouteTable implements Routes {
 function unused(): void {}
 
 function mistakeIn(path: string): string | undefined {
-  const segments = path.slice(1).split('/')
-  const wrong = segments.find((segment) => !segmentPattern.test(segment))
-  if (wrong !== undefined) return `has a segment '${wrong}' that is neither plain text nor ':name'`
-  const names = segments.filter((segment) => segment.startsWith(':'))
-  return new Set(names).size === names.length ? undefined : 'names a parameter twice'
+  const wrong = path
+    .slice(1)
+    .split('/')
+    .find((segment) => !segmentPattern.test(segment) || segment === ':__proto__')
+  return wrong === undefined ? undefined : `has a segment '${wrong}' that is neither plain text nor ':name'`
 }
 
 function decodes(path: string): boolean {

@@ -1,0 +1,277 @@
+import process from 'node:process'
+import {
+  type Call,
+  type CommandContract,
+  type DataIn,
+  type Engine,
+  type EngineHost,
+  type EngineState,
+  type EventContract,
+  type MessageContract,
+  type Methods,
+  PosthasteError,
+  type ServiceContract,
+} from '@posthaste/contracts'
+import { type Bus, createBus, type MessageHandler, type PublishResult } from '../bus/bus.ts'
+import type { Receipt } from '../bus/context.ts'
+import type { DeadLetters } from '../bus/dead-letters.ts'
+import type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
+import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
+import { refuseOptions } from '../pipeline/options.ts'
+import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
+import type { Client, ClientOptions } from '../rpc/client.ts'
+import { createRpc, type Rpc } from '../rpc/rpc.ts'
+import type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
+import type { App, AppDescription } from './app.ts'
+import { AppCallContext, type CallContext } from './call-context.ts'
+import { type EngineHealth, type Health, healthOf } from './health.ts'
+import { type AppState, LifeCycle, type Part } from './life-cycle.ts'
+import { type AppOptions, type AppSettings, settingsOf } from './options.ts'
+import { preflightIssues } from './preflight.ts'
+import { onStopSignal } from './signals.ts'
+import { type TransportsPart, transportsPart } from './transports.ts'
+
+/**
+ * Makes an application. Nothing is opened before `start`.
+ *
+ * @throws CONFIG_INVALID listing every wrong or unknown option
+ */
+export function posthaste(options: AppOptions): App {
+  return new Application(settingsOf(options))
+}
+
+/** Wires the halves to each other and to the engine and transports; decides nothing about messages or calls itself. */
+class Application implements App {
+  readonly name: string
+  readonly #settings: AppSettings
+  readonly #timers: TimerWheel
+  /** What messages go through; absent without an engine. */
+  readonly #bus: Bus | undefined
+  readonly #rpc: Rpc<CallContext>
+  readonly #transports: TransportsPart
+  readonly #life: LifeCycle
+  readonly #needsEngine: string[] = []
+  readonly #calledLocally = new Set<string>()
+  #engineHealth: EngineHealth | undefined
+  #removeSignals: (() => void) | undefined
+
+  constructor(settings: AppSettings) {
+    const { name, engine, clock, log, random, transports, graceMs } = settings
+    this.name = name
+    this.#settings = settings
+    this.#timers = timerWheel(clock, log)
+    const instance = instanceName(name)
+    const shared = { clock, log, random, timers: this.#timers }
+    this.#bus = engine && createBus({ name, engine, instance, ...shared })
+    this.#engineHealth = engine && { name: engine.name, state: 'closed' }
+    this.#rpc = createRpc({
+      ...shared,
+      refusal: () => this.#refusal(),
+      context: (call: Call): CallContext => new AppCallContext(call, clock, this),
+    })
+    this.#transports = transportsPart(transports, () => this.#rpc.served, { clock, log })
+    const messaging = engine && this.#bus ? [this.#enginePart(engine, instance), busPart(this.#bus)] : []
+    const parts = [this.#ownPart(), ...messaging, this.#transports]
+    this.#life = new LifeCycle({
+      parts,
+      check: () => this.#check(),
+      graceMs,
+      monotonicMs: () => clock.monotonicMs(),
+      log,
+    })
+  }
+
+  get state(): AppState {
+    return this.#life.state
+  }
+
+  get urls(): readonly string[] {
+    return [...this.#transports.urls]
+  }
+
+  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`on(${event.type})`)
+    else this.#bus.on(event, options, handler)
+  }
+
+  handle<C extends CommandContract>(
+    command: C,
+    ...rest: readonly [MessageHandler<C>] | readonly [HandlerOptions, MessageHandler<C>]
+  ): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`handle(${command.type})`)
+    else if (rest.length === 1) this.#bus.handle(command, rest[0])
+    else this.#bus.handle(command, rest[0], rest[1])
+  }
+
+  serve<const M extends Methods>(
+    service: ServiceContract<M>,
+    handlers: ServiceHandlers<M, CallContext>,
+    options?: ServeOptions,
+  ): void {
+    // Transports are told once what there is.
+    if (this.state !== 'new') {
+      const remedy = 'Serve everything before start.'
+      throw new PosthasteError(
+        'FAILED_PRECONDITION',
+        `'${service.name}' comes too late: the application is ${this.state}`,
+        { remedy },
+      )
+    }
+    this.#rpc.serve(service, handlers, options)
+  }
+
+  client<const M extends Methods>(service: ServiceContract<M>, options: ClientOptions<M> = {}): Client<M> {
+    const client = this.#rpc.client(service, options)
+    if (options.transport === undefined) this.#calledLocally.add(service.name)
+    return client
+  }
+
+  async publish<C extends EventContract>(event: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt> {
+    return this.#messages('publish').publish(event, data, options)
+  }
+
+  async send<C extends CommandContract>(command: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt> {
+    return this.#messages('send').send(command, data, options)
+  }
+
+  async publishAll<C extends MessageContract>(
+    contract: C,
+    data: readonly DataIn<C>[],
+    options?: PublishAllOptions,
+  ): Promise<readonly PublishResult[]> {
+    return this.#messages('publishAll').publishAll(contract, data, options)
+  }
+
+  async schedule<C extends MessageContract>(contract: C, data: DataIn<C>, options: ScheduleOptions): Promise<Receipt> {
+    return this.#messages('schedule').schedule(contract, data, options)
+  }
+
+  async cancel(contract: MessageContract, id: string): Promise<boolean> {
+    return this.#messages('cancel').cancel(contract, id)
+  }
+
+  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
+    const bus = this.#messages('deadLetters')
+    if (contract.kind === 'command') return bus.deadLetters(contract, of)
+    if (of === undefined)
+      throw new PosthasteError('CONFIG_INVALID', `deadLetters(${contract.type}) must be told the group`)
+    return bus.deadLetters(contract, of)
+  }
+
+  async start(): Promise<void> {
+    await this.#life.start()
+  }
+
+  async close(): Promise<void> {
+    if (this.state === 'running')
+      this.#settings.log.info('closing', { app: this.name, graceMs: this.#settings.graceMs })
+    await this.#life.close()
+  }
+
+  health(): Health {
+    return healthOf({ state: this.state, engine: this.#engineHealth, subscriptions: this.#bus?.stats() ?? [] })
+  }
+
+  describe(): AppDescription {
+    return { name: this.name, methods: this.#rpc.describe(), subscriptions: this.#bus?.describe() ?? [] }
+  }
+
+  #check(): void {
+    refuseOptions(
+      preflightIssues({
+        hasEngine: this.#bus !== undefined,
+        hasTransports: this.#settings.transports.length > 0,
+        needsEngine: this.#needsEngine,
+        served: this.#rpc.served,
+        calledLocally: this.#calledLocally,
+      }),
+    )
+  }
+
+  #messages(what: string): Bus {
+    if (this.#bus !== undefined) return this.#bus
+    throw new PosthasteError('CAPABILITY_UNSUPPORTED', `${what} needs an engine, and '${this.name}' has none`, {
+      remedy: 'Give the application an engine.',
+    })
+  }
+
+  /** Calls are made from the first delivery, which may come before `start` resolves, to the last handler of the drain. */
+  #refusal(): PosthasteError | undefined {
+    if (this.state === 'new') {
+      return new PosthasteError('FAILED_PRECONDITION', `'${this.name}' is not started`, {
+        remedy: 'Await start first.',
+      })
+    }
+    return this.state === 'closed' ? new PosthasteError('ENGINE_CLOSED', `'${this.name}' is closed`) : undefined
+  }
+
+  /** First to start and last to close: signals and timers, which everything else may need until its end. */
+  #ownPart(): Part {
+    const { signals, log } = this.#settings
+    return {
+      name: 'application',
+      start: async () => {
+        if (signals) this.#removeSignals = onStopSignal((signal) => this.#stopOn(signal))
+      },
+      close: async () => {
+        this.#removeSignals?.()
+        this.#timers.close()
+        log.info('closed', { app: this.name })
+      },
+    }
+  }
+
+  #stopOn(signal: string): void {
+    const { log } = this.#settings
+    log.info('stopping', { app: this.name, signal })
+    this.close().catch((error: unknown) => log.error('the application did not close cleanly', { error }))
+  }
+
+  #enginePart(engine: Engine, instance: string): Part {
+    const { clock, log, random } = this.#settings
+    const host: EngineHost = {
+      clock,
+      log,
+      random,
+      instance,
+      onState: (state, cause) => this.#engineIs({ name: engine.name, state, cause }),
+      onClockSkew: (aheadMs, errorMs) => {
+        const level = Math.abs(aheadMs) - errorMs > skewMaxMs ? 'warn' : 'debug'
+        log[level]('the clock of the engine differs from ours', { engine: engine.name, aheadMs, errorMs })
+      },
+    }
+    return {
+      name: `engine ${engine.name}`,
+      start: async () => {
+        await engine.open(host)
+        // An engine that has said more about itself while it opened knows better.
+        if (this.#engineHealth?.state === 'closed') this.#engineHealth = { name: engine.name, state: 'connected' }
+      },
+      close: async () => {
+        await engine.close()
+        this.#engineHealth = { name: engine.name, state: 'closed' }
+      },
+    }
+  }
+
+  #engineIs(now: EngineHealth & { readonly state: EngineState }): void {
+    const before = this.#engineHealth?.state
+    this.#engineHealth = now
+    const level = now.state === 'lost' ? 'error' : now.state === 'degraded' ? 'warn' : 'info'
+    if (before !== now.state)
+      this.#settings.log[level](`the engine is ${now.state}`, { engine: now.name, error: now.cause })
+  }
+}
+
+/** Clocks further apart than this make due times visibly early or late. */
+const skewMaxMs = 1_000
+
+function busPart(bus: Bus): Part {
+  return { name: 'bus', start: () => bus.start(), close: (graceMs) => bus.close({ graceMs }) }
+}
+
+/** Unique among the processes of an application, also where containers give all of them the same pid. */
+function instanceName(name: string): string {
+  const random = crypto.getRandomValues(new Uint8Array(4))
+  return `${name}-${process.pid}-${random.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '')}`
+}
