@@ -11,22 +11,39 @@ export {
   event,
   type HandlerInput,
   type HandlerOutput,
+  type HttpRoute,
+  type InputOf,
   type Issue,
   ignore,
+  type MessageContract,
+  type MethodContract,
   type MethodInput,
   type MethodOutput,
+  type Methods,
+  type OutputOf,
   PosthasteError,
+  type PosthasteErrorOptions,
+  type Retention,
   reject,
   retryLater,
+  type Schema,
   type ServiceContract,
   service,
   stream,
   type Verdict,
 } from '@posthaste/contracts'
+// What an application is made of.
+export type { ClientTransport, Clock, Engine, Log, LogFields, ServerTransport } from '@posthaste/contracts'
 // Messages.
 export type { MessageHandler, PublishResult } from '../bus/bus.ts'
 export type { MessageContext, Receipt } from '../bus/context.ts'
-export type { DeadLetterPage, DeadLetters, RedriveReport } from '../bus/dead-letters.ts'
+export type {
+  DeadLetterPage,
+  DeadLetterQuery,
+  DeadLetters,
+  RedriveReport,
+  RedriveSelection,
+} from '../bus/dead-letters.ts'
 export type { DeadLetter } from '../bus/dead-letter.ts'
 export type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'

@@ -1,6 +1,9 @@
+import { command, event, service } from '@posthaste/contracts'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
-import { type CallContext, command, event, type MessageContext, posthaste, service } from './index.ts'
+import type { MessageContext } from '../bus/context.ts'
+import type { CallContext } from './call-context.ts'
+import { posthaste } from './posthaste.ts'
 
 const Created = event('shop.order.created', {
   data: z.object({ at: z.coerce.date<string>() }),

@@ -10,7 +10,8 @@ import {
 } from '@posthaste/contracts'
 import { silentLog, systemClock } from 'posthaste/pipeline'
 import { onTestFinished } from 'vitest'
-import { type HttpOptions, http } from '../src/index.ts'
+import { http } from '../src/http.ts'
+import type { HttpOptions } from '../src/options.ts'
 
 /** What a method of the rig does with a call; `gone` rejects when the call is cancelled. */
 export type Answer = (incoming: IncomingCall, gone: Promise<never>) => unknown
