@@ -36,8 +36,11 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-/** Texts that may hold what {@link refuseUnsafe} looks for; all others are spared its cost. `\u005f` is `_`. */
-const suspicious = /\d{16}|__proto__|\\u005f/i
+/**
+ * Texts that may hold what {@link refuseUnsafe} looks for; all others are spared its cost. Every character of `__proto__`
+ * may be written as an escape, from `\u005f` to `\u0074`.
+ */
+const suspicious = /\d{16}|__proto__|\\u00[567]/i
 
 interface ReviverContext {
   /** The number as it was written; only primitives have one. */
