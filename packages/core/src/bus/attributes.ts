@@ -5,7 +5,7 @@ import type { Issue } from '@posthaste/contracts'
  * `expirytime` are fields of the record.
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#context-attributes
  */
-export interface WireHeaders {
+export type WireHeaders = {
   readonly type: string
   /** URI-reference: `/order-service`. */
   readonly source: string

@@ -2,6 +2,7 @@ import {
   type Clock,
   type Engine,
   type EngineCapabilities,
+  type Headers,
   type MaybePromise,
   type MessageContract,
   type OutgoingRecord,
@@ -47,6 +48,8 @@ export interface Envelope {
   readonly origin: Origin | undefined
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 const codec: Codec = jsonCodec
 const nothing = new Uint8Array(0)
 const keyBytesMax = 1024
@@ -60,15 +63,15 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
     const key = options?.key ?? keyOf(contract, ready.output)
     if (key !== undefined) checkKey(contract, key, options?.key !== undefined)
     const nowMs = deps.clock.nowMs()
-    const base: WireHeaders = {
+    const own: Mutable<WireHeaders> = {
       type: contract.type,
       source: options?.source ?? deps.source,
       time: isoTime(nowMs),
-      ...(data === undefined ? undefined : { datacontenttype: codec.contentType }),
       correlationid: options?.correlationId ?? origin?.correlationId ?? id,
-      ...(origin === undefined ? undefined : { causationid: origin.causationId }),
     }
-    const headers = options?.headers === undefined ? { ...base } : { ...options.headers, ...base }
+    if (data !== undefined) own.datacontenttype = codec.contentType
+    if (origin !== undefined) own.causationid = origin.causationId
+    const headers: Headers = options?.headers === undefined ? own : { ...options.headers, ...own }
     const body = data === undefined ? nothing : codec.encode(data)
     const dueAtMs = dueTime(options, nowMs)
     if (dueAtMs !== undefined) checkDelay(contract, capabilities)
