@@ -1,7 +1,6 @@
 import type { Lag, OutgoingRecord, ReleaseSettlement } from '@posthaste/contracts'
 import { capabilities } from '../features.ts'
 import type { Block } from '../log/block.ts'
-import type { LogReader } from '../log/channel-log.ts'
 import type { Cursor } from '../log/cursor.ts'
 import type { Participant } from '../storage/committer.ts'
 import { offsetKey } from '../storage/keys.ts'
@@ -15,6 +14,9 @@ import { KeyGate } from './key-gate.ts'
 import type { Member } from './member.ts'
 import { Source } from './source.ts'
 
+/** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
+const nearRecords = 16_384
+
 /**
  * A group: what it has settled, what waits, and who works. Everything it decides it decides in memory, synchronously;
  * what must outlive the process goes into the next transaction, and what must be durable first waits for it.
@@ -22,7 +24,7 @@ import { Source } from './source.ts'
  * The order of a key rests on three things: logs are read in order; what was read and could not be delivered stands in
  * `#ready`, which goes before anything new; and the gate keeps back what must wait for another record of its key.
  */
-export class Group implements LogReader, Participant {
+export class Group implements Participant {
   readonly channel: string
   readonly name: string
   readonly #context: GroupContext
@@ -70,21 +72,14 @@ export class Group implements LogReader, Participant {
       get floor() {
         return cursor.floor
       },
-      appending: () => this.appending(),
-      appended: () => this.appended(),
+      follows: (first) => this.#members.length > 0 && first - cursor.readAt <= nearRecords,
+      appending: () => this.#appending(),
+      appended: () => this.#pump(),
     })
   }
 
-  get floor(): number {
-    return this.#sources[0]?.cursor.floor ?? 0
-  }
-
-  appending(): void {
+  #appending(): void {
     if (this.#credit() > 0) for (const source of this.#sources) source.cursor.touch()
-  }
-
-  appended(): void {
-    this.#pump()
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,6 +27,8 @@ export interface LogSweeper {
 export interface LogReader {
   /** Everything below is settled. */
   readonly floor: number
+  /** Whether it will soon read the block that begins here, so that it is worth its memory. */
+  follows(first: number): boolean
   /** Records are on their way into the log: a chance to claim them in the same transaction. */
   appending(): void
   /** Records are durable and may be read. */
@@ -138,11 +140,16 @@ export class ChannelLog implements Participant {
   committed(): void {
     if (this.#written.length === 0) return
     for (const block of this.#written) {
-      this.#context.recent.add(this.id, block)
+      if (this.#isFollowed(block.first)) this.#context.recent.add(this.id, block)
       this.#committed = block.first + block.count
     }
     this.#written = []
     for (const reader of this.readers) reader.appended()
+  }
+
+  #isFollowed(first: number): boolean {
+    for (const reader of this.readers) if (reader.follows(first)) return true
+    return false
   }
 
   /** The block that begins at an offset while it is still in memory. */
@@ -150,16 +157,24 @@ export class ChannelLog implements Participant {
     return this.#context.recent.get(this.id, first)
   }
 
-  /** Blocks that begin at or behind an offset, in order; fewer than there are, and none at the end. */
+  /**
+   * Blocks that begin at or behind an offset, in order; fewer than there are, and none only at the end: damaged ones are
+   * passed over until an intact one is found.
+   */
   readFrom(offset: number): Block[] {
     const blocks: Block[] = []
-    let bytes = 0
-    const range = { from: offsetKey(this.id, offset), to: offsetKey(this.id, this.#committed), limit: readAheadBlocks }
-    for (const { key, value } of this.#context.store.rows('blocks', range)) {
-      const block = this.#open(offsetOf(key), value)
-      if (block !== undefined) blocks.push(block)
-      bytes += value.length
-      if (bytes >= readAheadBytes) break
+    const to = offsetKey(this.id, this.#committed)
+    for (let from = offset; blocks.length === 0; ) {
+      const rows = this.#context.store.rows('blocks', { from: offsetKey(this.id, from), to, limit: readAheadBlocks })
+      if (rows.length === 0) break
+      let bytes = 0
+      for (const { key, value } of rows) {
+        from = offsetOf(key) + 1
+        const block = this.#open(from - 1, value)
+        if (block !== undefined) blocks.push(block)
+        bytes += value.length
+        if (bytes >= readAheadBytes) break
+      }
     }
     return blocks
   }
