@@ -22,7 +22,7 @@ export class Browser implements Browsing {
 
   async browse({ channel: name, after, limit }: BrowseQuery): Promise<BrowsePage> {
     const channel = this.#channel(name)
-    if (!(limit >= 1 && limit <= limitMax))
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= limitMax))
       throw new PosthasteError('INVALID_ARGUMENT', `limit must be 1 to ${limitMax}, not ${limit}`)
     const start = after === undefined ? 0 : offsetOfPosition(after)
     if (start === undefined) throw new PosthasteError('INVALID_ARGUMENT', `'${after}' is not a position of this engine`)

@@ -153,9 +153,14 @@ export class EmbeddedEngine implements Engine {
 
   readonly lag: LagReading = {
     lag: async (channel, group) => {
-      const found = this.#running().registry.channels.get(channel)?.groups.get(group)
-      if (found === undefined) throw new PosthasteError('NOT_FOUND', `no group '${group}' is declared on '${channel}'`)
-      return found.group.lag()
+      const { registry, scheduler } = this.#running()
+      const found = registry.channels.get(channel)
+      const member = found?.groups.get(group)
+      if (found === undefined || member === undefined)
+        throw new PosthasteError('NOT_FOUND', `no group '${group}' is declared on '${channel}'`)
+      const figures = member.group.lag()
+      const scheduled = scheduler.waiting(found.log.id) + scheduler.waiting(member.returns.id)
+      return { ...figures, waiting: figures.waiting + scheduled }
     },
   }
 

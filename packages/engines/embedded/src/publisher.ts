@@ -3,6 +3,7 @@ import { failed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { ChannelLog } from './log/channel-log.ts'
 import type { Scheduler } from './scheduler.ts'
+import { wideMax } from './storage/keys.ts'
 import { headersMax, textUnitsMax } from './storage/record-codec.ts'
 import type { Registry } from './topology.ts'
 
@@ -94,6 +95,8 @@ function refusalOf(record: OutgoingRecord): Outcome | undefined {
     return failed('INVALID_ARGUMENT', `a record's id must have 1 to ${idBytesMax} bytes`)
   if (key !== undefined && isLonger(key, keyBytesMax))
     return failed('INVALID_ARGUMENT', `record ${id}: its key is over ${keyBytesMax} bytes`)
+  if (record.dueAtMs !== undefined && !(record.dueAtMs <= wideMax))
+    return failed('INVALID_ARGUMENT', `record ${id}: its due time ${record.dueAtMs} is none, or beyond ${wideMax}`)
   return undefined
 }
 

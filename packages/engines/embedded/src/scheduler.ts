@@ -1,7 +1,7 @@
 import type { Clock, OutgoingRecord, Scheduling, Timer } from '@posthaste/contracts'
 import { BlockWriter, StoredBlock } from './storage/block-codec.ts'
 import type { Committer, Participant } from './storage/committer.ts'
-import { idOf, nameKey, timeFloor, timeKey, timeOf, wideMax } from './storage/keys.ts'
+import { idKey, idOf, namedRows, nameKey, timeFloor, timeKey, timeOf, wideMax } from './storage/keys.ts'
 import type { Store, Transaction } from './storage/store.ts'
 
 /** Where due records go. */
@@ -43,10 +43,13 @@ export class Scheduler implements Participant, Scheduling {
   /** Rows on their way out: already moved or cancelled, removed with the next transaction. */
   readonly #leaving = new Map<string, { key: Buffer; name: Buffer }>()
   #removing: string[] = []
+  /** When the first of the records is due that the present transaction writes. */
+  #writtenAtMs = Number.POSITIVE_INFINITY
   #count = 0
   #timer: Timer | undefined
   #timerAtMs = Number.POSITIVE_INFINITY
   #moving = false
+  #closed = false
 
   constructor(context: SchedulerContext) {
     this.#context = context
@@ -64,23 +67,29 @@ export class Scheduler implements Participant, Scheduling {
     const { store, committer } = this.#context
     const target = this.#context.targetOf(channel)
     if (target === undefined) return false
-    const name = nameKey(target.id, id)
-    const key = store.get('scheduled', name)
-    if (key === undefined || this.#leaving.has(key.toString('hex'))) return false
-    this.#remove(key, name)
+    // A record that is on its way into the store is found once it is there.
+    if (this.#added.length > 0 || this.#writtenAtMs < Number.POSITIVE_INFINITY) await committer.flushed()
+    const rows = store
+      .rows('scheduled', namedRows(target.id, id))
+      .filter(({ value }) => !this.#leaving.has(value.toString('hex')))
+    if (rows.length === 0) return false
+    for (const { value } of rows) this.#remove(value, nameKey(target.id, id, value))
     await committer.flushed()
     return true
+  }
+
+  /** Records that wait for their time to join a log. */
+  waiting(logId: number): number {
+    return this.#context.store.keys('scheduled', { from: idKey(logId), to: idKey(logId + 1) }).length
   }
 
   write(tx: Transaction): void {
     for (const { target, record, dueAtMs } of this.#added) {
       const key = timeKey(dueAtMs, { boot: this.#context.boot, count: this.#count++ })
-      const prefix = Buffer.alloc(4)
-      prefix.writeUInt32BE(target.id)
       this.#writer.add(record)
-      tx.put('timers', key, Buffer.concat([prefix, this.#writer.take(this.#context.clock.nowMs())]))
-      tx.put('scheduled', nameKey(target.id, record.id), key)
-      this.#arm(dueAtMs)
+      tx.put('timers', key, Buffer.concat([idKey(target.id), this.#writer.take(this.#context.clock.nowMs())]))
+      tx.put('scheduled', nameKey(target.id, record.id, key), key)
+      this.#writtenAtMs = Math.min(this.#writtenAtMs, dueAtMs)
     }
     this.#added = []
     this.#removing = [...this.#leaving.keys()]
@@ -93,9 +102,13 @@ export class Scheduler implements Participant, Scheduling {
   committed(): void {
     for (const key of this.#removing) this.#leaving.delete(key)
     this.#removing = []
+    // Not earlier: a timer that fires before the row can be read would find nothing and never come back.
+    if (this.#writtenAtMs < Number.POSITIVE_INFINITY) this.#arm(this.#writtenAtMs)
+    this.#writtenAtMs = Number.POSITIVE_INFINITY
   }
 
   close(): void {
+    this.#closed = true
     this.#timer?.cancel()
   }
 
@@ -105,7 +118,7 @@ export class Scheduler implements Participant, Scheduling {
   }
 
   #arm(atMs: number): void {
-    if (atMs >= this.#timerAtMs) return
+    if (this.#closed || atMs >= this.#timerAtMs) return
     this.#timer?.cancel()
     this.#timerAtMs = atMs
     const delayMs = Math.min(timerMsMax, Math.max(0, atMs - this.#context.clock.nowMs()))
@@ -119,12 +132,13 @@ export class Scheduler implements Participant, Scheduling {
     if (this.#moving) return
     this.#moving = true
     try {
-      while (this.#moveSome()) await this.#context.committer.flushed()
+      while (!this.#closed && this.#moveSome()) await this.#context.committer.flushed()
     } catch {
       return // The committer has failed and has told everybody.
     } finally {
       this.#moving = false
     }
+    if (this.#closed) return
     const next = this.#context.store.keys('timers', { ...all, limit: 1 })[0]
     if (next !== undefined) this.#arm(timeOf(next))
   }
@@ -144,7 +158,7 @@ export class Scheduler implements Participant, Scheduling {
         continue
       }
       target.append(record)
-      this.#remove(key, nameKey(target.id, record.id))
+      this.#remove(key, nameKey(target.id, record.id, key))
     }
     return rows.length > 0
   }

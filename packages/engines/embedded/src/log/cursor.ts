@@ -34,6 +34,8 @@ export class Cursor implements Participant, SegmentObserver {
   readonly #dropped: number[] = []
   #floor = 0
   #readAt = 0
+  /** Whether the place of reading is known to be the beginning of a block; where a cursor begins may be within one. */
+  #aligned = false
   #claimed = 0
   #claiming = 0
   #durableClaim = 0
@@ -72,8 +74,7 @@ export class Cursor implements Participant, SegmentObserver {
     cursor.#durableClaim = cursor.#claimed
     for (const { key, value } of store.rows('settled', rowsOf(identity.id)))
       cursor.#restoreSegment(offsetOf(key), value)
-    const block = cursor.log.blockOf(cursor.#floor)
-    cursor.#readAt = block === undefined ? cursor.#floor : block.first
+    cursor.#readAt = cursor.#floor
     return cursor
   }
 
@@ -133,6 +134,7 @@ export class Cursor implements Participant, SegmentObserver {
 
   /** The next block to read, or undefined at the end. `pass` moves behind it. */
   nextBlock(): Block | undefined {
+    if (!this.#aligned) this.#align()
     this.#skipRuns()
     const recent = this.log.recentAt(this.#readAt)
     if (recent !== undefined) return recent
@@ -142,6 +144,13 @@ export class Cursor implements Participant, SegmentObserver {
     const block = this.#ahead[0]
     this.#settleGap(block === undefined ? this.log.committedEnd : block.first)
     return block
+  }
+
+  /** A group that was declared while records were on their way begins in the middle of their block. */
+  #align(): void {
+    if (this.#readAt >= this.log.committedEnd) return
+    this.#readAt = this.log.blockOf(this.#readAt)?.first ?? this.#readAt
+    this.#aligned = true
   }
 
   /** Runs of settled blocks are not read again. */

@@ -5,6 +5,8 @@
 
 const numberBytes = 4
 const wideBytes = 6
+/** Longer than any key that stands behind a name. */
+const behindNameMax = 32
 
 /** Largest offset or time a key can hold. */
 export const wideMax = 2 ** 48 - 1
@@ -59,12 +61,20 @@ export function timeOf(key: Uint8Array): number {
   return asBuffer(key).readUIntBE(0, wideBytes)
 }
 
-/** A row that is found by a channel and a name. */
-export function nameKey(id: number, name: string): Buffer {
-  const key = Buffer.allocUnsafe(numberBytes + Buffer.byteLength(name))
+/** A row that is found by a channel and a name of at most 65,535 bytes; what is behind it tells those of one name apart. */
+export function nameKey(id: number, name: string, behind: Uint8Array = Buffer.alloc(0)): Buffer {
+  const nameBytes = Buffer.byteLength(name)
+  const key = Buffer.allocUnsafe(numberBytes + 2 + nameBytes + behind.length)
   key.writeUInt32BE(id, 0)
-  key.write(name, numberBytes)
+  key.writeUInt16BE(nameBytes, numberBytes)
+  key.write(name, numberBytes + 2)
+  key.set(behind, numberBytes + 2 + nameBytes)
   return key
+}
+
+/** The rows of one name, whatever is behind it. */
+export function namedRows(id: number, name: string): { from: Buffer; to: Buffer } {
+  return { from: nameKey(id, name), to: nameKey(id, name, Buffer.alloc(behindNameMax, 0xff)) }
 }
 
 /** The same bytes with Buffer's readers. */

@@ -35,7 +35,7 @@ export interface Transaction {
   remove(table: TableName, key: Uint8Array): void
 }
 
-/** Which rows to read: `[from, to)`, in order, or from the last one backwards. */
+/** Which rows to read: `[from, to)` in order, or `[from, to]` from the last one backwards. */
 export interface RowRange {
   readonly from: Uint8Array
   readonly to: Uint8Array
@@ -99,7 +99,8 @@ export class Store {
   rows(table: TableName, range: RowRange): Row[] {
     const { from, to, limit, reverse = false } = range
     const [start, end] = (reverse ? [to, from] : [from, to]) as [Buffer, Buffer]
-    return [...this.#tables[table].getRange({ start, end, reverse, ...(limit === undefined ? {} : { limit }) })]
+    const bound = limit === undefined ? {} : { limit }
+    return [...this.#tables[table].getRange({ start, end, reverse, inclusiveEnd: reverse, ...bound })]
   }
 
   /** Keys of a range, without their values. */
