@@ -175,9 +175,14 @@ export class CaseContext {
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** All members leave. */
+  async leave(): Promise<void> {
+    for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
+  }
+
   /** Members leave and the engine closes, as an application would. */
   async close(): Promise<void> {
-    for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
+    await this.leave()
     await this.within(this.engine.close(), 'close')
     this.#detachAll()
     await turn()

@@ -21,6 +21,8 @@ export interface MemberOptions {
   readonly credit?: number | undefined
   /** Settles deliveries as they come and grants as much credit again; without it they are kept for the case to settle. */
   readonly handle?: Handle | undefined
+  /** Told of every delivery as it comes, before anything is done with it. */
+  readonly watch?: ((received: Received) => void) | undefined
 }
 
 /** What a member needs from its case. */
@@ -41,6 +43,7 @@ export class Member implements DeliverySink {
   readonly received: Received[] = []
   readonly #surroundings: MemberSurroundings
   readonly #handle: Handle | undefined
+  readonly #watch: ((received: Received) => void) | undefined
   readonly #unsettled = new Map<DeliveryTag, Received>()
   readonly #tags = new Set<DeliveryTag>()
   readonly #taken = new Set<Received>()
@@ -55,6 +58,7 @@ export class Member implements DeliverySink {
     this.scope = scope
     this.#surroundings = options
     this.#handle = options.handle
+    this.#watch = options.watch
   }
 
   /** To be called once, with what `subscribe` gave. */
@@ -75,6 +79,7 @@ export class Member implements DeliverySink {
       if (this.#state !== 'joined') return received
       this.#unsettled.set(delivery.tag, received)
       witness.delivered(this.scope, received)
+      this.#watch?.(received)
       return received
     })
     this.#credit -= batch.length

@@ -11,6 +11,7 @@ import { lag } from './cases/lag.ts'
 import { life } from './cases/life.ts'
 import { order } from './cases/order.ts'
 import { publishing } from './cases/publishing.ts'
+import { random } from './cases/random.ts'
 import { settlement } from './cases/settlement.ts'
 import { topology } from './cases/topology.ts'
 
@@ -31,5 +32,6 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...life,
     ...browsing,
     ...lag,
+    ...random,
   ]
 }

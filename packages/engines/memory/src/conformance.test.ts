@@ -1,6 +1,7 @@
-import { type EngineHarness, engineUnderTest } from '@posthaste/conformance'
+import { type EngineHarness, engineSuite, engineUnderTest, isMet } from '@posthaste/conformance'
 import { describeEngine } from '@posthaste/conformance/vitest'
 import { manualClock } from 'posthaste/testing'
+import { expect, it } from 'vitest'
 import { memory } from './engine.ts'
 import { memoryStore } from './store.ts'
 
@@ -18,4 +19,10 @@ const harness: EngineHarness = {
   },
 }
 
-describeEngine('memory', harness)
+describeEngine('memory', harness, { randomRuns: 100 })
+
+it('meets what every case of the suite needs, so that none is skipped', async () => {
+  const underTest = await harness.create()
+  const skipped = engineSuite().filter(({ needs = [] }) => !needs.every((need) => isMet(need, underTest)))
+  expect(skipped.map(({ id }) => id)).toEqual([])
+})

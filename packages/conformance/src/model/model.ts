@@ -1,0 +1,202 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import type { Received } from '../witness.ts'
+
+/**
+ * Where a record stands in a group, as far as the outside can know. `maybe`: it may or may not be there, since nobody
+ * answered. `returning`: its release is under way. `later`: it comes when its time has come.
+ */
+type Standing = 'maybe' | 'ready' | 'returning' | 'later' | 'inFlight' | 'done'
+
+/** One record in one group. */
+export interface ModelEntry {
+  readonly record: OutgoingRecord
+  /** The order of publishing. */
+  readonly sequence: number
+  standing: Standing
+  /** Where `later`: not before this. */
+  dueAtMs: number
+  /** The time within which it joined the channel; what has a due time has no upper bound until it was seen. */
+  readonly joinedFromMs: number
+  joinedUntilMs: number
+  /** Hand-overs that counted; more than one value where a crash left it open. */
+  attempts: { readonly min: number; readonly max: number }
+  /** Released with `holdKey`, not acknowledged yet. */
+  holds: boolean
+  member: string | undefined
+}
+
+/**
+ * A group as anybody can understand it: a list of records, and what must be true when one is delivered. It predicts
+ * nothing; it says whether what an engine did was allowed, and whether it still owes something.
+ */
+export class GroupModel {
+  readonly entries: ModelEntry[] = []
+  readonly #keyed: boolean
+  readonly #exactAttempts: boolean
+
+  constructor(options: { readonly keyed: boolean; readonly exactAttempts: boolean }) {
+    this.#keyed = options.keyed
+    this.#exactAttempts = options.exactAttempts
+  }
+
+  // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A record is being published. */
+  publishing(record: OutgoingRecord, sequence: number, nowMs: number): ModelEntry {
+    const dueAtMs = record.dueAtMs ?? nowMs
+    const entry: ModelEntry = {
+      record,
+      sequence,
+      standing: 'maybe',
+      dueAtMs,
+      joinedFromMs: Math.max(nowMs, dueAtMs),
+      joinedUntilMs: Number.POSITIVE_INFINITY,
+      attempts: { min: 0, max: 0 },
+      holds: false,
+      member: undefined,
+    }
+    this.entries.push(entry)
+    return entry
+  }
+
+  /** It was confirmed. */
+  published(entry: ModelEntry, nowMs: number): void {
+    const waits = entry.record.dueAtMs !== undefined
+    if (entry.standing === 'maybe') entry.standing = waits ? 'later' : 'ready'
+    if (!waits) entry.joinedUntilMs = Math.min(entry.joinedUntilMs, nowMs)
+  }
+
+  // ── Deliveries ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A record was delivered. @returns what is wrong with that */
+  delivered(received: Received): readonly string[] {
+    const { record, member, attempt, receivedAtMs } = received
+    // The same id may stand more than once; any that may be delivered will do.
+    const same = this.entries.filter((entry) => entry.record.id === record.id)
+    const entry = same.find((each) => this.#mayCome(each, receivedAtMs)) ?? same[0]
+    if (entry === undefined) return [`${record.id} was delivered and never published`]
+    const faults: string[] = []
+    if (!this.#mayCome(entry, receivedAtMs)) faults.push(`${record.id} was delivered, it is ${this.#describe(entry)}`)
+    const { min, max } = entry.attempts
+    if (this.#exactAttempts && (attempt < min + 1 || attempt > max + 1)) {
+      faults.push(
+        `${record.id} was delivered as attempt ${attempt} instead of ${min + 1}${max > min ? ` to ${max + 1}` : ''}`,
+      )
+    }
+    for (const other of this.#sameKey(entry)) faults.push(...this.#inTheWay(other, entry, member))
+    entry.standing = 'inFlight'
+    entry.member = member
+    entry.attempts = { min: attempt - 1, max: attempt - 1 }
+    entry.joinedUntilMs = Math.min(entry.joinedUntilMs, receivedAtMs)
+    return faults
+  }
+
+  #mayCome({ standing, dueAtMs }: ModelEntry, nowMs: number): boolean {
+    if (standing === 'later' || standing === 'maybe' || standing === 'returning') return dueAtMs <= nowMs
+    return standing === 'ready'
+  }
+
+  #inTheWay(other: ModelEntry, entry: ModelEntry, member: string): readonly string[] {
+    const what = `${entry.record.id} of key ${entry.record.key} was delivered`
+    if (other.standing === 'inFlight' && other.member !== member) {
+      return [`${what} to ${member} while ${other.member} had ${other.record.id}`]
+    }
+    if (!isBefore(other, entry)) return []
+    if (other.holds && other.standing !== 'done') return [`${what} while ${other.record.id} held the key`]
+    if (other.standing === 'ready') return [`${what} before ${other.record.id}`]
+    return []
+  }
+
+  #sameKey(entry: ModelEntry): readonly ModelEntry[] {
+    const { key } = entry.record
+    if (!this.#keyed || key === undefined) return []
+    return this.entries.filter((other) => other !== entry && other.record.key === key)
+  }
+
+  /** The entry behind a delivery that is with its member. */
+  inFlight({ record, member }: Received): ModelEntry | undefined {
+    const isIt = (entry: ModelEntry) => entry.record.id === record.id && entry.member === member
+    return this.entries.find((entry) => entry.standing === 'inFlight' && isIt(entry))
+  }
+
+  // ── Settlements ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** It was acknowledged. */
+  acknowledged(entry: ModelEntry): void {
+    entry.standing = 'done'
+    entry.holds = false
+    entry.member = undefined
+  }
+
+  /** A release is under way: it may come again any time, and nothing relies on it yet. */
+  releasing(entry: ModelEntry, how: { readonly counts: boolean; readonly untilMs: number }): void {
+    entry.standing = 'returning'
+    entry.member = undefined
+    entry.dueAtMs = how.untilMs
+    if (how.counts) entry.attempts = { min: entry.attempts.min + 1, max: entry.attempts.max + 1 }
+  }
+
+  /** The release was answered. */
+  released(entry: ModelEntry, how: { readonly waits: boolean; readonly holds: boolean }): void {
+    if (how.holds && entry.record.key !== undefined && entry.standing !== 'done') entry.holds = true
+    if (entry.standing === 'returning') entry.standing = how.waits ? 'later' : 'ready'
+  }
+
+  /** Members are gone, and what they had is back. */
+  returned(gone: (member: string) => boolean): void {
+    for (const entry of this.entries) {
+      if (entry.standing !== 'inFlight' || entry.member === undefined || !gone(entry.member)) continue
+      entry.standing = 'ready'
+      entry.member = undefined
+    }
+  }
+
+  /** The process was killed. What was handed over counts; what was about to be may. */
+  crashed(): void {
+    for (const entry of this.entries) {
+      const { min, max } = entry.attempts
+      if (entry.standing === 'done') continue
+      entry.attempts = { min: entry.standing === 'inFlight' ? min + 1 : min, max: max + 1 }
+    }
+    this.returned(() => true)
+  }
+
+  // ── Debts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A record that must be delivered before long, given the members that have credit; undefined when all is quiet. */
+  owed(membersWithCredit: readonly string[], nowMs: number): ModelEntry | undefined {
+    return this.entries.find((entry) => {
+      const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
+      if (!due) return false
+      const others = this.#sameKey(entry)
+      if (others.some((other) => other.holds && other.standing !== 'done' && !isBefore(entry, other))) return false
+      const holder = others.find(({ standing }) => standing === 'inFlight')?.member
+      return membersWithCredit.some((member) => holder === undefined || holder === member)
+    })
+  }
+
+  /** What was confirmed and is not settled. */
+  outstanding(): readonly ModelEntry[] {
+    return this.entries.filter(({ standing }) => standing !== 'done' && standing !== 'maybe')
+  }
+
+  /** How many records may or may not be there. */
+  uncertain(): number {
+    return this.entries.filter(({ standing }) => standing === 'maybe').length
+  }
+
+  #describe({ standing, member, dueAtMs }: ModelEntry): string {
+    if (standing === 'inFlight') return `with ${member}`
+    if (standing === 'done') return 'settled'
+    return `not due before ${dueAtMs}`
+  }
+}
+
+/** Whether one record certainly joined the channel before another. */
+function isBefore(a: ModelEntry, b: ModelEntry): boolean {
+  const [aWaits, bWaits] = [a.record.dueAtMs !== undefined, b.record.dueAtMs !== undefined]
+  if (!aWaits && !bWaits) return a.sequence < b.sequence
+  if (aWaits && bWaits) return a.joinedFromMs < b.joinedFromMs
+  if (!aWaits && a.sequence < b.sequence) return true
+  return a.joinedUntilMs < b.joinedFromMs
+}

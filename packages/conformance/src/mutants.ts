@@ -1,0 +1,209 @@
+import type {
+  DeliverySink,
+  Engine,
+  EngineSubscription,
+  OutgoingRecord,
+  Settlement,
+  SubscriptionSpec,
+} from '@posthaste/contracts'
+
+/** An engine with one fault, to show that the suite finds it. */
+export interface Mutant {
+  readonly name: string
+  /** What it does wrong, as a clause. */
+  readonly fault: string
+  /** A case of the suite that must fail for it, by id. */
+  readonly foundBy: string
+  /** Wraps an engine that is right. */
+  mutate(engine: Engine): Engine
+}
+
+/** What a mutant changes; the rest is the engine's. */
+type Change = Partial<Engine> & {
+  readonly sink?: (sink: DeliverySink) => DeliverySink
+  readonly subscription?: (subscription: EngineSubscription) => Partial<EngineSubscription>
+}
+
+/** The engine with some methods in other hands. */
+function changed(engine: Engine, change: Change): Engine {
+  const { sink = (same) => same, subscription, ...methods } = change
+  const { scheduling, browsing, lag, seeking, preparing } = engine
+  return {
+    name: engine.name,
+    get capabilities() {
+      return engine.capabilities
+    },
+    open: (host) => engine.open(host),
+    declare: (topology) => engine.declare(topology),
+    publish: (records) => engine.publish(records),
+    async subscribe(spec: SubscriptionSpec, given: DeliverySink) {
+      const joined = await engine.subscribe(spec, sink(given))
+      return { ...bound(joined), ...subscription?.(joined) }
+    },
+    close: () => engine.close(),
+    ...(scheduling && { scheduling }),
+    ...(browsing && { browsing }),
+    ...(lag && { lag }),
+    ...(seeking && { seeking }),
+    ...(preparing && { preparing }),
+    ...methods,
+  }
+}
+
+const bound = (subscription: EngineSubscription): EngineSubscription => ({
+  grant: (credit) => subscription.grant(credit),
+  settle: (batch) => subscription.settle(batch),
+  extend: (tags) => subscription.extend(tags),
+  stop: () => subscription.stop(),
+})
+
+/** Changes every settlement on its way in. */
+const settling = (engine: Engine, change: (settlement: Settlement) => Settlement): Engine =>
+  changed(engine, {
+    subscription: (subscription) => ({ settle: (batch) => subscription.settle(batch.map(change)) }),
+  })
+
+/** Changes every delivery on its way out. */
+const delivering = (engine: Engine, deliver: (sink: DeliverySink) => DeliverySink['deliver']): Engine =>
+  changed(engine, {
+    sink: (sink) => ({
+      deliver: deliver(sink),
+      lost: (tags, reason) => sink.lost(tags, reason),
+      closed: (cause) => sink.closed(cause),
+    }),
+  })
+
+function everyNth(n: number): () => boolean {
+  let count = 0
+  return () => {
+    count += 1
+    return count % n === 0
+  }
+}
+
+/** Faults of the kinds that engines have had. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'drops-records',
+    fault: 'confirms every tenth record without storing it',
+    foundBy: 'publish/survives-restart',
+    mutate(engine) {
+      const isDropped = everyNth(10)
+      return changed(engine, {
+        async publish(records) {
+          const dropped = records.map(isDropped)
+          const outcomes = [...(await engine.publish(records.filter((_, at) => !dropped[at])))]
+          return dropped.map((isGone) => (isGone ? { ok: true } : (outcomes.shift() ?? { ok: true })))
+        },
+      })
+    },
+  },
+  {
+    name: 'repeats-records',
+    fault: 'stores every tenth record twice',
+    foundBy: 'groups/share',
+    mutate(engine) {
+      const isRepeated = everyNth(10)
+      return changed(engine, {
+        async publish(records) {
+          await engine.publish(records.filter(isRepeated))
+          return engine.publish(records)
+        },
+      })
+    },
+  },
+  {
+    name: 'reorders',
+    fault: 'delivers each batch in reverse',
+    foundBy: 'order/per-key',
+    mutate: (engine) => delivering(engine, (sink) => (batch) => sink.deliver([...batch].reverse())),
+  },
+  {
+    name: 'forgets-attempts',
+    fault: 'delivers everything as attempt 1',
+    foundBy: 'attempts/counted',
+    mutate: (engine) =>
+      delivering(engine, (sink) => (batch) => sink.deliver(batch.map((delivery) => ({ ...delivery, attempt: 1 })))),
+  },
+  {
+    name: 'counts-hand-backs',
+    fault: 'counts every release as an attempt',
+    foundBy: 'attempts/counted',
+    mutate: (engine) =>
+      settling(engine, (settlement) =>
+        settlement.kind === 'release' ? { ...settlement, countsAttempt: true } : settlement,
+      ),
+  },
+  {
+    name: 'ignores-delay',
+    fault: 'delivers delayed records at once',
+    foundBy: 'delay/publish',
+    mutate(engine) {
+      const now = (record: OutgoingRecord) => ({ ...record, dueAtMs: undefined })
+      return changed(engine, { publish: (records) => engine.publish(records.map(now)) })
+    },
+  },
+  {
+    name: 'ignores-backoff',
+    fault: 'brings released records back at once',
+    foundBy: 'delay/release',
+    mutate: (engine) =>
+      settling(engine, (settlement) =>
+        settlement.kind === 'release' ? { ...settlement, visibleAtMs: undefined } : settlement,
+      ),
+  },
+  {
+    name: 'ignores-holds',
+    fault: 'lets the successors of a failed record overtake it',
+    foundBy: 'hold/own-key',
+    mutate: (engine) =>
+      settling(engine, (settlement) =>
+        settlement.kind === 'release' ? { ...settlement, holdKey: undefined } : settlement,
+      ),
+  },
+  {
+    name: 'exceeds-credit',
+    fault: 'delivers twice as much as was granted',
+    foundBy: 'credit/bound',
+    mutate: (engine) =>
+      changed(engine, {
+        subscription: (subscription) => ({ grant: (credit) => subscription.grant(2 * credit) }),
+      }),
+  },
+  {
+    name: 'acknowledges-first',
+    fault: 'acknowledges before it publishes, in two steps',
+    foundBy: 'settle/publish-fails',
+    mutate: (engine) =>
+      changed(engine, {
+        subscription: (subscription) => ({
+          async settle(batch) {
+            const published = batch.flatMap((settlement) =>
+              settlement.kind === 'ack' ? (settlement.publish ?? []) : [],
+            )
+            const bare = batch.map((settlement) =>
+              settlement.kind === 'ack' ? { ...settlement, publish: [] } : settlement,
+            )
+            const outcomes = await subscription.settle(bare)
+            const [failed] = (await engine.publish(published)).filter(({ ok }) => !ok)
+            return failed === undefined ? outcomes : outcomes.map(() => failed)
+          },
+        }),
+      }),
+  },
+  {
+    name: 'broadcasts',
+    fault: 'gives what is addressed to one group to all',
+    foundBy: 'groups/addressed',
+    mutate(engine) {
+      const toAll = (record: OutgoingRecord) => ({ ...record, group: undefined })
+      return changed(engine, { publish: (records) => engine.publish(records.map(toAll)) })
+    },
+  },
+  {
+    name: 'cancels-in-words',
+    fault: 'says that it cancelled, and delivers',
+    foundBy: 'cancel/in-time',
+    mutate: (engine) => changed(engine, { scheduling: { cancel: async () => true } }),
+  },
+]

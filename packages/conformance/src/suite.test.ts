@@ -1,0 +1,50 @@
+import type { Engine } from '@posthaste/contracts'
+import { memory, memoryStore } from '@posthaste/memory'
+import { manualClock } from 'posthaste/testing'
+import { describe, expect, it } from 'vitest'
+import { type EngineHarness, engineUnderTest } from './harness.ts'
+import { type Mutant, mutants } from './mutants.ts'
+import { type CaseOutcome, runCase } from './run.ts'
+import { engineSuite } from './suite.ts'
+
+const sound = (engine: Engine) => engine
+
+function harness(mutate: (engine: Engine) => Engine = sound): EngineHarness {
+  return {
+    create() {
+      const clock = manualClock()
+      const store = memoryStore()
+      return engineUnderTest({
+        connect: () => mutate(memory({ store })),
+        clock,
+        advance: (ms) => clock.advance(ms),
+        crash: async () => store.crash(),
+      })
+    },
+  }
+}
+
+async function outcomeOf(id: string, { mutate }: Pick<Mutant, 'mutate'>): Promise<CaseOutcome['status']> {
+  const testCase = engineSuite().find((each) => each.id === id)
+  if (testCase === undefined) throw new Error(`there is no case ${id}`)
+  // A fixed seed: whether a random program meets the fault must not change from run to run.
+  const { status } = await runCase(testCase, harness(mutate), { patienceMs: 100, seed: 7, randomRuns: 100 })
+  return status
+}
+
+describe('engineSuite', () => {
+  it('has cases with ids of their own', () => {
+    const ids = engineSuite().map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.filter((id) => !/^[a-z]+\/[a-z-]+$/.test(id))).toEqual([])
+  })
+
+  it.each(mutants)('finds an engine that $fault, by the case that is about it', async (mutant) => {
+    expect(await outcomeOf(mutant.foundBy, { mutate: sound })).toBe('passed')
+    expect(await outcomeOf(mutant.foundBy, mutant)).toBe('failed')
+  })
+
+  it.each(mutants)('finds an engine that $fault, by random programs', { timeout: 30_000 }, async (mutant) => {
+    expect(await outcomeOf('random/operations', mutant)).toBe('failed')
+  })
+})
