@@ -27,7 +27,7 @@ export class Entry {
   hold = false
   /** When it may be handed over again; 0 when it may now. */
   dueAtMs = 0
-  /** Whether the store has a row for it. */
+  /** Whether the store has a row for it, or will have with the next transaction. */
   stored = false
   /** The record, while it is worth its memory. */
   record: OutgoingRecord | undefined
@@ -46,8 +46,8 @@ export class Entry {
     return this.crashes >= 2
   }
 
-  /** Whether the store must know before it is handed over again: its number of attempts hangs on it. */
+  /** Whether the store must know before it is handed over again: after a crash it is the row that counts. */
   get needsMark(): boolean {
-    return this.failed > 0 || this.hold
+    return this.stored
   }
 }

@@ -147,9 +147,9 @@ export class Group implements Participant {
       entry.hold = true
       this.#gate.close(record.key, entry)
     }
-    const waits = entry.dueAtMs > this.#context.clock.nowMs()
-    if (waits || entry.needsMark || entry.stored) this.#change(entry)
-    if (waits) this.#due.add(entry.dueAtMs, entry)
+    // A hand-back has a row, too: after a crash that alone tells it from what was in hand.
+    this.#change(entry)
+    if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
     else {
       entry.record = record
       this.#makeReady(entry)
@@ -158,14 +158,16 @@ export class Group implements Participant {
 
   #putBack(delivery: HeldDelivery): void {
     this.#inFlight--
-    if (delivery.entry !== undefined && delivery.entry === this.#alone) {
-      this.#alone = undefined
-      this.schedule()
-    }
+    if (delivery.entry !== undefined && delivery.entry === this.#alone) this.#endAlone()
     const { key } = delivery.record
     if (key === undefined || this.#gate.open) return
     const freed = this.#gate.putBack(key)
     for (const entry of freed) this.#makeReady(entry)
+  }
+
+  #endAlone(): void {
+    this.#alone = undefined
+    this.schedule()
   }
 
   #entryAt(source: Origin, offset: number, key: string | undefined): Entry {
@@ -177,6 +179,7 @@ export class Group implements Participant {
   #forget(entry: Entry): void {
     entry.source.entries.delete(entry.offset)
     this.#changed.delete(entry)
+    if (entry === this.#alone) this.#endAlone()
     if (entry.stored) {
       this.#removed.push({ cursor: entry.source.cursor.id, offset: entry.offset })
       this.#context.committer.join(this)
@@ -192,6 +195,7 @@ export class Group implements Participant {
   }
 
   #change(entry: Entry): void {
+    entry.stored = true
     this.#changed.add(entry)
     this.#context.committer.join(this)
   }
@@ -199,10 +203,8 @@ export class Group implements Participant {
   write(tx: Transaction): void {
     for (const { cursor, offset } of this.#removed) tx.remove('entries', offsetKey(cursor, offset))
     this.#removed.length = 0
-    for (const entry of this.#changed) {
-      entry.stored = true
+    for (const entry of this.#changed)
       tx.put('entries', offsetKey(entry.source.cursor.id, entry.offset), encodeEntry(entry))
-    }
     this.#changed.clear()
     this.#writing = this.#marking.splice(0)
   }
@@ -238,6 +240,13 @@ export class Group implements Participant {
   #deliverMarked(): void {
     while (this.#marked.length > 0) {
       const entry = this.#marked[0]!
+      if (this.#waitsForKey(entry.key, entry)) {
+        this.#marked.shift()
+        entry.inHand = false
+        this.#change(entry)
+        this.#gate.enqueue(entry.key!, entry)
+        continue
+      }
       const member = this.#memberFor(entry.key)
       if (member === undefined) return
       this.#marked.shift()
@@ -257,9 +266,9 @@ export class Group implements Participant {
         taken++
         continue
       }
-      if (entry.key !== undefined && this.#gate.isClosed(entry.key, entry)) {
+      if (this.#waitsForKey(entry.key, entry)) {
         entry.record = undefined
-        this.#gate.enqueue(entry.key, entry)
+        this.#gate.enqueue(entry.key!, entry)
       } else if (entry.isolated) {
         if (this.#inFlight > 0 || this.#marking.length > 0) break
         this.#mark(entry)
@@ -353,24 +362,32 @@ export class Group implements Participant {
   /** Whether a record that was just read cannot be handed over now; it then has an entry. */
   #mustWait(source: Source, offset: number, record: OutgoingRecord): boolean {
     const { key } = record
-    if (key !== undefined && !this.#gate.open && this.#isKeptBack(key)) {
-      this.#gate.enqueue(key, this.#entryAt(source, offset, key))
-      return true
-    }
-    if (!source.cursor.isSuspect(offset)) return false
+    const waits = this.#waitsForKey(key)
+    const suspect = source.cursor.isSuspect(offset)
+    if (!waits && !suspect) return false
     const entry = this.#entryAt(source, offset, key)
-    entry.failed = 1
-    entry.crashes = 1
-    entry.record = record
-    this.#mark(entry)
+    if (suspect) {
+      entry.failed = 1
+      entry.crashes = 1
+      this.#change(entry)
+    }
+    if (waits) this.#gate.enqueue(key!, entry)
+    else {
+      entry.record = record
+      this.#mark(entry)
+    }
     return true
   }
 
-  /** A key is closed, or the only member that may have it can take nothing now. */
-  #isKeptBack(key: string): boolean {
-    if (this.#gate.isClosed(key)) return true
+  /**
+   * Whether a record cannot be handed over because of its key: another record holds it, the member that has it in hand can
+   * take nothing now, or earlier records of it wait for that member.
+   */
+  #waitsForKey(key: string | undefined, entry?: Entry): boolean {
+    if (key === undefined || this.#gate.open) return false
+    if (this.#gate.isClosed(key, entry)) return true
     const owner = this.#gate.ownerOf(key)
-    return owner !== undefined && owner.credit <= 0
+    return owner !== undefined && (owner.credit <= 0 || this.#gate.isQueued(key))
   }
 
   /** Records that are held in memory, in hand or waiting, are bounded; at the bound nothing new is read. */
@@ -387,6 +404,7 @@ export class Group implements Participant {
     const entry = source.entries.get(offset)
     if (entry !== undefined) this.#forget(entry)
     if (block !== undefined) source.cursor.settle(source.cursor.segmentOf(block), offset)
+    else source.cursor.settleLost(offset)
   }
 
   /** Whether a record of the channel is being handled, or about to be. */

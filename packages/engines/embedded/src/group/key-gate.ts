@@ -51,10 +51,15 @@ export class KeyGate<Member> {
     return gate !== undefined && gate.heads[0] !== entry
   }
 
-  /** Lets an entry wait behind its key, which is closed. */
+  /** Whether records of this key wait for the member that has it in hand: whatever comes later waits behind them. */
+  isQueued(key: string): boolean {
+    return (this.#inHand?.get(key)?.queue.length ?? 0) > 0
+  }
+
+  /** Lets an entry wait for its key: until it is reopened, or put back by the member that has it in hand. */
   enqueue(key: string, entry: Entry): void {
-    const queue = this.#gates.get(key)?.queue ?? this.#inHand?.get(key)?.queue
-    queue?.push(entry)
+    const waited = this.isClosed(key, entry) ? this.#gates.get(key) : this.#inHand?.get(key)
+    waited?.queue.push(entry)
     this.#waiting++
   }
 

@@ -124,11 +124,10 @@ export class Cursor implements Participant, SegmentObserver {
     return offset < this.#floor || (this.#segments.find(offset)?.has(offset) ?? false)
   }
 
-  /** Takes the promise back: nothing is in anybody's hands. For an orderly end. */
+  /** Takes the promise back: nothing is in anybody's hands. For an orderly end. Suspects that nobody saw remain. */
   disclaim(): void {
     this.claimTarget = () => 0
-    this.#claimed = 0
-    this.#suspectBelow = 0
+    this.#claimed = this.#readAt < this.#suspectBelow ? this.#suspectBelow : 0
     this.#dirty()
   }
 
@@ -204,6 +203,12 @@ export class Cursor implements Participant, SegmentObserver {
     if (segment.remaining === 0) this.#complete(segment)
     else this.#changed.add(segment)
     this.#dirty()
+  }
+
+  /** Settles a record whose block cannot be read any more. */
+  settleLost(offset: number): void {
+    const segment = this.#segments.find(offset)
+    if (segment !== undefined) this.settle(segment, offset)
   }
 
   #complete(segment: Segment): void {
