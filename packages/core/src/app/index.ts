@@ -48,7 +48,8 @@ export type { DeadLetter } from '../bus/dead-letter.ts'
 export type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
 // Calls.
-export type { CallOptions, Client, ClientOptions } from '../rpc/client.ts'
+export type { Client } from '../rpc/client.ts'
+export type { CallOptions, ClientOptions } from '../rpc/client-options.ts'
 export type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
 // The application.
 export type { App, AppDescription } from './app.ts'

@@ -2,7 +2,7 @@ import { type ClientTransport, type OutgoingCall, PosthasteError, service } from
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { manualClock } from '../testing/manual-clock.ts'
-import type { ClientOptions } from './client.ts'
+import type { ClientOptions } from './client-options.ts'
 import { createRpc } from './rpc.ts'
 
 const Stock = service('shop.Stock', {

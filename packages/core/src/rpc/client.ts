@@ -15,35 +15,20 @@ import {
 import { createCall } from '../pipeline/call.ts'
 import { neverCancelled } from '../pipeline/cancellation.ts'
 import { attempt } from '../pipeline/maybe-promise.ts'
+import { checkTogether } from '../pipeline/options.ts'
+import { buildStack, editStack, type FilterDeps, type FilterStack } from '../pipeline/stack.ts'
+import { type RetryBudget, retryBudget } from '../resilience/retry-budget.ts'
 import {
-  checkTogether,
-  durationOption,
-  functionOption,
-  type OptionSpec,
-  type OptionsSpec,
-  optional,
-  readOptions,
-  refuseOptions,
-} from '../pipeline/options.ts'
-import { buildStack, editStack, type FilterDeps, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
-import type { BreakerOptions } from '../resilience/breaker.ts'
-import type { RetryOptions } from '../resilience/retry.ts'
-import { retryBudget } from '../resilience/retry-budget.ts'
+  type CallOptions,
+  type ClientOptions,
+  type ClientSettings,
+  checkCallOptions,
+  checkFallbacks,
+  readClientOptions,
+} from './client-options.ts'
 import { type ClientStackOptions, clientStack } from './client-stack.ts'
-import { type CallScope, scopeOf } from './scope.ts'
+import { scopeOf } from './scope.ts'
 import { refuseStreams, targetOf } from './target.ts'
-
-/** How one call is made. */
-export interface CallOptions {
-  /** Milliseconds this call may take, its retries included, 1 to 2^31-1. Default: the client's own. */
-  readonly timeoutMs?: number | undefined
-  /** Sent along, names in lower case. */
-  readonly headers?: Headers | undefined
-  /** Gives the call up when it aborts. */
-  readonly signal?: AbortSignal | undefined
-  /** The call this one is made for, as the handler was given it: its deadline and its cancellation hold for this one too. */
-  readonly within?: CallScope | undefined
-}
 
 /** One method, as its callers see it. */
 export type ClientMethod<M extends MethodContract> = (
@@ -55,31 +40,6 @@ export type ClientMethod<M extends MethodContract> = (
 /** A service, as its callers see it: one function per method. Each rejects with a `PosthasteError`. */
 export type Client<M extends Methods> = { readonly [K in keyof M]: ClientMethod<M[K]> }
 
-/** Answers in place of a callee that failed, by method. */
-export type Fallbacks<M extends Methods> = {
-  readonly [K in keyof M]?:
-    | ((input: MethodInput<M[K]>, error: PosthasteError) => MaybePromise<MethodOutput<M[K]>>)
-    | undefined
-}
-
-/** How the calls of a client are made. */
-export interface ClientOptions<M extends Methods> {
-  /** What carries the calls. Default: they go to what is served in this process. */
-  readonly transport?: ClientTransport | undefined
-  /** Milliseconds one call may take, its retries included, 1 to 2^31-1. Default 30,000. */
-  readonly timeoutMs?: number | undefined
-  /** Milliseconds one attempt may take, 1 to 2^31-1. Default: as long as the call. */
-  readonly attemptTimeoutMs?: number | undefined
-  /** Makes failed calls again where that is safe: idempotent ones, and those that were never sent. Default: never. */
-  readonly retry?: RetryOptions | undefined
-  /** Stops calling a method that fails, one breaker per method. Default: none. */
-  readonly breaker?: BreakerOptions | undefined
-  /** What to answer when a method cannot. */
-  readonly fallback?: Fallbacks<M> | undefined
-  /** Edits the calling stack, {@link clientStack}, of every method. */
-  readonly stack?: ((editor: StackEditor<ClientStackOptions>) => StackEditor<ClientStackOptions>) | undefined
-}
-
 /** What calling needs of its host. */
 export interface ClientHost extends Omit<FilterDeps, 'target'> {
   readonly newId: () => string
@@ -89,40 +49,10 @@ export interface ClientHost extends Omit<FilterDeps, 'target'> {
   readonly refusal: () => PosthasteError | undefined
 }
 
-/** A client, and what stands around each of its methods. */
+/** A client, and what stands around each of its methods by target. */
 export interface StackedClient<M extends Methods> {
   readonly client: Client<M>
   readonly stacks: ReadonlyMap<string, FilterStack>
-}
-
-interface Settings {
-  readonly transport: ClientTransport | undefined
-  readonly timeoutMs: number
-  readonly attemptTimeoutMs: number | undefined
-  readonly retry: RetryOptions | undefined
-  readonly breaker: BreakerOptions | undefined
-  readonly fallback: Readonly<Record<string, ClientStackOptions['fallback']>> | undefined
-  readonly stack: NonNullable<ClientOptions<Methods>['stack']>
-}
-
-const spec: OptionsSpec<Settings> = {
-  options: {
-    transport: objectOption('a transport'),
-    timeoutMs: durationOption(30_000, { min: 1 }),
-    attemptTimeoutMs: optional(durationOption(0, { min: 1 })),
-    retry: objectOption('the options of a retry'),
-    breaker: objectOption('the options of a breaker'),
-    fallback: objectOption('an object of functions by method'),
-    stack: functionOption((editor) => editor),
-  },
-}
-
-function objectOption<T extends object>(expects: string): OptionSpec<T | undefined> {
-  return {
-    fallback: undefined,
-    expects,
-    accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  }
 }
 
 /**
@@ -137,63 +67,47 @@ export function serviceClient<M extends Methods>(
 ): StackedClient<M> {
   refuseStreams(service)
   const what = `client(${service.name})`
-  const settings = readOptions(what, options, spec)
+  const settings = readClientOptions(what, options)
   const budget = retryBudget({}, host.clock)
-  const stacks = new Map<string, FilterStack>()
-  const stackOf = (method: string, contract: MethodContract): FilterStack => {
-    const { attemptTimeoutMs, retry, breaker, fallback, transport } = settings
-    const stackOptions = {
-      contract,
-      attemptTimeoutMs,
-      retry,
-      budget,
-      breaker,
-      fallback: fallback?.[method],
-      remote: transport !== undefined,
-    }
-    return buildStack(settings.stack(editStack(clientStack)).slots, stackOptions, {
-      ...host,
-      target: targetOf(service.name, method),
-    })
-  }
-  checkTogether([
-    () => refuseOptions(fallbackMistakes(what, service, settings.fallback ?? {})),
+  const methods = Object.entries(service.methods).map(([method, contract]) => ({
+    service: service.name,
+    method,
+    contract,
+  }))
+  const stackOf = (method: CalledMethod): FilterStack => methodStack(method, { ...settings, budget }, host)
+  checkTogether<unknown>([
+    () => checkFallbacks(what, service, settings.fallback),
     // The stacks of all methods are set alike: one finds all mistakes, and each once.
-    ...Object.entries(service.methods)
-      .slice(0, 1)
-      .map(
-        ([method, contract]) =>
-          () =>
-            void stackOf(method, contract),
-      ),
+    ...methods.slice(0, 1).map((method) => () => stackOf(method)),
   ])
-  const transport = settings.transport ?? host.local
+  const stacks = new Map<string, FilterStack>()
   const client: Record<string, unknown> = {}
-  for (const [method, contract] of Object.entries(service.methods)) {
-    const stack = stackOf(method, contract)
-    stacks.set(targetOf(service.name, method), stack)
-    const called = { service: service.name, method, contract }
-    client[method] = callable(
-      called,
-      { run: stack.around(carrying(called, transport, host)), timeoutMs: settings.timeoutMs },
-      host,
-    )
+  for (const method of methods) {
+    const stack = stackOf(method)
+    const run = stack.around(carrying(method, settings.transport ?? host.local, host))
+    stacks.set(targetOf(method.service, method.method), stack)
+    client[method.method] = callable(method, { run, timeoutMs: settings.timeoutMs }, host)
   }
   return { client: Object.freeze(client) as Client<M>, stacks }
 }
 
-function fallbackMistakes(
-  what: string,
-  service: ServiceContract,
-  fallbacks: Readonly<Record<string, unknown>>,
-): { path: string; message: string }[] {
-  return Object.keys(fallbacks).flatMap((method) => {
-    const path = `${what}.fallback.${method}`
-    if (!Object.hasOwn(service.methods, method))
-      return [{ path, message: `is not a method; there are ${Object.keys(service.methods).join(', ')}` }]
-    const isAnswer = fallbacks[method] === undefined || typeof fallbacks[method] === 'function'
-    return isAnswer ? [] : [{ path, message: 'must be a function of the input and the error' }]
-  })
+interface MethodSettings extends ClientSettings {
+  readonly budget: RetryBudget
+}
+
+function methodStack(called: CalledMethod, settings: MethodSettings, host: ClientHost): FilterStack {
+  const { service, method, contract } = called
+  const { attemptTimeoutMs, retry, budget, breaker, fallback = {}, transport, stack } = settings
+  const options: ClientStackOptions = {
+    contract,
+    attemptTimeoutMs,
+    retry,
+    budget,
+    breaker,
+    fallback: Object.hasOwn(fallback, method) ? fallback[method] : undefined,
+    remote: transport !== undefined,
+  }
+  return buildStack(stack(editStack(clientStack)).slots, options, { ...host, target: targetOf(service, method) })
 }
 
 /** The innermost service: the transport, with what is left of the time. */
@@ -218,6 +132,7 @@ interface Callable {
 }
 
 const noOptions: CallOptions = Object.freeze({})
+const noHeaders: Headers = Object.freeze({})
 
 /** Hot path: one call, one promise, and a cancellation only where the caller brings one. */
 function callable(
@@ -227,24 +142,14 @@ function callable(
 ): (input: unknown, options?: CallOptions) => Promise<unknown> {
   const target = targetOf(method.service, method.method)
   const idempotent = method.contract.idempotent ?? false
-  const make = (input: unknown, options: CallOptions, cancellation: Cancellation): MaybePromise<unknown> => {
+  const make = (payload: unknown, options: CallOptions, cancellation: Cancellation): MaybePromise<unknown> => {
     const refusal = host.refusal() ?? cancellation.reason
     if (refusal !== undefined) throw refusal
+    const { headers = noHeaders, within } = options
     const ownDeadlineAtMs = host.clock.monotonicMs() + (options.timeoutMs ?? timeoutMs)
-    const deadlineAtMs = Math.min(ownDeadlineAtMs, options.within?.deadlineAtMs ?? Number.POSITIVE_INFINITY)
-    const headers = options.headers ?? noHeaders
-    return run(
-      createCall({
-        kind: 'request',
-        target,
-        id: host.newId(),
-        payload: input,
-        headers,
-        deadlineAtMs,
-        idempotent,
-        cancellation,
-      }),
-    )
+    const deadlineAtMs = Math.min(ownDeadlineAtMs, within?.deadlineAtMs ?? Number.POSITIVE_INFINITY)
+    const id = host.newId()
+    return run(createCall({ kind: 'request', target, id, payload, headers, deadlineAtMs, idempotent, cancellation }))
   }
   return async (input, options = noOptions) => {
     if (options === noOptions) return make(input, options, neverCancelled)
@@ -255,21 +160,5 @@ function callable(
     } finally {
       scope.leave()
     }
-  }
-}
-
-const noHeaders: Headers = Object.freeze({})
-
-const callOptions: ReadonlySet<string> = new Set(['timeoutMs', 'headers', 'signal', 'within'])
-
-function checkCallOptions(target: string, { timeoutMs, ...options }: CallOptions): void {
-  const unknown = Object.keys(options).filter((name) => !callOptions.has(name))
-  if (unknown.length > 0)
-    throw new PosthasteError('CONFIG_INVALID', `${target}: ${unknown.join(', ')} is not an option of a call`)
-  if (timeoutMs !== undefined && !(timeoutMs >= 1 && timeoutMs < 2 ** 31)) {
-    throw new PosthasteError(
-      'CONFIG_INVALID',
-      `${target}: timeoutMs must be milliseconds from 1 to 2147483647, not ${timeoutMs}`,
-    )
   }
 }

@@ -1,17 +1,12 @@
 /** Calls: serving the methods of services, and making clients of them, over any transport or within the process. */
 
 // For applications.
-export type {
-  CallOptions,
-  Client,
-  ClientMethod,
-  ClientOptions,
-  Fallbacks,
-} from './client.ts'
+export type { Client, ClientMethod } from './client.ts'
+export type { CallOptions, ClientOptions, Fallbacks } from './client-options.ts'
+// For whoever edits the stacks.
+export { type ClientStackOptions, clientStack } from './client-stack.ts'
 export type { ServeContext } from './context.ts'
 export { createRpc, type MethodDescription, type Rpc, type RpcHost } from './rpc.ts'
 export type { CallScope } from './scope.ts'
 export type { ServeOptions, ServiceHandlers } from './serve.ts'
-// For whoever edits the stacks.
-export { type ClientStackOptions, clientStack } from './client-stack.ts'
 export { type ServerStackOptions, serverStack } from './server-stack.ts'
