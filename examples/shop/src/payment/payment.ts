@@ -1,0 +1,105 @@
+import { type App, type HandlerOptions, ignore, PosthasteError } from 'posthaste'
+import {
+  GoodsReturned,
+  LatePaymentRefunded,
+  OrderCancelled,
+  PaymentSucceeded,
+  ReturnRefunded,
+  StockDeducted,
+} from '../contracts.ts'
+import type { Pence } from '../money.ts'
+import { once, say } from '../store/inbox.ts'
+import { type Store, type Transaction, table } from '../store/store.ts'
+import type { Gateway } from './gateway.ts'
+
+/** What became of an order's payment. */
+export interface Payment {
+  /** `void`: cancelled before any money came. `refunded`: it came, and went back since the order was cancelled. */
+  readonly state: 'captured' | 'declined' | 'void' | 'refunded'
+  readonly amountPence: Pence
+  /** Whether the order was cancelled while its payment was still to be tried. */
+  readonly overtaken?: true
+}
+
+/** Payments by order. */
+export const payments = table<Payment>('payment.payments')
+/** Money paid back for returned goods, by return. */
+export const refunds = table<Pence>('payment.refunds')
+/** Who follows the stock to take money: its dead letters are payments that failed. */
+export const paymentGroup = 'payment'
+
+/** What payment works with. */
+export interface PaymentOptions {
+  readonly gateway: Gateway
+  readonly retry?: HandlerOptions['retry']
+}
+
+/** Payment: takes the money once the goods are set aside, and pays it back when they are not sold after all. */
+export function paymentService(app: App, store: Store, { gateway, retry }: PaymentOptions): void {
+  const group = paymentGroup
+  const refundLate = async (orderNo: string): Promise<void> => {
+    if (store.get(payments, orderNo)?.state === 'refunded') await gateway.refund(orderNo)
+  }
+
+  const capture = once(store, captured)
+  app.on(StockDeducted, { group, ...(retry && { retry }) }, async (stock, context) => {
+    const { orderNo, totalPence } = stock
+    if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
+    try {
+      await gateway.charge(orderNo, totalPence, context.attempt)
+    } catch (thrown) {
+      if (PosthasteError.is(thrown, 'HANDLER_REJECTED')) await rememberRefusal(store, orderNo, totalPence)
+      throw thrown
+    }
+    await capture(stock, context)
+    return refundLate(orderNo)
+  })
+
+  const cancel = once(store, cancelled)
+  app.on(OrderCancelled, { group }, async (order, context) => {
+    await cancel(order, context)
+    await refundLate(order.orderNo)
+  })
+
+  app.on(
+    GoodsReturned,
+    { group },
+    once(store, ({ returnNo, totalPence: amountPence }, tx) => {
+      tx.put(refunds, [returnNo], amountPence)
+      return [say(ReturnRefunded, { returnNo, amountPence })]
+    }),
+  )
+}
+
+/** The money came. Where the order was cancelled while the gateway was at it, it goes back. */
+function captured({ orderNo, totalPence }: { readonly orderNo: string; readonly totalPence: Pence }, tx: Transaction) {
+  const payment = tx.get(payments, orderNo)
+  if (payment?.state === 'captured' || payment?.state === 'refunded') return []
+  const isLate = payment?.state === 'void'
+  tx.put(payments, [orderNo], { state: isLate ? 'refunded' : 'captured', amountPence: totalPence })
+  return [say(isLate ? LatePaymentRefunded : PaymentSucceeded, { orderNo, amountPence: totalPence })]
+}
+
+/** The order is off. Where the money came before the news of it, it goes back. */
+function cancelled({ orderNo }: { readonly orderNo: string }, tx: Transaction) {
+  const payment = tx.get(payments, orderNo)
+  if (payment === undefined) tx.put(payments, [orderNo], { state: 'void', amountPence: 0 })
+  if (payment?.state !== 'captured') return []
+  tx.put(payments, [orderNo], { ...payment, state: 'refunded' })
+  return [say(LatePaymentRefunded, { orderNo, amountPence: payment.amountPence })]
+}
+
+/** Whether the order was cancelled before its payment was tried; remembers that it would have been. */
+function isOff(store: Store, orderNo: string): Promise<boolean> {
+  return store.transact((tx) => {
+    const payment = tx.get(payments, orderNo)
+    if (payment?.state !== 'void') return false
+    tx.put(payments, [orderNo], { ...payment, overtaken: true })
+    return true
+  })
+}
+
+/** So that payment's own books know of it, not only the dead letters. */
+function rememberRefusal(store: Store, orderNo: string, amountPence: Pence): Promise<void> {
+  return store.transact((tx) => tx.put(payments, [orderNo], { state: 'declined', amountPence }))
+}

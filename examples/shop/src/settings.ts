@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
+import process from 'node:process'
+import { PosthasteError } from 'posthaste'
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** A path as the user meant it: npm runs scripts elsewhere than where it was called. */
+export function userPath(path: string): string {
+  return resolve(process.env.INIT_CWD ?? process.cwd(), path)
+}
+
+/** Where the shop keeps its data: what was asked for, or `data` beside its sources. */
+export function dataDir(asked: string | undefined = process.env.SHOP_DATA): string {
+  return asked === undefined ? fileURLToPath(new URL('../data', import.meta.url)) : userPath(asked)
+}
+
+/** @throws UsageError when the text is no port */
+export function portOf(text: string): number {
+  return wholeNumber('port', text, 65_535)
+}
+
+/** @throws UsageError when the text is no whole number from 0 to `max` */
+export function wholeNumber(what: string, text: string, max: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value <= max) return value
+  throw new UsageError(`${what} must be a whole number from 0 to ${max}, not '${text}'`)
+}
+
+/** An error for people: what happened, and what to do about it. */
+export function shown(error: unknown): string {
+  if (PosthasteError.is(error)) return `${error.message}\n${error.remedy}`
+  return error instanceof Error ? error.message : String(error)
+}

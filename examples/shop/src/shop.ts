@@ -1,0 +1,87 @@
+import { join } from 'node:path'
+import { embedded } from '@posthaste/embedded'
+import { http } from '@posthaste/http'
+import { type App, consoleLog, type HandlerOptions, posthaste } from 'posthaste'
+import { backOfficeService } from './books/books.ts'
+import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
+import { logisticsService } from './logistics/logistics.ts'
+import { notificationService } from './notification/notification.ts'
+import { handleOrders } from './orders/handlers.ts'
+import { Outbox } from './orders/outbox.ts'
+import { serveOrders } from './orders/service.ts'
+import { type Gateway, simulatedGateway } from './payment/gateway.ts'
+import { paymentService } from './payment/payment.ts'
+import { pointsService } from './points/points.ts'
+import { Store } from './store/store.ts'
+
+/** How the shop is run. */
+export interface ShopOptions {
+  /** Where messages and state are kept; made if it does not exist. One process owns it at a time. */
+  readonly dir: string
+  /** TCP port on loopback; 0 lets the system choose one. Default 0. */
+  readonly port?: number | undefined
+  /** Milliseconds an order may stay unpaid. Default 30,000. */
+  readonly unpaidMs?: number | undefined
+  /** What follows a failed payment. Default: four more attempts, about 1, 2, 4 and 8 s apart. */
+  readonly paymentRetry?: HandlerOptions['retry']
+  /** Default: one that fails now and then, reproducibly. */
+  readonly gateway?: Gateway | undefined
+  readonly inventory?: InventoryOptions | undefined
+}
+
+/** A shop that is open. */
+export interface Shop {
+  readonly app: App
+  readonly store: Store
+  /** Where its API is found. */
+  readonly url: string
+  /** Lets running work end, then closes everything. Idempotent. */
+  close(): Promise<void>
+}
+
+const defaults = { port: 0, unpaidMs: 30_000, gateway: simulatedGateway } as const
+const defaultRetry: HandlerOptions['retry'] = { immediate: 0, delayed: 4, baseMs: 1_000, maxMs: 10_000 }
+
+/**
+ * Opens the shop: six services in one process, on the embedded engine. They share nothing but the contracts; each keeps
+ * tables of its own.
+ *
+ * @throws ENGINE_LOCKED when another process has the directory; UNAVAILABLE when the port is taken
+ */
+export async function openShop(options: ShopOptions): Promise<Shop> {
+  const { port = defaults.port, unpaidMs = defaults.unpaidMs, gateway = defaults.gateway } = options
+  const app = posthaste({
+    name: 'shop',
+    engine: embedded({ dir: join(options.dir, 'engine') }),
+    transports: [http({ port })],
+    // The store is closed after the application, so the signals are for whoever closes both.
+    signals: false,
+    log: consoleLog({ level: 'warn' }),
+  })
+  const store = new Store(join(options.dir, 'state'))
+  const outbox = new Outbox(app, store)
+
+  serveOrders(app, store, outbox)
+  handleOrders(app, store, unpaidMs)
+  inventoryService(app, store, options.inventory)
+  paymentService(app, store, { gateway, retry: options.paymentRetry ?? defaultRetry })
+  pointsService(app, store)
+  logisticsService(app, store)
+  notificationService(app, store)
+  backOfficeService(app, store)
+
+  const close = async (): Promise<void> => {
+    await outbox.close()
+    await app.close()
+    await store.close()
+  }
+  try {
+    await openShelves(store)
+    await app.start()
+  } catch (error) {
+    await close().catch(() => undefined)
+    throw error
+  }
+  outbox.kick()
+  return { app, store, url: app.urls[0]!, close }
+}
