@@ -1,0 +1,61 @@
+import { PosthasteError } from '@posthaste/contracts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { codecFor, jsonCodec } from './codec.ts'
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+describe('the JSON codec', () => {
+  it('gives back what it was given', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(jsonCodec.decode(jsonCodec.encode(value))).toEqual(JSON.parse(JSON.stringify(value)))
+      }),
+    )
+  })
+
+  it.each([undefined, () => 1, Symbol('x'), 10n])('refuses to write %s', (value) => {
+    expect(() => jsonCodec.encode(value)).toThrow(expect.objectContaining({ code: 'PAYLOAD_INVALID' }))
+  })
+
+  it('refuses to write a cycle', () => {
+    const cycle: { self?: unknown } = {}
+    cycle.self = cycle
+    expect(() => jsonCodec.encode(cycle)).toThrow(expect.objectContaining({ code: 'PAYLOAD_INVALID' }))
+  })
+
+  it.each([bytes('{"a":'), bytes(''), Uint8Array.of(0x22, 0xff, 0x22)])(
+    'refuses to read bytes that are not JSON',
+    (body) => {
+      expect(() => jsonCodec.decode(body)).toThrow(
+        expect.objectContaining({ code: 'BODY_MALFORMED', verdict: 'permanent' }),
+      )
+    },
+  )
+
+  it('reads any bytes or refuses them as malformed, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (body) => {
+        try {
+          jsonCodec.decode(body)
+        } catch (error) {
+          expect(PosthasteError.is(error, 'BODY_MALFORMED')).toBe(true)
+        }
+      }),
+    )
+  })
+})
+
+describe('codecFor', () => {
+  it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON', 'application/vnd.shop+json'])(
+    'knows %s as JSON',
+    (contentType) => {
+      expect(codecFor(contentType)).toBe(jsonCodec)
+    },
+  )
+
+  it('says which content type it does not know', () => {
+    expect(() => codecFor('application/xml')).toThrow(/application\/xml/)
+    expect(() => codecFor('application/xml')).toThrow(expect.objectContaining({ code: 'BODY_MALFORMED' }))
+  })
+})
