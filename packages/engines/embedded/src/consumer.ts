@@ -10,6 +10,8 @@ import type { Committer } from './storage/committer.ts'
 export interface ConsumerContext {
   readonly committer: Committer
   readonly publisher: Publisher
+  /** The member has left. */
+  readonly stopped: () => void
 }
 
 /** A member's subscription, as the core sees it. */
@@ -48,6 +50,7 @@ export class Consumer implements EngineSubscription {
 
   async #stop(): Promise<void> {
     this.#group.leave(this.#member)
+    this.#context.stopped()
     if (this.#context.committer.failure === undefined) await this.#context.committer.flushed()
   }
 

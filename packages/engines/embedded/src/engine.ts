@@ -54,6 +54,7 @@ export class EmbeddedEngine implements Engine {
   readonly capabilities = capabilities
   readonly #options: EmbeddedOptions
   #opened: Opened | undefined
+  #closing: Promise<void> = Promise.resolve()
 
   constructor(options: EmbeddedOptions) {
     this.#options = options
@@ -124,21 +125,29 @@ export class EmbeddedEngine implements Engine {
       throw new PosthasteError('NOT_FOUND', `no group '${spec.group}' is declared on '${spec.channel}'`)
     const member = new Member(spec.member, sink)
     members.set(member, group)
-    return new Consumer(group, member, { committer, publisher })
+    return new Consumer(group, member, { committer, publisher, stopped: () => members.delete(member) })
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     const opened = this.#opened
-    if (opened === undefined) return
     this.#opened = undefined
-    for (const [member, group] of opened.members) group.leave(member)
-    opened.scheduler.close()
-    opened.registry.close()
-    if (opened.committer.failure === undefined) {
-      opened.committer.join(lastWill)
-      await opened.committer.flushed()
+    if (opened !== undefined) this.#closing = this.#shutDown(opened)
+    return this.#closing
+  }
+
+  async #shutDown({ members, scheduler, registry, committer, store }: Opened): Promise<void> {
+    for (const [member, group] of members) group.leave(member)
+    scheduler.close()
+    registry.close()
+    try {
+      if (committer.failure === undefined) {
+        committer.join(lastWill)
+        await committer.flushed()
+      }
+    } finally {
+      committer.close()
+      await store.close()
     }
-    await opened.store.close()
   }
 
   readonly scheduling = {

@@ -33,9 +33,12 @@ export class HeldDelivery implements Delivery {
   }
 
   get position(): string {
-    return positionOf(this.offset)
+    return this.source.rank === 0 ? positionOf(this.offset) : `${addressed}${positionOf(this.offset)}`
   }
 }
+
+/** What is addressed to one group stands in a log of its own, behind everything in the channel's. */
+const addressed = 'g'
 
 /** An offset as text whose order is number order. */
 export function positionOf(offset: number): string {

@@ -429,7 +429,8 @@ export class Group implements Participant {
   lag(): Lag {
     let unsettled = 0
     for (const { cursor } of this.#sources) unsettled += cursor.unsettled
-    const waiting = this.#due.size + this.#gate.waiting
+    let waiting = this.#due.size + this.#gate.waiting
+    for (const entry of this.#ready) if (this.#waitsForKey(entry.key, entry)) waiting++
     return { ready: Math.max(0, unsettled - waiting), waiting, inFlight: this.#inFlight }
   }
 

@@ -1,5 +1,5 @@
-import type { Clock, PosthasteError } from '@posthaste/contracts'
-import { writeFailed } from '../errors.ts'
+import type { Clock, PosthasteError, Timer } from '@posthaste/contracts'
+import { notOpen, writeFailed } from '../errors.ts'
 import type { Store, Transaction } from './store.ts'
 
 /** Something with state that belongs into the next transaction. */
@@ -14,6 +14,8 @@ type Waiter = (failure: PosthasteError | undefined) => void
 
 /** A disk that takes longer than this for one transaction is taken for broken. */
 const commitMsMax = 30_000
+/** The time is counted in steps, so that it is the disk that was slow and not this process that stood still. */
+const watchStepMs = 1_000
 
 type State = { readonly kind: 'open' } | { readonly kind: 'failed'; readonly cause: PosthasteError }
 
@@ -104,9 +106,39 @@ export class Committer {
   /** After some I/O errors the store never answers at all. */
   #watched(commit: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(commitMsMax, () => reject(new Error(`no answer within ${commitMsMax} ms`)))
-      commit.then(resolve, reject).finally(() => timer.cancel())
+      const watch = this.#watch(() => reject(new Error(`no answer within ${commitMsMax} ms`)))
+      commit.then(resolve, reject).finally(() => watch.cancel())
     })
+  }
+
+  /**
+   * Calls `late` after `commitMsMax`. A process that was stopped or a clock that leaps makes one timer fire before an answer
+   * that has long been there is read; so each step is followed by turns of the event loop in which it is.
+   */
+  #watch(late: () => void): Timer {
+    let passedMs = 0
+    let cancelled = false
+    let timer: Timer | undefined
+    const step = (): void => {
+      if (cancelled) return
+      timer = this.#clock.setTimer(watchStepMs, () => {
+        passedMs += watchStepMs
+        if (passedMs >= commitMsMax) late()
+        else setImmediate(() => setImmediate(step))
+      })
+    }
+    step()
+    return {
+      cancel: () => {
+        cancelled = true
+        timer?.cancel()
+      },
+    }
+  }
+
+  /** From here on nothing is written: the store is about to be closed. */
+  close(): void {
+    if (this.#state.kind === 'open') this.#state = { kind: 'failed', cause: notOpen() }
   }
 
   #fail(failure: PosthasteError, waiters: readonly Waiter[]): void {
