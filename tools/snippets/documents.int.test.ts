@@ -9,10 +9,13 @@ const root = join(import.meta.dirname, '../..')
 /** Below the workspace, so that imports resolve as they do in a project that installed the packages. */
 const work = join(root, '.snippets')
 
-const guides = existsSync(join(root, 'docs'))
-  ? readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((path) => `docs/${path}`)
-  : []
-const documents = ['README.md', ...guides]
+const below = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`)
+const guides = existsSync(join(root, 'docs')) ? below('docs') : []
+const readmes = ['packages', 'examples']
+  .flatMap(below)
+  .filter((path) => path.endsWith('/README.md') && !path.includes('/node_modules/'))
+const documents = ['README.md', 'README.zh-CN.md', ...readmes, ...guides]
   .filter((path) => path.endsWith('.md') && existsSync(join(root, path)))
   .map((path) => ({ path, dir: join(work, path), snippets: snippetsIn(readFileSync(join(root, path), 'utf8')) }))
 
