@@ -1,11 +1,11 @@
 import { type AckSettlement, PosthasteError, type Settlement } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
-import { gate, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { type Gate, gate, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
 import type { SubscribeOptions } from './options.ts'
 
 /** A handler whose runs a test ends one by one. */
 function gated() {
-  const runs: { n: number; key: string | undefined; signal: AbortSignal; end: ReturnType<typeof gate> }[] = []
+  const runs: { n: number; key: string | undefined; signal: AbortSignal; end: Gate }[] = []
   const handler = (data: { n: number; key?: string }, context: { signal: AbortSignal }): Promise<void> => {
     const end = gate()
     runs.push({ n: data.n, key: data.key, signal: context.signal, end })

@@ -5,7 +5,6 @@ import {
   type MessageContract,
   PosthasteError,
 } from '@posthaste/contracts'
-import { deadLetterChannel } from './dead-letter.ts'
 import type { HandlerSettings } from './options.ts'
 
 /** A handler, and what it asks of the engine. */
@@ -13,9 +12,6 @@ export interface Demand {
   readonly contract: MessageContract
   readonly settings: HandlerSettings
 }
-
-/** Longest name of a channel that engines must take. */
-const channelLengthMax = 240
 
 /**
  * Compares what handlers need with what the engine can do. What is missing is refused before anything starts, never
@@ -36,7 +32,6 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
   const retries = ladder.delayed > 0
   const refuses = breaker !== undefined || stack !== undefined
   const retention = contract.kind === 'event' ? contract.retention : undefined
-  const deadName = deadLetterChannel(contract.type, group).name
   const checks: readonly (readonly [boolean, string])[] = [
     [keyed && can.keyOrder === 'none', 'has a key, which needs keyOrder'],
     [retries && can.delay === 'none', 'retries later, which needs delay; retry: false does without'],
@@ -60,7 +55,6 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
       timeoutMs !== undefined && timeoutMs > can.unsettledMsMax,
       `may take ${timeoutMs} ms; the engine takes deliveries back after ${can.unsettledMsMax} ms`,
     ],
-    [deadName.length > channelLengthMax, `needs a channel named ${deadName}, over ${channelLengthMax} characters`],
   ]
   const path = `${contract.type}@${group}`
   return checks.filter(([isMissing]) => isMissing).map(([, message]) => ({ path, message }))

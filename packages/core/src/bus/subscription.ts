@@ -95,7 +95,7 @@ export class Subscription {
   /** Joins the group in the background, after `ready`, for as long as it takes. */
   startWhen(ready: () => Promise<void>): void {
     ready()
-      .then(() => this.start())
+      .then(() => this.#joinUnlessStopped())
       .catch((error) => this.#ended(error, () => this.startWhen(ready)))
   }
 
@@ -128,6 +128,10 @@ export class Subscription {
     const { group, concurrency, ladder } = settings
     const place = { channel: contract.type, group, concurrency, prefetch: this.#prefetch() }
     return { ...place, retry: ladder, filters: this.#stack.describe() }
+  }
+
+  async #joinUnlessStopped(): Promise<void> {
+    if (this.#state.kind === 'idle' || this.#state.kind === 'waiting') await this.#join()
   }
 
   #join(): Promise<void> {
@@ -193,7 +197,7 @@ export class Subscription {
   #rejoin(old: Consumer, member: EngineSubscription): void {
     this.#leave(member)
       .then(() => old.quiet(quietMaxMs, () => old.running === 0))
-      .then(() => (this.#state.kind === 'waiting' ? this.#join() : undefined))
+      .then(() => this.#joinUnlessStopped())
       .catch((error) => this.#ended(error, () => this.#rejoin(old, member)))
   }
 

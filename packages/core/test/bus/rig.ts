@@ -215,12 +215,14 @@ export async function errorOf(promise: Promise<unknown>): Promise<PosthasteError
   )
 }
 
-/** A promise that is settled from outside. */
-export function gate<T = void>(): {
-  promise: Promise<T>
-  open: (value: T) => void
-  fail: (error: unknown) => void
-} {
-  const { promise, resolve, reject } = Promise.withResolvers<T>()
+/** A promise that a test settles. */
+export interface Gate {
+  readonly promise: Promise<void>
+  readonly open: () => void
+  readonly fail: (error: unknown) => void
+}
+
+export function gate(): Gate {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
   return { promise, open: resolve, fail: reject }
 }

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { attributeText, extensionIssues, headerBytes, headersFit, isAttributeText } from './attributes.ts'
+
+describe('headersFit', () => {
+  it('agrees with counting every byte', () => {
+    const headers = fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.string({ unit: 'grapheme', maxLength: 10 }))
+    fc.assert(
+      fc.property(headers, fc.nat(100), (given, bytesMax) => {
+        expect(headersFit(given, bytesMax)).toBe(headerBytes(given) <= bytesMax)
+      }),
+    )
+  })
+})
+
+describe('attributeText', () => {
+  it('makes any text fit to stand in a header', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.nat(50), (text, lengthMax) => {
+        const fit = attributeText(text, lengthMax)
+        expect(isAttributeText(fit)).toBe(true)
+        expect(fit.length).toBeLessThanOrEqual(lengthMax)
+      }),
+    )
+  })
+
+  it('leaves text that is fit as it is', () => {
+    expect(attributeText('größer, 2 < 3', 100)).toBe('größer, 2 < 3')
+  })
+})
+
+describe('extensionIssues', () => {
+  it('has nothing against attributes of other specifications', () => {
+    expect(extensionIssues({ traceparent: '00-a-b-01', subject: 'order/7', dataschema: 'https://shop/order' })).toEqual(
+      [],
+    )
+  })
+
+  it.each(['id', 'partitionkey', 'correlationid', 'specversion', 'dlcode'])('keeps %s for Posthaste', (name) => {
+    expect(extensionIssues({ [name]: 'x' })).toEqual([
+      { path: `headers.${name}`, message: 'is written by Posthaste itself' },
+    ])
+  })
+
+  it.each([[5], [null], ['a\nb'], ['\ud800']])('refuses the value %j', (value) => {
+    expect(extensionIssues({ note: value })).toHaveLength(1)
+  })
+
+  it('refuses what is no set of attributes', () => {
+    expect(extensionIssues('tenant=t1')).toHaveLength(1)
+  })
+})
