@@ -112,7 +112,10 @@ export const messages = [
 /** What customers and tills order. */
 const NewOrder = z.strictObject({
   /** A till's own number, which makes a repeated request the same order. The shop numbers other orders itself. */
-  orderNo: z.string().regex(/^\d{1,12}$/, 'must be 1 to 12 digits').optional(),
+  orderNo: z
+    .string()
+    .regex(/^\d{1,12}$/, 'must be 1 to 12 digits')
+    .optional(),
   /** Left out by guests, who get no points. */
   userId: userId.optional(),
   lines: z
@@ -224,9 +227,7 @@ export const BackOffice = service('shop.BackOffice', {
     input: z.strictObject({}),
     output: z.object({
       balanced: z.boolean(),
-      equations: z.array(
-        z.object({ what: z.string(), left: z.string(), right: z.string(), holds: z.boolean() }),
-      ),
+      equations: z.array(z.object({ what: z.string(), left: z.string(), right: z.string(), holds: z.boolean() })),
     }),
     http: 'GET /api/books',
     idempotent: true,

@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url'
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { PosthasteError } from 'posthaste'
 
 /** A command line that cannot be understood. */

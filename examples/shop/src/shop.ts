@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { embedded } from '@posthaste/embedded'
 import { http } from '@posthaste/http'
-import { type App, consoleLog, type HandlerOptions, posthaste } from 'posthaste'
+import { type App, consoleLog, type HandlerOptions, type LogLevel, posthaste } from 'posthaste'
 import { backOfficeService } from './books/books.ts'
 import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
 import { logisticsService } from './logistics/logistics.ts'
@@ -27,6 +27,8 @@ export interface ShopOptions {
   /** Default: one that fails now and then, reproducibly. */
   readonly gateway?: Gateway | undefined
   readonly inventory?: InventoryOptions | undefined
+  /** Default `warn`: dead letters are told of. */
+  readonly logLevel?: LogLevel | undefined
 }
 
 /** A shop that is open. */
@@ -56,7 +58,7 @@ export async function openShop(options: ShopOptions): Promise<Shop> {
     transports: [http({ port })],
     // The store is closed after the application, so the signals are for whoever closes both.
     signals: false,
-    log: consoleLog({ level: 'warn' }),
+    log: consoleLog({ level: options.logLevel ?? 'warn' }),
   })
   const store = new Store(join(options.dir, 'state'))
   const outbox = new Outbox(app, store)

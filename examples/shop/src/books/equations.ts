@@ -36,7 +36,14 @@ export function sideText(terms: readonly Term[], unit: Equation['unit']): string
 
 function saleEquations({ orders, returns, deadLetters, payment, stock }: Totals): Equation[] {
   return [
-    count('orders', [[orders.in, 'in']], [[orders.shipped, 'paid and shipped'], [orders.cancelled, 'cancelled']]),
+    count(
+      'orders',
+      [[orders.in, 'in']],
+      [
+        [orders.shipped, 'paid and shipped'],
+        [orders.cancelled, 'cancelled'],
+      ],
+    ),
     count('unpublished', [[orders.unpublished, 'in the outbox']], [[0, 'expected']]),
     count(
       'cancelled',
@@ -55,11 +62,28 @@ function saleEquations({ orders, returns, deadLetters, payment, stock }: Totals)
 
 function moneyEquations({ orders, returns, payment }: Totals): Equation[] {
   return [
-    money('order value', [[orders.pence, 'in']], [[orders.shippedPence, 'shipped'], [orders.cancelledPence, 'cancelled']]),
-    count('payments', [[payment.captured, 'captured'], [-payment.late, 'paid back']], [[orders.shipped, 'orders shipped']]),
+    money(
+      'order value',
+      [[orders.pence, 'in']],
+      [
+        [orders.shippedPence, 'shipped'],
+        [orders.cancelledPence, 'cancelled'],
+      ],
+    ),
+    count(
+      'payments',
+      [
+        [payment.captured, 'captured'],
+        [-payment.late, 'paid back'],
+      ],
+      [[orders.shipped, 'orders shipped']],
+    ),
     money(
       'paid',
-      [[payment.capturedPence, 'captured'], [-payment.latePence, 'paid back']],
+      [
+        [payment.capturedPence, 'captured'],
+        [-payment.latePence, 'paid back'],
+      ],
       [[orders.shippedPence, 'shipped']],
     ),
     money('refunds', [[payment.refundedPence, 'paid back']], [[returns.pence, 'returned']]),
@@ -80,7 +104,10 @@ function stockEquations({ orders, returns, stock }: Totals): Equation[] {
     ),
     count(
       'pieces sold',
-      [[stock.deducted, 'deducted'], [-stock.givenBack, 'given back']],
+      [
+        [stock.deducted, 'deducted'],
+        [-stock.givenBack, 'given back'],
+      ],
       [[orders.shippedPieces, 'in shipped orders']],
     ),
     count('pieces returned', [[stock.returned, 'put back']], [[returns.pieces, 'in returns']]),
@@ -97,7 +124,14 @@ function customerEquations({ orders, returns, points, parcels, notices }: Totals
   return [
     count('points granted', [[points.granted, 'booked']], [[orders.shippedPoints, 'whole pounds shipped to users']]),
     count('points withdrawn', [[points.withdrawn, 'booked']], [[returns.points, 'whole pounds returned by users']]),
-    count('points', [[points.granted, 'granted'], [-points.withdrawn, 'withdrawn']], [[points.balance, 'in accounts']]),
+    count(
+      'points',
+      [
+        [points.granted, 'granted'],
+        [-points.withdrawn, 'withdrawn'],
+      ],
+      [[points.balance, 'in accounts']],
+    ),
     count('parcels', [[parcels, 'sent']], [[orders.shipped, 'orders shipped']]),
     count('notices', [[notices, 'sent']], occasions),
   ]

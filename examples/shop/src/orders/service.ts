@@ -62,7 +62,9 @@ export function serveOrders(app: App, store: Store, outbox: Outbox): void {
 
 function outOfStock(short: readonly string[], lines: readonly Line[]): PosthasteError {
   const issues = lines.flatMap(({ productId }, at) =>
-    short.includes(productId) ? [{ path: `lines.${at}.quantity`, message: `too few of '${productId}' are in stock` }] : [],
+    short.includes(productId)
+      ? [{ path: `lines.${at}.quantity`, message: `too few of '${productId}' are in stock` }]
+      : [],
   )
   return new PosthasteError('CONFLICT', `out of stock: ${short.join(', ')}`, {
     remedy: 'Order fewer, or come back later.',

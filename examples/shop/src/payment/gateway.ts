@@ -25,7 +25,9 @@ export function fateOf(orderNo: string): { readonly fate: Fate; readonly failure
   const percent = draw % 100
   if (percent < 88) return { fate: 'paid', failures: 0 }
   if (percent < 96) return { fate: 'paid late', failures: 1 + (draw % 3) }
-  return percent < 98 ? { fate: 'never answered', failures: Number.POSITIVE_INFINITY } : { fate: 'declined', failures: 0 }
+  return percent < 98
+    ? { fate: 'never answered', failures: Number.POSITIVE_INFINITY }
+    : { fate: 'declined', failures: 0 }
 }
 
 /** A gateway that fails like a real one, but reproducibly. */

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import { parse } from 'csv-parse/sync'
 
 /** The columns of a file of orders; any order will do. */
@@ -28,22 +27,24 @@ export class CsvError extends Error {
 
 const dialect = { delimiter: ';', trim: true, relax_column_count: true } as const
 
+/** The lines of a text, without their ends. */
+export type TextLines = AsyncIterable<string> | Iterable<string>
+
 /**
  * Reads German-style CSV: semicolons, UTF-8 with or without a byte-order mark. A record is one line, so that a quote that
  * is never closed spoils its own line and no other. Empty lines are passed over.
  *
  * @throws CsvError when there is no header, or columns are missing in it
  */
-export async function* readRecords(path: string): AsyncGenerator<RawLine> {
-  await using file = await open(path)
+export async function* readRecords(lines: TextLines): AsyncGenerator<RawLine> {
   let header: Header | undefined
   let line = 0
-  for await (const text of file.readLines({ encoding: 'utf8' })) {
+  for await (const text of lines) {
     line += 1
-    if (header === undefined) header = headerOf(text.replace(/^\uFEFF/, ''), path)
+    if (header === undefined) header = headerOf(text.replace(/^\uFEFF/, ''))
     else if (text.trim() !== '') yield { line, ...recordOf(text, header) }
   }
-  if (header === undefined) throw new CsvError(`${path} is empty: it needs a header line: ${columns.join(';')}`)
+  if (header === undefined) throw new CsvError(`the file is empty; it begins with a line ${columns.join(';')}`)
 }
 
 interface Header {
@@ -51,11 +52,11 @@ interface Header {
   readonly places: Readonly<Record<(typeof columns)[number], number>>
 }
 
-function headerOf(text: string, path: string): Header {
+function headerOf(text: string): Header {
   const names = fieldsOf(text)
   const missing = columns.filter((column) => !names?.includes(column))
   if (names === undefined || missing.length > 0) {
-    throw new CsvError(`${path} is no file of orders: line 1 lacks the columns ${missing.join(', ')}`)
+    throw new CsvError(`this is no file of orders: line 1 lacks the columns ${missing.join(', ')}`)
   }
   const places = Object.fromEntries(columns.map((column) => [column, names.indexOf(column)]))
   return { size: names.length, places: places as Header['places'] }

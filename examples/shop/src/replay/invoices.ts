@@ -1,5 +1,5 @@
 import type { Line } from '../money.ts'
-import { readRecords } from './csv.ts'
+import { readRecords, type TextLines } from './csv.ts'
 import { type InvoiceLine, invoiceLine } from './lines.ts'
 
 /** What belongs to one invoice: an order, or a return. */
@@ -18,8 +18,11 @@ export interface BadLine {
   readonly reason: string
 }
 
-/** What a file consists of. */
-export type Part = { readonly invoice: Invoice } | { readonly bad: BadLine } | { readonly line: number }
+/** What a file consists of. A `line` is told of before what comes of it, with the invoice's number where it can be read. */
+export type Part =
+  | { readonly invoice: Invoice }
+  | { readonly bad: BadLine }
+  | { readonly line: number; readonly number: string | undefined }
 
 /** The most lines one request may have. */
 const linesMax = 2_000
@@ -28,11 +31,11 @@ const linesMax = 2_000
  * Puts the lines of a file together to invoices. An invoice is a run of lines with one number; the file is not held in
  * memory. Every line is told of as it is read.
  */
-export async function* readInvoices(path: string): AsyncGenerator<Part> {
+export async function* readInvoices(text: TextLines): AsyncGenerator<Part> {
   const closed = new Set<string>()
   let current: Open | undefined
-  for await (const raw of readRecords(path)) {
-    yield { line: raw.line }
+  for await (const raw of readRecords(text)) {
+    yield { line: raw.line, number: 'record' in raw ? raw.record.InvoiceNo : undefined }
     const found = 'reason' in raw ? { reasons: [raw.reason] } : invoiceLine(raw.record)
     if ('reasons' in found) {
       yield bad(raw.line, found.reasons.join('; '))

@@ -18,7 +18,9 @@ export function invoiceLine(record: RawRecord): InvoiceLine | { readonly reasons
   const reasons: string[] = []
   const refuse = (reason: string): undefined => void reasons.push(reason)
 
-  const invoiceNo = /^C?\d{1,12}$/.test(record.InvoiceNo) ? record.InvoiceNo : refuse(`invoice '${record.InvoiceNo}' is no number`)
+  const invoiceNo = /^C?\d{1,12}$/.test(record.InvoiceNo)
+    ? record.InvoiceNo
+    : refuse(`invoice '${record.InvoiceNo}' is no number`)
   const isReturn = invoiceNo?.startsWith('C') ?? false
   // The same article is written with small and capital letters.
   const productId = /^.{1,40}$/.test(record.StockCode) ? record.StockCode.toUpperCase() : refuse('has no stock code')

@@ -1,0 +1,78 @@
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { dataDir, shown, UsageError, userPath, wholeNumber } from '../settings.ts'
+import { openShop } from '../shop.ts'
+import { type FeedReport, feed } from './feed.ts'
+import { progressOn } from './progress.ts'
+import { reconcile } from './reconcile.ts'
+import { settle } from './settle.ts'
+
+/** `npm run shop:replay`: feeds a file of orders to the shop and reconciles. Exits with 0 only if the books balance. */
+const usage = `usage: npm run shop:replay [-- <file.csv> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms>]
+Without a file it takes the sample that comes with the shop.`
+
+/** Orders are settled in seconds here, not in the half minute that people at a terminal have. */
+const unpaidMsDefault = '2000'
+const paymentRetry = { immediate: 0, delayed: 4, baseMs: 50, maxMs: 400 } as const
+/** Longer than an order may stay unpaid that was placed with `npm start`. */
+const stallMsDefault = '60000'
+
+try {
+  const balanced = await replay()
+  process.exitCode = balanced ? 0 : 1
+} catch (error) {
+  const isUsage = error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(`${shown(error)}\n${isUsage ? `${usage}\n` : ''}`)
+  process.exitCode = 1
+}
+
+async function replay(): Promise<boolean> {
+  const startedAtMs = performance.now()
+  const { path, data, unpaidMs, stallMs, concurrency } = readArguments()
+  const progress = progressOn()
+  const shop = await openShop({ dir: dataDir(data), unpaidMs, paymentRetry, logLevel: 'error' })
+  try {
+    const report = await feed(path, { url: shop.url, concurrency, progress })
+    const books = await settle(shop, progress, stallMs)
+    progress.end()
+    const { balanced, text } = reconcile(report, books, shop.store)
+    const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
+    process.stdout.write(`${summary(path, report)}\n\n${text}\n\n${verdict(balanced)} (${seconds} s)\n`)
+    return balanced
+  } finally {
+    progress.end()
+    await shop.close()
+  }
+}
+
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string' },
+      concurrency: { type: 'string', default: '16' },
+      'unpaid-ms': { type: 'string', default: unpaidMsDefault },
+      'stall-ms': { type: 'string', default: stallMsDefault },
+    },
+  })
+  if (positionals.length > 1) throw new UsageError(`one file at a time, not ${positionals.length}`)
+  const [asked] = positionals
+  const sample = fileURLToPath(new URL('../../sample/orders.csv', import.meta.url))
+  return {
+    path: asked === undefined ? sample : userPath(asked),
+    data: values.data,
+    concurrency: Math.max(1, wholeNumber('--concurrency', values.concurrency, 256)),
+    unpaidMs: wholeNumber('--unpaid-ms', values['unpaid-ms'], 3_600_000),
+    stallMs: wholeNumber('--stall-ms', values['stall-ms'], 3_600_000),
+  }
+}
+
+function summary(path: string, { lines, numbers, taken, repeated }: FeedReport): string {
+  const known = repeated > 0 ? `, of which ${repeated} were known` : ''
+  return `${path}: ${lines} lines, ${numbers.size} invoices; ${taken.size} taken${known}`
+}
+
+function verdict(balanced: boolean): string {
+  return balanced ? 'The books balance.' : 'The books do NOT balance.'
+}
