@@ -275,14 +275,17 @@ describe('starting and closing', () => {
     expect(app.health().subscriptions).toMatchObject([{ acked: 1 }])
   })
 
-  it('leaves no timer behind', async () => {
+  it('ends calls within the process by their deadline, also when it has closed meanwhile', async () => {
     const { clock, make } = making()
-    const app = make({ engine: memory() })
-    app.on(Created, { group: 'points' }, () => {})
+    const app = make()
+    app.serve(Orders, { create: () => new Promise<never>(() => {}) })
     await app.start()
-    await app.publish(Created, { orderNo: '1' })
+    const call = expect(app.client(Orders).create({ orderNo: '1' })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    })
     await app.close()
-    expect(clock.pending()).toBe(0)
+    await clock.advance(31_000)
+    await call
   })
 })
 

@@ -18,7 +18,7 @@ import type { DeadLetters } from '../bus/dead-letters.ts'
 import type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
 import { refuseOptions } from '../pipeline/options.ts'
-import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
+import { timerWheel } from '../pipeline/timer-wheel.ts'
 import type { Client } from '../rpc/client.ts'
 import type { ClientOptions } from '../rpc/client-options.ts'
 import { createRpc, type Rpc } from '../rpc/rpc.ts'
@@ -45,7 +45,6 @@ export function posthaste(options: AppOptions): App {
 class Application implements App {
   readonly name: string
   readonly #settings: AppSettings
-  readonly #timers: TimerWheel
   /** What messages go through; absent without an engine. */
   readonly #bus: Bus | undefined
   readonly #rpc: Rpc<CallContext>
@@ -60,9 +59,8 @@ class Application implements App {
     const { name, engine, clock, log, random, transports, graceMs } = settings
     this.name = name
     this.#settings = settings
-    this.#timers = timerWheel(clock, log)
     const instance = instanceName(name)
-    const shared = { clock, log, random, timers: this.#timers }
+    const shared = { clock, log, random, timers: timerWheel(clock, log) }
     this.#bus = engine && createBus({ name, engine, instance, ...shared })
     this.#engineHealth = engine && { name: engine.name, state: 'closed' }
     this.#rpc = createRpc({
@@ -206,7 +204,10 @@ class Application implements App {
     return this.state === 'closed' ? new PosthasteError('ENGINE_CLOSED', `'${this.name}' is closed`) : undefined
   }
 
-  /** First to start and last to close: signals and timers, which everything else may need until its end. */
+  /**
+   * First to start and last to close. The timers go on: calls that outlive the application still have their deadlines,
+   * and no timer keeps the process alive.
+   */
   #ownPart(): Part {
     const { signals, log } = this.#settings
     return {
@@ -216,7 +217,6 @@ class Application implements App {
       },
       close: async () => {
         this.#removeSignals?.()
-        this.#timers.close()
         log.info('closed', { app: this.name })
       },
     }

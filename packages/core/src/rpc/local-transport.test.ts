@@ -1,8 +1,9 @@
-import { PosthasteError, service } from '@posthaste/contracts'
+import { type Cancellation, PosthasteError, type ServedMethod, service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { manualClock } from '../testing/manual-clock.ts'
 import type { ServeContext } from './context.ts'
+import { localTransport } from './local-transport.ts'
 import { createRpc } from './rpc.ts'
 
 const Stock = service('shop.Stock', {
@@ -66,9 +67,10 @@ describe('calls within the process', () => {
   })
 
   it('leave nothing on a long-lived caller’s cancellation', async () => {
-    const { client } = calling(() => ({ at, available: 1 }))
+    const rpc = createRpc()
+    const [served] = rpc.serve(Stock, { check: () => ({ at, available: 1 }) })
     let listening = 0
-    const cancellation = {
+    const cancellation: Cancellation = {
       reason: undefined,
       signal: new AbortController().signal,
       onCancel() {
@@ -76,8 +78,10 @@ describe('calls within the process', () => {
         return () => void listening--
       },
     }
-    const within = { deadlineAtMs: Number.POSITIVE_INFINITY, signal: cancellation.signal, cancellation }
-    await Promise.all([client.check({ id: '1' }, { within }), client.check({ id: '2' }, { within })])
+    const transport = localTransport(() => served)
+    const answer = transport.call(served as ServedMethod, { payload: { id: '1' }, headers: {}, cancellation })
+    expect(listening).toBe(1)
+    await answer
     expect(listening).toBe(0)
   })
 

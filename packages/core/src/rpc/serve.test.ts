@@ -1,11 +1,12 @@
 import { type Filter, PosthasteError, type ServedMethod, service, stream } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { filterSlot } from '../pipeline/stack.ts'
+import { filterSlot, type StackEditor } from '../pipeline/stack.ts'
 import { manualClock } from '../testing/manual-clock.ts'
 import { recordingLog } from '../testing/recording-log.ts'
 import type { ServeContext } from './context.ts'
 import { createRpc } from './rpc.ts'
+import type { ServerStackOptions } from './server-stack.ts'
 
 const Stock = service('shop.Stock', {
   check: { input: z.object({ id: z.coerce.number() }), output: z.object({ available: z.number() }), idempotent: true },
@@ -154,10 +155,11 @@ describe('the time of a call', () => {
 
   it('cannot be cancelled once it has ended', async () => {
     let signal: AbortSignal | undefined
-    const { method } = serving((_, ctx) => {
+    const check: Check = (_, ctx) => {
       signal = ctx.signal
       return { available: 1 }
-    })
+    }
+    const { method } = serving(check, { stack: (editor: StackEditor<ServerStackOptions>) => editor.remove('deadline') })
     const running = method.dispatch(incoming)
     await running.result
     running.cancel(new PosthasteError('CANCELLED', 'gone'))

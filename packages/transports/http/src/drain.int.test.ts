@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { PosthasteError } from '@posthaste/contracts'
 import { silentLog, systemClock } from 'posthaste/pipeline'
 import { expect, it } from 'vitest'
@@ -48,11 +49,12 @@ it('refuses new calls on connections that are still busy, and tells so under /he
 
 it('closes idle connections, and those that never said anything, at once', async () => {
   const { port, transport } = await listening({}, served('GET /a', echo))
+  const silent = raw(port)
+  await once(silent.socket, 'connect')
+  // Connections are accepted in order: with this one answered, the silent one is there too.
   const idle = raw(port)
   idle.send('GET /a HTTP/1.1\r\nhost: x\r\n\r\n')
   await idle.until(/200 OK/)
-  const silent = raw(port)
-  await new Promise((resolve) => silent.socket.once('connect', resolve))
   await transport.stop(60_000)
   await idle.closed()
   await silent.closed()
