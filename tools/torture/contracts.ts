@@ -74,6 +74,6 @@ export const groupsOf: ReadonlyMap<string, readonly string[]> = new Map(
 /** What follows a failure, by group: with and without attempts in process, with short waits. */
 export function ladderOf(group: string): Required<RetryLadder> {
   return group === 'alpha' || group === 'relay'
-    ? { immediate: 1, delayed: 3, baseMs: 30, maxMs: 150 }
-    : { immediate: 0, delayed: 4, baseMs: 10, maxMs: 60 }
+    ? { immediate: 1, delayed: 8, baseMs: 20, maxMs: 80 }
+    : { immediate: 0, delayed: 8, baseMs: 10, maxMs: 60 }
 }
