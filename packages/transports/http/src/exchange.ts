@@ -27,6 +27,8 @@ export interface Connection {
   readonly exchanges: Set<Exchange>
   /** Whether an answer has announced the end of the connection: what comes behind it must not be processed. */
   closing: boolean
+  /** The last one that began. */
+  newest: Exchange | undefined
 }
 
 /** Milliseconds a client that still sends is listened to after its answer, so that it reads the answer and not a reset. */
@@ -182,13 +184,13 @@ export class Exchange {
     this.#over = true
     this.reading = false
     const unread = announcesBody(this.#request.headers) && !this.#request.complete
-    if (unread || this.#host.draining) this.#connection.closing = true
+    // Answers go out in order: a drain may end the connection only with the last one that is owed.
+    if (unread || (this.#host.draining && this.#connection.newest === this)) this.#connection.closing = true
     if (this.#connection.closing) response.setHeader('connection', 'close')
     const bodiless = status === 204 || status === 205
-    const length = bodiless ? {} : { 'content-length': Buffer.byteLength(body) }
+    const entity = bodiless ? {} : { ...headers, 'content-length': Buffer.byteLength(body) }
     response.writeHead(status, {
-      ...headers,
-      ...length,
+      ...entity,
       'x-content-type-options': 'nosniff',
       'x-request-id': this.#requestId,
     })

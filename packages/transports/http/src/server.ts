@@ -98,7 +98,7 @@ export class HttpServer implements ExchangeHost {
     })
   }
 
-  /** Idle connections, and those on which nothing was ever sent: node does not count the latter as idle. */
+  /** Idle connections, and those on which nothing was ever sent: not every version of node counts the latter as idle. */
   #closeUnused(): void {
     this.#server.closeIdleConnections()
     for (const connection of this.#connections.keys()) {
@@ -108,7 +108,7 @@ export class HttpServer implements ExchangeHost {
 
   #listenToServer(): void {
     this.#server.on('connection', (socket) => {
-      const connection: Connection = { exchanges: new Set(), closing: false }
+      const connection: Connection = { exchanges: new Set(), closing: false, newest: undefined }
       this.#connections.set(socket, connection)
       // One listener per connection, not per request: a pipelining client must not collect them.
       socket.once('close', () => {
@@ -134,6 +134,7 @@ export class HttpServer implements ExchangeHost {
   #take(response: ServerResponse<IncomingMessage>, connection: Connection): void {
     const exchange = new Exchange(response, connection, this)
     connection.exchanges.add(exchange)
+    connection.newest = exchange
     this.#requests++
     response.once('close', () => {
       if (connection.exchanges.delete(exchange)) this.#requests--
