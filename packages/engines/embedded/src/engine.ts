@@ -76,7 +76,7 @@ export class EmbeddedEngine implements Engine {
     const boot = takeOwnership(store, this.#options.dir)
     const { clock } = host
     const members = new Map<Member, Group>()
-    const committer = new Committer(store, clock, (failure) => this.#onFailure(failure))
+    const committer = new Committer(store, (failure) => this.#onFailure(failure))
     const damage = new DamageReport(host, committer)
     const registry = new Registry({
       store,

@@ -1,4 +1,4 @@
-import type { Clock, PosthasteError, Timer } from '@posthaste/contracts'
+import type { PosthasteError, Timer } from '@posthaste/contracts'
 import { notOpen, writeFailed } from '../errors.ts'
 import type { Store, Transaction } from './store.ts'
 
@@ -17,6 +17,17 @@ const commitMsMax = 30_000
 /** The time is counted in steps, so that it is the disk that was slow and not this process that stood still. */
 const watchStepMs = 1_000
 
+/** A disk is slow in real time, whatever clock the application lives by. */
+export type SetTimer = (delayMs: number, fire: () => void) => Timer
+
+function realTimer(delayMs: number, fire: () => void): Timer {
+  // tidy-allow timer: virtual time may leap by an hour while a transaction is being written
+  const timer = setTimeout(fire, delayMs)
+  timer.unref()
+  // tidy-allow timer: see above
+  return { cancel: () => clearTimeout(timer) }
+}
+
 type State = { readonly kind: 'open' } | { readonly kind: 'failed'; readonly cause: PosthasteError }
 
 /**
@@ -29,8 +40,8 @@ type State = { readonly kind: 'open' } | { readonly kind: 'failed'; readonly cau
  * @see "Can Applications Recover from fsync Failures?" (Rebello et al., USENIX ATC 2020)
  */
 export class Committer {
-  readonly #store: Store
-  readonly #clock: Clock
+  readonly #store: Pick<Store, 'commit'>
+  readonly #setTimer: SetTimer
   readonly #onFailure: (failure: PosthasteError) => void
   #state: State = { kind: 'open' }
   #participants = new Set<Participant>()
@@ -38,9 +49,13 @@ export class Committer {
   #running = false
   #scheduled = false
 
-  constructor(store: Store, clock: Clock, onFailure: (failure: PosthasteError) => void) {
+  constructor(
+    store: Pick<Store, 'commit'>,
+    onFailure: (failure: PosthasteError) => void,
+    setTimer: SetTimer = realTimer,
+  ) {
     this.#store = store
-    this.#clock = clock
+    this.#setTimer = setTimer
     this.#onFailure = onFailure
   }
 
@@ -112,8 +127,8 @@ export class Committer {
   }
 
   /**
-   * Calls `late` after `commitMsMax`. A process that was stopped or a clock that leaps makes one timer fire before an answer
-   * that has long been there is read; so each step is followed by turns of the event loop in which it is.
+   * Calls `late` after `commitMsMax`. In a process that was stopped, or that blocked its event loop, a timer fires before an
+   * answer that has long been there is read; so each step is followed by turns of the loop in which it is.
    */
   #watch(late: () => void): Timer {
     let passedMs = 0
@@ -121,7 +136,7 @@ export class Committer {
     let timer: Timer | undefined
     const step = (): void => {
       if (cancelled) return
-      timer = this.#clock.setTimer(watchStepMs, () => {
+      timer = this.#setTimer(watchStepMs, () => {
         passedMs += watchStepMs
         if (passedMs >= commitMsMax) late()
         else setImmediate(() => setImmediate(step))
