@@ -22,6 +22,8 @@ export interface PosthasteErrorOptions {
   readonly details?: Readonly<Record<string, unknown>> | undefined
   /** Earliest sensible time for another attempt, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined
+  /** It is certain that nothing reached the callee, so that any call may be made again. Default: false. */
+  readonly notSent?: boolean | undefined
 }
 
 const brand = Symbol.for('posthaste.error')
@@ -40,6 +42,11 @@ export class PosthasteError extends Error {
   readonly issues: readonly Issue[]
   readonly details: Readonly<Record<string, unknown>> | undefined
   readonly retryAfterMs: number | undefined
+  /**
+   * Whether it is certain that nothing reached the callee. Speaks of the call it came from alone: transports neither send
+   * nor believe it, and a handler that fails with it has been reached.
+   */
+  readonly notSent: boolean
 
   constructor(code: ErrorCode, message: string, options: PosthasteErrorOptions = {}) {
     super(`[${code}] ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -50,6 +57,7 @@ export class PosthasteError extends Error {
     this.issues = options.issues ?? []
     this.details = options.details
     this.retryAfterMs = options.retryAfterMs
+    this.notSent = options.notSent ?? false
     Object.defineProperty(this, brand, { value: true })
   }
 

@@ -61,7 +61,7 @@ describe('a breaker', () => {
       code: 'BREAKER_OPEN',
       verdict: 'retryable',
       retryAfterMs: 4_000,
-      details: { sent: false },
+      notSent: true,
       message: expect.stringContaining('shop.Inventory/checkStock'),
     })
   })

@@ -95,7 +95,7 @@ export interface Breaker extends Filter {
 
 /**
  * Stops calling a target that fails or crawls, and finds out cheaply when it is well again. Refuses with BREAKER_OPEN,
- * `retryAfterMs` and `details.sent` false. Stands inside the retry, so that each attempt is counted and asked for, and outside
+ * `retryAfterMs` and `notSent`. Stands inside the retry, so that each attempt is counted and asked for, and outside
  * the timeout of the attempt, so that timeouts count. One breaker for one target; see {@link breakers} for many.
  *
  * @throws CONFIG_INVALID when options are wrong
@@ -184,7 +184,7 @@ class CircuitBreaker implements Breaker {
   #refusal(call: Call, nowMs: number): PosthasteError {
     const retryAfterMs = Math.max(Math.ceil(this.#circuit.notReadyForMs(nowMs)), 1)
     const message = `${call.target}: too many calls failed or were slow; calls are let through again in ${retryAfterMs} ms`
-    return new PosthasteError('BREAKER_OPEN', message, { retryAfterMs, details: { sent: false } })
+    return new PosthasteError('BREAKER_OPEN', message, { retryAfterMs, notSent: true })
   }
 
   #moved(from: CircuitState, to: CircuitState, counts: CircuitCounts): void {

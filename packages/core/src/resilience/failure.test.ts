@@ -51,9 +51,9 @@ describe('how failures are judged', () => {
   })
 
   it('believes that nothing was sent only where the error says so', () => {
-    expect(wasNotSent(new PosthasteError('UNAVAILABLE', 'refused', { details: { sent: false } }))).toBe(true)
+    expect(wasNotSent(new PosthasteError('UNAVAILABLE', 'refused', { notSent: true }))).toBe(true)
     expect(wasNotSent(new PosthasteError('UNAVAILABLE', 'reset', { details: { sent: true } }))).toBe(false)
     expect(wasNotSent(error('UNAVAILABLE'))).toBe(false)
-    expect(wasNotSent({ details: { sent: false } })).toBe(false)
+    expect(wasNotSent({ notSent: true })).toBe(false)
   })
 })

@@ -24,7 +24,7 @@ export function isWorthRetrying(thrown: unknown): boolean {
   return verdictOf(thrown) === 'retryable' && !PosthasteError.is(thrown, 'BREAKER_OPEN')
 }
 
-/** Whether a failure says that nothing has reached the callee: `details.sent` is false. */
+/** Whether a failure says that nothing has reached the callee. */
 export function wasNotSent(thrown: unknown): boolean {
-  return PosthasteError.is(thrown) && thrown.details?.sent === false
+  return PosthasteError.is(thrown) && thrown.notSent
 }

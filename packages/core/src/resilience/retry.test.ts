@@ -9,7 +9,7 @@ import { type RetryOptions, retry } from './retry.ts'
 import { retryBudget } from './retry-budget.ts'
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'down')
-const notSent = new PosthasteError('UNAVAILABLE', 'refused', { details: { sent: false } })
+const notSent = new PosthasteError('UNAVAILABLE', 'refused', { notSent: true })
 const gone = new PosthasteError('CANCELLED', 'gone')
 const given = { kind: 'request', target: 't', id: '1', payload: 1, idempotent: true } as const
 const tickMs = 10

@@ -64,7 +64,7 @@ export interface TimeLimit {
   readonly deps: FilterDeps
 }
 
-const notSent = { details: { sent: false } } as const
+const notSent = { notSent: true } as const
 
 /** A stream has only begun when its head is there: the caller's cancellation must go on reaching it. */
 function isStream(value: unknown): boolean {

@@ -140,7 +140,7 @@ describe('retries', () => {
   it('share one budget among the methods of a client', async () => {
     const { client, calls } = calling(
       () => {
-        throw new PosthasteError('UNAVAILABLE', 'down', { details: { sent: false } })
+        throw new PosthasteError('UNAVAILABLE', 'down', { notSent: true })
       },
       { retry: { baseMs: 0, attempts: 2 } },
     )

@@ -145,8 +145,7 @@ function failureOf(thrown: unknown, call: Call, log: Log): PosthasteError {
   }
   if (!wasNotSent(thrown)) return thrown
   // It speaks of a call the handler made; to the handler's own caller it would say that this one never arrived.
-  const { code, remedy, verdict, issues, retryAfterMs, cause } = thrown
-  const { sent: _, ...details } = thrown.details ?? {}
+  const { code, remedy, verdict, issues, retryAfterMs, cause, details } = thrown
   return new PosthasteError(code, messageOf(thrown), { remedy, verdict, issues, retryAfterMs, cause, details })
 }
 
