@@ -31,7 +31,9 @@ const journal = openJournal(join(options.runDir, `life-${options.life}.ndjson`))
 const healing = healingIn(options.runDir)
 const system = assemble(join(options.runDir, 'data'), journal, healing)
 
-process.on('unhandledRejection', (error) => journal.write({ t: 'error', text: `unhandled rejection: ${String(error)}` }))
+process.on('unhandledRejection', (error) =>
+  journal.write({ t: 'error', text: `unhandled rejection: ${String(error)}` }),
+)
 await system.app.start()
 process.stdout.write('ready\n')
 if (options.purpose === 'load') await new Load(system, healing, options).run()
@@ -47,7 +49,8 @@ async function drain({ engine }: System): Promise<void> {
 
 async function inspect({ app, engine }: System): Promise<void> {
   await sleep(afterlifeMs)
-  for (const { channel, group, count } of await unsettled(engine)) journal.write({ t: 'lag', channel, group, unsettled: count })
+  for (const { channel, group, count } of await unsettled(engine))
+    journal.write({ t: 'lag', channel, group, unsettled: count })
   for (const { contract, groups } of flows) {
     for (const group of groups) await tellDead(app, contract, group)
   }
@@ -58,7 +61,11 @@ async function inspect({ app, engine }: System): Promise<void> {
   }
 }
 
-async function tellDead(app: System['app'], contract: (typeof flows)[number]['contract'], group: string): Promise<void> {
+async function tellDead(
+  app: System['app'],
+  contract: (typeof flows)[number]['contract'],
+  group: string,
+): Promise<void> {
   const letters = deadLettersOf(app, contract, group)
   for (let after: string | undefined, more = true; more; more = after !== undefined) {
     const page = await letters.browse({ limit: pageSize, ...(after === undefined ? {} : { after }) })

@@ -1,5 +1,5 @@
 import { type CommandContract, command, type EventContract, event } from '@posthaste/contracts'
-import type { RetryLadder } from 'posthaste/bus'
+import type { Ladder } from 'posthaste/bus'
 import { z } from 'zod'
 
 /**
@@ -72,7 +72,7 @@ export const groupsOf: ReadonlyMap<string, readonly string[]> = new Map(
 )
 
 /** What follows a failure, by group: with and without attempts in process, with short waits. */
-export function ladderOf(group: string): Required<RetryLadder> {
+export function ladderOf(group: string): Ladder {
   return group === 'alpha' || group === 'relay'
     ? { immediate: 1, delayed: 8, baseMs: 20, maxMs: 80 }
     : { immediate: 0, delayed: 8, baseMs: 10, maxMs: 60 }

@@ -49,7 +49,13 @@ export function handlerOf(
 
 async function publishDownstream(data: TortureData, context: MessageContext, journal: Journal): Promise<void> {
   const { key, seq } = data
-  const made: TortureData = { id: '', key, seq, plan: { kind: 'fine', at: '', failures: 0 }, note: `because of ${data.id}` }
+  const made: TortureData = {
+    id: '',
+    key,
+    seq,
+    plan: { kind: 'fine', at: '', failures: 0 },
+    note: `because of ${data.id}`,
+  }
   const { id } = await context.publish(Downstream, made)
   const body = Buffer.from(JSON.stringify(made)).toString('base64')
   journal.write({ t: 'derived', id, of: context.id, channel: Downstream.type, key, seq, body })

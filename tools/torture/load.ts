@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CommandContract, EventContract } from '@posthaste/contracts'
-import { type Flow, flows, Keyed, type Plan, Plain, Timed, type TortureData, Upstream, Work } from './contracts.ts'
+import { type Flow, flows, Keyed, Plain, type Plan, Timed, type TortureData, Upstream, Work } from './contracts.ts'
 import type { Healing } from './healing.ts'
 import { type Random, seededRandom } from './random.ts'
 import { deadLettersOf, type System } from './system.ts'
@@ -53,7 +53,9 @@ export class Load {
   /** Bursts of a publisher that awaits them all together, and pauses in between. */
   async #publishFor(contract: Contract, random: Random): Promise<void> {
     for (;;) {
-      const burst = Array.from({ length: random.integer(1, 12) }, () => this.#publish(contract, planFor(contract, random), random))
+      const burst = Array.from({ length: random.integer(1, 12) }, () =>
+        this.#publish(contract, planFor(contract, random), random),
+      )
       if (random.chance(0.01)) burst.push(this.#publishMalformed(contract, random))
       await Promise.all(burst)
       await sleep(random.integer(0, 30))
@@ -85,7 +87,9 @@ export class Load {
   /** One message that kills its handler's process, until it is dead-lettered. */
   async #poison(random: Random): Promise<void> {
     await sleep(random.integer(0, poisonAfterMsMax))
-    const { contract, groups } = random.pick(flows.filter(({ contract }) => contract !== Timed && this.#isFed(contract)))
+    const { contract, groups } = random.pick(
+      flows.filter(({ contract }) => contract !== Timed && this.#isFed(contract)),
+    )
     await this.#publish(contract, { kind: 'poison', at: random.pick(groups), failures: 0 }, random)
   }
 

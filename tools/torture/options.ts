@@ -33,7 +33,8 @@ export function parseOptions(args: readonly string[], randomSeed: () => number):
   const mistakes: string[] = []
   const number = (name: string, text: string, max: number): number => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || value > max) mistakes.push(`--${name} must be a whole number from 0 to ${max}, not '${text}'`)
+    if (!/^\d+$/.test(text) || value > max)
+      mistakes.push(`--${name} must be a whole number from 0 to ${max}, not '${text}'`)
     return value
   }
   const kills = number('kills', values.kills, killsMax)

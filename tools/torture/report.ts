@@ -1,9 +1,9 @@
+import { crc32 } from 'node:zlib'
 import { attemptFaults } from './checks/attempts.ts'
 import { deadLetterFaults } from './checks/dead-letters.ts'
 import { corruptMessages, duplicates, leftovers, lostMessages, untimelyMessages } from './checks/delivery.ts'
 import { type ExactlyOnce, flowFaults } from './checks/flows.ts'
 import { orderFaults, overlapFaults } from './checks/order.ts'
-import { crc32 } from 'node:zlib'
 import type { Fault, FaultKind, History } from './history.ts'
 
 /** What the journals of a run say. */

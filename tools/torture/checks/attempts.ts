@@ -22,7 +22,8 @@ function resetsOf({ place, steps }: Handling, redriven: ReadonlySet<string>): Fa
     if (step.t !== 'start') continue
     if (step.attempt <= before) {
       const text = `${nameOf(place)}: attempt ${step.attempt} followed attempt ${before}`
-      if (redriven.has(place.id) && !redrivenHere) faults.push({ kind: 'misdirected', text: `${text} after a redrive elsewhere` })
+      if (redriven.has(place.id) && !redrivenHere)
+        faults.push({ kind: 'misdirected', text: `${text} after a redrive elsewhere` })
       else faults.push({ kind: 'attempt-reset', text })
     }
     before = step.attempt

@@ -8,8 +8,10 @@ export function deadLetterFaults(history: History): Fault[] {
   for (const letters of history.dead.values()) {
     const letter = letters[0]!
     const name = nameOf(letter)
-    if (letters.length > 1) faults.push({ kind: 'dead-letter-doubled', text: `${name} is there ${letters.length} times` })
-    if (isAltered(history, letter)) faults.push({ kind: 'dead-letter-altered', text: `${name} is not what was published` })
+    if (letters.length > 1)
+      faults.push({ kind: 'dead-letter-doubled', text: `${name} is there ${letters.length} times` })
+    if (isAltered(history, letter))
+      faults.push({ kind: 'dead-letter-altered', text: `${name} is not what was published` })
     if (!isJust(history, letter)) {
       faults.push({ kind: 'dead-letter-unjust', text: `${name}: ${letter.code} after ${letter.attempts} attempts` })
     }
@@ -24,9 +26,7 @@ function isAltered({ messages }: History, letter: Dead): boolean {
   const said = messages.get(letter.id)?.said
   if (said === undefined) return true
   const tag = said.t === 'intent' ? said.tag : undefined
-  return (
-    letter.body !== said.body || letter.key !== said.key || letter.tag !== tag || letter.type !== letter.channel
-  )
+  return letter.body !== said.body || letter.key !== said.key || letter.tag !== tag || letter.type !== letter.channel
 }
 
 /** Innocent messages die of nothing, however often the process does. */

@@ -1,0 +1,25 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runTorture } from './run.ts'
+
+let scratchDir: string
+
+beforeEach(() => {
+  scratchDir = mkdtempSync(join(tmpdir(), 'posthaste-torture-'))
+})
+afterEach(() => {
+  rmSync(scratchDir, { recursive: true, force: true })
+})
+
+describe('the torture', () => {
+  it('kills, drains and finds all well, and leaves nothing behind', async () => {
+    const result = await runTorture({ kills: 2, seed: 1, keep: false, scratchDir })
+    expect(result.faults).toEqual([])
+    expect(result).toMatchObject({ ok: true, kills: 2, lost: 0, kept: undefined })
+    expect(result.lives).toBeGreaterThanOrEqual(4)
+    expect(result.confirmed).toBeGreaterThan(0)
+    expect(existsSync(join(scratchDir, 'compile-cache'))).toBe(true)
+  })
+})
