@@ -75,6 +75,26 @@ export const credit: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'credit/no-starvation',
+    title: 'what is published later does not overtake for ever',
+    async run(context) {
+      const channel = await context.channel()
+      const early = await channel.publish(...channel.records(20, (at) => ({ key: `early${at}` })))
+      const member = await channel.join('g', { credit: 1 })
+      for (let count = 0; count < 200; count += 1) {
+        await channel.publish(channel.record({ key: `late${count}` }))
+        await member.ack(await member.next())
+        member.grant(1)
+      }
+      const seen = new Set(member.received.map(({ record }) => record.id))
+      assert.deepEqual(
+        early.filter(({ id }) => !seen.has(id)),
+        [],
+        'the early ones had their turn',
+      )
+    },
+  },
+  {
     id: 'credit/backlog',
     title: 'a backlog much larger than the credit streams through in order',
     async run(context) {

@@ -9,26 +9,30 @@ const bytesPerUnit = 3
 
 /** Why a record cannot be stored; undefined when it can. Changes nothing. */
 export function refusal(record: OutgoingRecord, channels: ReadonlyMap<string, Channel>): PosthasteError | undefined {
-  const { id, group, key, body, priority = 0 } = record
-  const refuse = (code: ErrorCode, what: string) =>
-    new PosthasteError(code, `record ${id} for ${record.channel}: ${what}`)
+  const { group, key, body, priority = 0 } = record
   const channel = channels.get(record.channel)
-  if (channel === undefined) return refuse('NOT_FOUND', 'the channel is not declared')
-  if (group !== undefined && !channel.groups.has(group))
-    return refuse('NOT_FOUND', `the group ${group} is not declared`)
-  if (body.byteLength > capabilities.bodyBytesMax) {
-    return refuse('BODY_TOO_LARGE', `the body has ${body.byteLength} bytes, the limit is ${capabilities.bodyBytesMax}`)
+  if (channel === undefined) return refuse(record, 'NOT_FOUND', 'the channel is not declared')
+  if (group !== undefined && !channel.groups.has(group)) {
+    return refuse(record, 'NOT_FOUND', `the group ${group} is not declared`)
+  }
+  const { bodyBytesMax, headerBytesMax, priorityLevels } = capabilities
+  if (body.byteLength > bodyBytesMax) {
+    return refuse(record, 'BODY_TOO_LARGE', `the body has ${body.byteLength} bytes, the limit is ${bodyBytesMax}`)
   }
   if (key !== undefined && key.length * bytesPerUnit > keyBytesMax && utf8.encode(key).byteLength > keyBytesMax) {
-    return refuse('INVALID_ARGUMENT', `the key is longer than ${keyBytesMax} bytes`)
+    return refuse(record, 'INVALID_ARGUMENT', `the key is longer than ${keyBytesMax} bytes`)
   }
-  if (headerBytes(record) > capabilities.headerBytesMax) {
-    return refuse('INVALID_ARGUMENT', `the headers have more than ${capabilities.headerBytesMax} bytes`)
+  if (headerBytes(record) > headerBytesMax) {
+    return refuse(record, 'INVALID_ARGUMENT', `the headers have more than ${headerBytesMax} bytes`)
   }
-  if (!Number.isInteger(priority) || priority < 0 || priority >= capabilities.priorityLevels) {
-    return refuse('INVALID_ARGUMENT', `priority ${priority} is not within 0 to ${capabilities.priorityLevels - 1}`)
+  if (!Number.isInteger(priority) || priority < 0 || priority >= priorityLevels) {
+    return refuse(record, 'INVALID_ARGUMENT', `priority ${priority} is not within 0 to ${priorityLevels - 1}`)
   }
   return undefined
+}
+
+function refuse({ id, channel }: OutgoingRecord, code: ErrorCode, what: string): PosthasteError {
+  return new PosthasteError(code, `record ${id} for ${channel}: ${what}`)
 }
 
 /** An upper bound where that is within the limit, which spares encoding; the exact size elsewhere. */

@@ -80,20 +80,23 @@ export class Channel {
     const scheduled = this.#scheduled.get(id)
     if (scheduled === undefined) return false
     this.#scheduled.delete(id)
-    for (const { appointment } of scheduled)
+    for (const { appointment } of scheduled) {
       if (appointment !== undefined) this.#surroundings.agenda.remove(appointment)
+    }
     return true
   }
 
   #append(record: OutgoingRecord, storedAtMs: number): void {
     const number = this.#surroundings.nextNumber()
-    const stored: Stored = { number, position: String(number), record, storedAtMs, neededBy: 0, entry: undefined }
+    const position = String(number)
+    const joinedAtMs = this.#surroundings.nowMs()
+    const stored: Stored = { number, position, record, storedAtMs, joinedAtMs, neededBy: 0, entry: undefined }
     this.#records.set(number, stored)
     this.#bytes += record.body.byteLength
     for (const group of this.groups.values()) {
       if (record.group === undefined || record.group === group.name) this.#show(stored, group)
     }
-    if (this.spec.kind === 'log') this.#trim()
+    this.#trim()
   }
 
   #show(stored: Stored, group: Group): void {
@@ -128,7 +131,7 @@ export class Channel {
   #retains(stored: Stored): boolean {
     const { forMs = Number.POSITIVE_INFINITY, bytesMax = Number.POSITIVE_INFINITY } = this.spec.retention ?? {}
     if (!keeps(this.spec.retention)) return false
-    return stored.storedAtMs + forMs > this.#surroundings.nowMs() && this.#bytes <= bytesMax
+    return stored.joinedAtMs + forMs > this.#surroundings.nowMs() && this.#bytes <= bytesMax
   }
 
   // ── Looking in ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,8 @@ export interface MemoryOptions {
 export function memory(options: MemoryOptions = {}): Engine {
   const { clock, store = new State(), ...unknown } = options
   const issues = Object.keys(unknown).map((path) => ({ path, message: 'there is no such option' }))
+  if (clock !== undefined && typeof clock?.setTimer !== 'function')
+    issues.push({ path: 'clock', message: 'is no Clock' })
   if (!(store instanceof State)) issues.push({ path: 'store', message: 'is not made by memoryStore()' })
   if (issues.length > 0 || !(store instanceof State)) {
     const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
@@ -67,8 +69,9 @@ class MemoryEngine implements Engine {
   }
 
   async open(host: EngineHost): Promise<void> {
-    if (this.#session !== undefined)
+    if (this.#session !== undefined) {
       throw new PosthasteError('FAILED_PRECONDITION', 'memory engine: it was opened before')
+    }
     const session = { clock: this.#clock ?? host.clock, log: host.log, instance: host.instance }
     this.#state.attach(session)
     this.#session = session
@@ -88,7 +91,7 @@ class MemoryEngine implements Engine {
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
     const group = this.#groupOf(spec.channel, spec.group)
     const member = new Member(spec.member, sink)
-    group.members.push(member)
+    group.join(member)
     return new Subscription(group, member, this.#state)
   }
 

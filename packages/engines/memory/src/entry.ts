@@ -8,6 +8,8 @@ export interface Stored {
   readonly position: string
   readonly record: OutgoingRecord
   readonly storedAtMs: number
+  /** When it took its place: later than stored where it had a due time. Its age counts from here. */
+  readonly joinedAtMs: number
   /** How many groups have yet to settle it. */
   neededBy: number
   /** In a queue with a group: the group's view of the record. */

@@ -83,6 +83,10 @@ export class Group {
 
   // ── Members come and go ───────────────────────────────────────────────────────────────────────────────────────────
 
+  join(member: Member): void {
+    this.members.push(member)
+  }
+
   grant(member: Member, credit: number): void {
     member.credit += credit
     this.#credit += credit

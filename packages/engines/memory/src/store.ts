@@ -32,6 +32,9 @@ export interface MemoryStore {
   crash(): void
 }
 
+/** Every so many hand-overs wait for timers and I/O, so that messages that beget messages do not lock these out. */
+const dispatchesPerTurn = 1_000
+
 /** Positions start here, so that all have 16 digits and compare as text. */
 const firstNumber = 1_000_000_000_000_000
 
@@ -42,6 +45,8 @@ export class State implements MemoryStore {
   readonly #awake = new Set<Group>()
   #session: Session | undefined
   #lastNumber = firstNumber
+  #dispatches = 0
+  readonly #dispatch = () => this.#dispatchAll()
 
   // ── Life cycle ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,11 +119,17 @@ export class State implements MemoryStore {
 
   /** Has the group dispatch in a microtask, so that nothing is delivered inside of a call into the engine. */
   #wake(group: Group): void {
-    if (this.#awake.size === 0) queueMicrotask(() => this.#dispatch())
+    if (this.#awake.size === 0) this.#soon()
     this.#awake.add(group)
   }
 
-  #dispatch(): void {
+  #soon(): void {
+    this.#dispatches += 1
+    if (this.#dispatches % dispatchesPerTurn === 0) setImmediate(this.#dispatch)
+    else queueMicrotask(this.#dispatch)
+  }
+
+  #dispatchAll(): void {
     const groups = [...this.#awake]
     this.#awake.clear()
     for (const group of groups) group.dispatch((member, thrown) => this.#evict({ group, member, thrown }))
@@ -129,7 +140,11 @@ export class State implements MemoryStore {
     const cause = PosthasteError.from(thrown, 'INTERNAL', `member ${member.name}: its sink threw`)
     this.#session?.log.error('a sink threw, its subscription ends', { member: member.name, cause })
     group.leave(member, 'vanished')
-    member.sink.closed(cause)
+    try {
+      member.sink.closed(cause)
+    } catch {
+      // It has been reported; a second throw must not end the process.
+    }
   }
 }
 

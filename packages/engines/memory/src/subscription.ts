@@ -24,8 +24,9 @@ export class Subscription implements EngineSubscription {
     this.#state = state
   }
 
+  /** Credit is a positive integer; anything else grants nothing. */
   grant(credit: number): void {
-    if (this.#member.active && credit > 0) this.#group.grant(this.#member, credit)
+    if (this.#member.active && credit > 0 && Number.isInteger(credit)) this.#group.grant(this.#member, credit)
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {

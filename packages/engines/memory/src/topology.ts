@@ -27,7 +27,7 @@ export function declare({ channels, groups }: Topology, state: State): TopologyR
   }
   for (const { channel: name, group, from } of groups) {
     const channel = state.channels.get(name)
-    if (channel === undefined || channel.groups.has(group)) continue
+    if (channel === undefined || channel.groups.has(group) || drift.some((each) => each.name === name)) continue
     const [other] = channel.groups.keys()
     if (channel.spec.kind === 'queue' && other !== undefined) {
       drift.push({ name, setting: 'group', wanted: group, found: other })
