@@ -24,6 +24,8 @@ export interface ServerTransport {
 export interface TransportHost {
   readonly clock: Clock
   readonly log: Log
+  /** How the application is, for whoever asks over the transport; taken for `ok` where nobody can tell. */
+  readonly health?: (() => 'ok' | 'degraded' | 'failing') | undefined
 }
 
 /** One method that is served, ready to be called. */

@@ -68,7 +68,11 @@ class Application implements App {
       refusal: () => this.#refusal(),
       context: (call: Call): CallContext => new AppCallContext(call, clock, this),
     })
-    this.#transports = transportsPart(transports, () => this.#rpc.served, { clock, log })
+    this.#transports = transportsPart(transports, () => this.#rpc.served, {
+      clock,
+      log,
+      health: () => this.health().status,
+    })
     const messaging = engine && this.#bus ? [this.#enginePart(engine, instance), busPart(this.#bus)] : []
     const parts = [this.#ownPart(), ...messaging, this.#transports]
     this.#life = new LifeCycle({

@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Clock, type Log, PosthasteError, type RunningCall, type ServedMethod } from '@posthaste/contracts'
+import {
+  type Clock,
+  type Log,
+  PosthasteError,
+  type RunningCall,
+  type ServedMethod,
+  type TransportHost,
+} from '@posthaste/contracts'
 import { readBody } from './body.ts'
 import { mergeInput, type PathParams, queryFields } from './input.ts'
 import { parseJson } from './json.ts'
@@ -19,6 +26,8 @@ export interface ExchangeHost {
   readonly draining: boolean
   /** Whether as many requests are under way as may be. */
   readonly full: boolean
+  /** How the application is. */
+  readonly health: NonNullable<TransportHost['health']>
 }
 
 /** A connection, as its exchanges share it. */
@@ -86,10 +95,15 @@ export class Exchange {
     const { path, query } = splitTarget(this.#request.url as string)
     const match = routes.match(this.#request.method as string, path)
     if (!match.found) return this.#lost(match)
-    if (match.target.kind === 'health') return this.#send(200, jsonHeaders, '{"status":"ok"}')
+    if (match.target.kind === 'health') return this.#tellHealth()
     const { served, status, takesBody } = match.target
     const payload = takesBody ? await this.#bodyInput(match.params, query) : this.#queryInput(match.params, query)
     if (payload !== refused) await this.#call(served, payload, status)
+  }
+
+  #tellHealth(): void {
+    const status = this.#host.health()
+    this.#send(status === 'failing' ? 503 : 200, jsonHeaders, JSON.stringify({ status }))
   }
 
   #lost(match: RouteMiss): void {

@@ -1,6 +1,8 @@
 import { PosthasteError } from '@posthaste/contracts'
-import { describe, expect, it } from 'vitest'
+import { silentLog, systemClock } from 'posthaste/pipeline'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Answer, failure, listening, raw, served } from '../test/rig.ts'
+import { http } from './http.ts'
 
 const echo: Answer = ({ payload }) => payload
 
@@ -204,6 +206,18 @@ describe('routing', () => {
     const head = served({ route: 'HEAD /a', status: 204 }, () => undefined)
     const { url } = await listening({}, served('GET /a', echo), head)
     expect((await fetch(`${url}/a`, { method: 'HEAD' })).status).toBe(204)
+  })
+
+  it('tells under /health how the application is, and answers 503 while it fails', async () => {
+    const asked = async (status: 'ok' | 'degraded' | 'failing') => {
+      const transport = http({ port: 0 })
+      const [url] = await transport.start([], { clock: systemClock, log: silentLog, health: () => status })
+      onTestFinished(() => transport.stop(0))
+      const response = await fetch(`${url}/health`)
+      return { status: response.status, body: await response.json() }
+    }
+    expect(await asked('degraded')).toEqual({ status: 200, body: { status: 'degraded' } })
+    expect(await asked('failing')).toEqual({ status: 503, body: { status: 'failing' } })
   })
 
   it('tells under /health that it takes calls, or elsewhere, or nowhere', async () => {

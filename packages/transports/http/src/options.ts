@@ -27,7 +27,7 @@ export interface HttpOptions {
   readonly connectionsMax?: number | undefined
   /** Most requests at a time; more are answered with 503. Default 10,000. */
   readonly requestsMax?: number | undefined
-  /** Where `GET` tells whether calls are taken: 200, or 503 while draining. Default `/health`; false for nowhere. */
+  /** Where `GET` tells how the application is: 200, or 503 while it fails or drains. Default `/health`; false for nowhere. */
   readonly healthPath?: string | false | undefined
 }
 

@@ -16,6 +16,7 @@ export class HttpServer implements ExchangeHost {
   readonly routes: Routes
   readonly clock: Clock
   readonly log: Log
+  readonly health: NonNullable<TransportHost['health']>
   readonly #server: Server
   readonly #connections = new Map<Duplex, Connection>()
   #requests = 0
@@ -26,6 +27,7 @@ export class HttpServer implements ExchangeHost {
     this.routes = routes
     this.clock = host.clock
     this.log = host.log
+    this.health = host.health ?? (() => 'ok')
     this.#server = createServer({
       maxHeaderSize: settings.headerBytesMax,
       headersTimeout: settings.headersTimeoutMs,
