@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { fateOf } from './payment/gateway.ts'
-import { dataDir, portOf, shown, UsageError } from './settings.ts'
+import { dataDir, portOf, shown } from './settings.ts'
 import { openShop, type Shop } from './shop.ts'
 
 /** `npm start`: the shop on the embedded engine, until Ctrl-C. */
@@ -9,10 +9,10 @@ const usage = 'usage: npm start [-- --port <0-65535> --data <directory>], or POR
 
 try {
   const shop = await openFromArguments()
-  process.stdout.write(greeting(shop.url))
   closeOnSignal(shop)
+  process.stdout.write(greeting(shop.url))
 } catch (error) {
-  process.stderr.write(`${shown(error)}\n${error instanceof UsageError ? `${usage}\n` : ''}`)
+  process.stderr.write(shown(error, usage))
   process.exitCode = 1
 }
 
@@ -29,7 +29,7 @@ function closeOnSignal(shop: Shop): void {
     shop.close().then(
       () => process.stdout.write('closed; nothing is lost, npm start goes on from here\n'),
       (error) => {
-        process.stderr.write(`${shown(error)}\n`)
+        process.stderr.write(shown(error, usage))
         process.exitCode = 1
       },
     )

@@ -31,7 +31,12 @@ export function wholeNumber(what: string, text: string, max: number): number {
 }
 
 /** An error for people: what happened, and what to do about it. */
-export function shown(error: unknown): string {
-  if (PosthasteError.is(error)) return `${error.message}\n${error.remedy}`
-  return error instanceof Error ? error.message : String(error)
+export function shown(error: unknown, usage: string): string {
+  if (PosthasteError.is(error)) return `${error.message}\n${error.remedy}\n`
+  if (!(error instanceof Error)) return `${String(error)}\n`
+  return isUsageError(error) ? `${error.message}\n${usage}\n` : `${error.message}\n`
+}
+
+function isUsageError(error: Error & { readonly code?: unknown }): boolean {
+  return error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS')
 }

@@ -78,8 +78,9 @@ export async function openShop(options: ShopOptions): Promise<Shop> {
     await store.close()
   }
   try {
-    await openShelves(store)
+    // The engine's lock is the shop's: nothing is written before it is held.
     await app.start()
+    await openShelves(store)
   } catch (error) {
     await close().catch(() => undefined)
     throw error

@@ -30,7 +30,6 @@ function orderTotals(store: Store) {
   const all = rows(store, orders)
   const shipped = all.filter(({ state }) => state === 'shipped')
   const cancelled = all.filter(({ state }) => state === 'cancelled')
-  const unpaid = cancelled.filter((order) => order.cancelled === 'unpaid').length
   return {
     in: all.length,
     pence: penceOf(all),
@@ -40,8 +39,7 @@ function orderTotals(store: Store) {
     shippedPoints: pointsOfUsers(shipped),
     cancelled: cancelled.length,
     cancelledPence: penceOf(cancelled),
-    unpaid,
-    outOfStock: cancelled.length - unpaid,
+    outOfStock: cancelled.filter((order) => order.cancelled === 'out of stock').length,
     unpublished: outboxSize(store),
   }
 }

@@ -40,11 +40,10 @@ export function inventoryService(app: App, store: Store, { beforeCheck }: Invent
     GoodsReturned,
     { group },
     once(store, ({ returnNo, lines }, tx) => {
-      if (tx.get(comebacks, returnNo) !== undefined) return []
+      if (tx.get(comebacks, returnNo) !== undefined) return
       const pieces = piecesOf(lines)
       move(tx, pieces, 'in')
       tx.put(comebacks, [returnNo], pieces)
-      return []
     }),
   )
 }

@@ -21,7 +21,6 @@ export function notificationService(app: App, store: Store): void {
     { group },
     once(store, ({ orderNo, totalPence }, tx) => {
       tx.put(notices, [orderNo, 'created'], { text: `We have your order over ${formatPence(totalPence)}.` })
-      return []
     }),
   )
   app.on(
@@ -29,7 +28,6 @@ export function notificationService(app: App, store: Store): void {
     { group },
     once(store, ({ orderNo, trackingNo }, tx) => {
       tx.put(notices, [orderNo, 'shipped'], { text: `Your parcel ${trackingNo} is on its way.` })
-      return []
     }),
   )
   app.on(
@@ -37,7 +35,6 @@ export function notificationService(app: App, store: Store): void {
     { group },
     once(store, ({ orderNo, reason }, tx) => {
       tx.put(notices, [orderNo, 'cancelled'], { text: `Your order is cancelled: ${reason}.` })
-      return []
     }),
   )
   app.on(
@@ -45,7 +42,6 @@ export function notificationService(app: App, store: Store): void {
     { group },
     once(store, ({ returnNo, amountPence }, tx) => {
       tx.put(notices, [returnNo, 'refunded'], { text: `We paid ${formatPence(amountPence)} back to you.` })
-      return []
     }),
   )
 }

@@ -16,7 +16,7 @@ import {
 import { formatPence } from '../money.ts'
 import { once, say } from '../store/inbox.ts'
 import type { Store, Transaction } from '../store/store.ts'
-import { advanced, isUndecided, orderOf, orders, returns, withHistory } from './order.ts'
+import { advanced, isUndecided, type Order, orderOf, orders, returns, withHistory } from './order.ts'
 
 const group = 'orders'
 
@@ -39,7 +39,6 @@ export function handleOrders(app: App, store: Store, unpaidMs: number): void {
     { group },
     once(store, ({ orderNo, trackingNo }, tx) => {
       tx.put(orders, [orderNo], advanced(orderOf(tx, orderNo), 'shipped', `shipped as ${trackingNo}`))
-      return []
     }),
   )
   app.on(
@@ -55,13 +54,14 @@ function followStock(app: App, store: Store): void {
     { group },
     once(store, ({ orderNo }, tx) => {
       tx.put(orders, [orderNo], advanced(orderOf(tx, orderNo), 'reserved', 'stock deducted'))
-      return []
     }),
   )
   app.on(
     StockRefused,
     { group },
-    once(store, ({ orderNo, short }, tx) => cancel(tx, orderNo, 'out of stock', `out of stock: ${short.join(', ')}`)),
+    once(store, ({ orderNo, short }, tx) =>
+      cancel(tx, orderNo, { reason: 'out of stock', what: `out of stock: ${short.join(', ')}` }),
+    ),
   )
   app.on(
     StockGivenBack,
@@ -88,7 +88,7 @@ function followMoney(app: App, store: Store): void {
   )
   app.handle(
     CancelUnpaid,
-    once(store, ({ orderNo }, tx) => cancel(tx, orderNo, 'unpaid', 'cancelled: not paid in time')),
+    once(store, ({ orderNo }, tx) => cancel(tx, orderNo, { reason: 'unpaid', what: 'cancelled: not paid in time' })),
   )
   app.on(
     ReturnRefunded,
@@ -97,12 +97,18 @@ function followMoney(app: App, store: Store): void {
       const back = tx.get(returns, returnNo)
       if (back === undefined) throw new Error(`there is no return ${returnNo}`)
       tx.put(returns, [returnNo], { ...withHistory(back, `${formatPence(amountPence)} refunded`), state: 'refunded' })
-      return []
     }),
   )
 }
 
-function cancel(tx: Transaction, orderNo: string, reason: 'unpaid' | 'out of stock', what: string) {
+interface Cancelling {
+  readonly reason: NonNullable<Order['cancelled']>
+  /** For the order's history. */
+  readonly what: string
+}
+
+/** Cancels an order that is neither paid nor cancelled; does nothing to another. */
+function cancel(tx: Transaction, orderNo: string, { reason, what }: Cancelling) {
   const order = orderOf(tx, orderNo)
   if (!isUndecided(order)) return []
   tx.put(orders, [orderNo], { ...advanced(order, 'cancelled', what), cancelled: reason })

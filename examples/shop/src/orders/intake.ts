@@ -13,11 +13,20 @@ export interface Taken<Thing> {
   readonly repeated: boolean
 }
 
+/** An order that is to be taken. */
+export interface Intake {
+  readonly request: NewOrder
+  /** The request's lines, with prices. */
+  readonly lines: readonly Line[]
+  /** Begins the order's history. */
+  readonly note: string
+}
+
 /**
  * Writes an order and the event that tells of it, in one transaction. The same order again is the one that is there.
  * @throws CONFLICT when another order has its number
  */
-export function takeOrder(store: Store, request: NewOrder, lines: readonly Line[], note: string) {
+export function takeOrder(store: Store, { request, lines, note }: Intake) {
   return store.transact((tx): Taken<Order> => {
     const known = knownOrder(tx.get(orders, request.orderNo ?? ''), request, lines)
     if (known !== undefined) return { thing: known, repeated: true }

@@ -26,7 +26,7 @@ export function serveOrders(app: App, store: Store, outbox: Outbox): void {
         const stock = await inventory.checkStock({ items: lines }, { within: context })
         if (stock.short.length > 0) throw outOfStock(stock.short, lines)
         const note = stock.checked ? 'accepted' : 'accepted without a look at the stock'
-        const { thing, repeated } = await takeOrder(store, request, lines, note)
+        const { thing, repeated } = await takeOrder(store, { request, lines, note })
         outbox.kick()
         return { ...thing, repeated }
       }

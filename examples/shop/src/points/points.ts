@@ -38,7 +38,6 @@ export function pointsService(app: App, store: Store): void {
     { group },
     once(store, ({ returnNo, userId, totalPence }, tx) => {
       book(tx, returnNo, { userId, points: 0 - pointsFor(totalPence) })
-      return []
     }),
   )
 }

@@ -46,11 +46,10 @@ export async function feed(path: string, options: FeedOptions): Promise<FeedRepo
   }
   // The first is the header.
   const linesInFile = Math.max(1, (await lineCount(path)) - 1)
-  await using file = await open(path)
   const running = new Set<Promise<void>>()
   let failure: { readonly thrown: unknown } | undefined
 
-  for await (const part of readInvoices(file.readLines({ encoding: 'utf8' }))) {
+  for await (const part of readInvoices(textLines(path))) {
     if (failure !== undefined) break
     if ('bad' in part) {
       report.linesBad += 1
@@ -85,6 +84,15 @@ async function post(invoice: Invoice, report: FeedReport, { url, progress }: Fee
   if (invoice.kind === 'order') report.linesOrdered += invoice.lines.length
   else report.linesReturned += invoice.lines.length
   report.taken.set(invoice.invoiceNo, totalOf(invoice.lines))
+}
+
+async function* textLines(path: string): AsyncGenerator<string> {
+  const file = await open(path)
+  try {
+    yield* file.readLines({ encoding: 'utf8' })
+  } finally {
+    await file.close()
+  }
 }
 
 async function lineCount(path: string): Promise<number> {

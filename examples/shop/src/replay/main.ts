@@ -22,8 +22,7 @@ try {
   const balanced = await replay()
   process.exitCode = balanced ? 0 : 1
 } catch (error) {
-  const isUsage = error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
-  process.stderr.write(`${shown(error)}\n${isUsage ? `${usage}\n` : ''}`)
+  process.stderr.write(shown(error, usage))
   process.exitCode = 1
 }
 

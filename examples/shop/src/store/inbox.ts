@@ -18,7 +18,7 @@ export function say<C extends MessageContract>(contract: C, data: DataIn<C>, atM
 }
 
 /** What a handler does: reads and changes tables, and says what is to be sent. Must not wait for anything. */
-export type Effect<Data> = (data: Data, tx: Transaction) => readonly Outgoing[]
+export type Effect<Data> = (data: Data, tx: Transaction) => readonly Outgoing[] | undefined
 
 /** What was sent when a message was handled, by the message's type, its group and its id. */
 const inbox = table<readonly Outgoing[]>('inbox')
@@ -37,7 +37,7 @@ export function once<Data>(store: Store, effect: Effect<Data>) {
     const outgoing = await store.transact((tx) => {
       const sent = tx.get(inbox, type, group, id)
       if (sent !== undefined) return sent
-      const wanted = effect(data, tx)
+      const wanted = effect(data, tx) ?? []
       tx.put(inbox, [type, group, id], wanted)
       return wanted
     })
