@@ -46,4 +46,19 @@ export const lag: readonly ConformanceCase[] = [
       assert.deepEqual(await channel.lag('g'), { ready: 1, waiting: 4, inFlight: 0 })
     },
   },
+  {
+    id: 'lag/held-and-due',
+    title: 'records behind one that is due again are ready, though its hold lasts',
+    needs: ['lag', 'holdKey'],
+    async run(context) {
+      const channel = await context.channel({ keyed: true })
+      const member = await channel.join('g', { credit: 1 })
+      await channel.publish(...channel.records(3, { key: 'k' }))
+      await member.release(await member.next(), { countsAttempt: true, holdKey: true })
+      assert.deepEqual(await channel.lag('g'), { ready: 3, waiting: 0, inFlight: 0 })
+      member.grant(1)
+      await member.next()
+      assert.deepEqual(await channel.lag('g'), { ready: 3, waiting: 0, inFlight: 1 })
+    },
+  },
 ]
