@@ -139,15 +139,15 @@ export class Registry implements Participant {
 
   #openGroup(row: GroupRow, startAt: number): void {
     const channel = this.channels.get(row.channel)!
-    const returns = this.#openLog(row.returnsId, channel.spec)
+    const returns = this.#openLog(row.returnsId, channel.spec, channel.log)
     const group = new Group({ channel: row.channel, name: row.group }, this.#context)
     group.attach(channel.queueCursor ?? this.#cursor({ id: row.cursorId, log: channel.log, exclusive: false }, startAt))
     group.attach(this.#cursor({ id: row.returnsCursorId, log: returns, exclusive: true }, returns.next))
     channel.groups.set(row.group, { group, returns })
   }
 
-  #openLog(id: number, spec: ChannelSpec): ChannelLog {
-    const log = new ChannelLog({ id, spec, name: spec.name }, this.#context)
+  #openLog(id: number, spec: ChannelSpec, main?: ChannelLog): ChannelLog {
+    const log = new ChannelLog({ id, spec, main }, this.#context)
     this.#logs.set(id, log)
     return log
   }

@@ -8,6 +8,8 @@ export interface Place {
   readonly segment: Segment
   readonly offset: number
   readonly storedAtMs: number
+  /** As in the block that holds it. */
+  readonly behind: number
 }
 
 /** A delivery with what it takes to settle it. One object per message: hot path. */
@@ -19,6 +21,7 @@ export class HeldDelivery implements Delivery {
   readonly source: Origin
   readonly segment: Segment
   readonly offset: number
+  readonly behind: number
   readonly entry: Entry | undefined
 
   constructor(tag: DeliveryTag, record: OutgoingRecord, from: { place: Place; entry: Entry | undefined }) {
@@ -29,6 +32,7 @@ export class HeldDelivery implements Delivery {
     this.source = from.place.source
     this.segment = from.place.segment
     this.offset = from.place.offset
+    this.behind = from.place.behind
     this.entry = from.entry
   }
 

@@ -3,7 +3,7 @@ import { Entry, type Origin } from './entry.ts'
 const inHandFlag = 1
 const holdFlag = 2
 const keyFlag = 4
-const rowFixedBytes = 1 + 4 + 1 + 8
+const rowFixedBytes = 1 + 4 + 1 + 8 + 8
 
 /** An entry's row. */
 export function encodeEntry(entry: Entry): Buffer {
@@ -13,6 +13,7 @@ export function encodeEntry(entry: Entry): Buffer {
   row.writeUInt32LE(entry.failed, 1)
   row[5] = Math.min(entry.crashes, 255)
   row.writeDoubleLE(entry.dueAtMs, 6)
+  row.writeDoubleLE(entry.order, 14)
   key?.copy(row, rowFixedBytes)
   return row
 }
@@ -20,7 +21,11 @@ export function encodeEntry(entry: Entry): Buffer {
 /** The entry of a row. One that was being handed over when the process died has had that attempt, and knows of the crash. */
 export function decodeEntry(source: Origin, offset: number, row: Buffer): Entry {
   const flags = row[0]!
-  const entry = new Entry(source, { offset, key: flags & keyFlag ? row.toString('utf8', rowFixedBytes) : undefined })
+  const entry = new Entry(source, {
+    offset,
+    order: row.readDoubleLE(14),
+    key: flags & keyFlag ? row.toString('utf8', rowFixedBytes) : undefined,
+  })
   const died = (flags & inHandFlag) !== 0
   entry.failed = row.readUInt32LE(1) + (died ? 1 : 0)
   entry.crashes = row[5]! + (died ? 1 : 0)

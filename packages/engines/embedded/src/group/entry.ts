@@ -16,6 +16,8 @@ export interface Origin {
 export class Entry {
   readonly source: Origin
   readonly offset: number
+  /** Its place among all that the group reads, as {@link orderOf} has it; equal ones in order of their offsets. */
+  readonly order: number
   readonly key: string | undefined
   /** Hand-overs that counted, the present one not included. */
   failed = 0
@@ -32,9 +34,10 @@ export class Entry {
   /** The record, while it is worth its memory. */
   record: OutgoingRecord | undefined
 
-  constructor(source: Origin, place: { offset: number; key: string | undefined }) {
+  constructor(source: Origin, place: { offset: number; order: number; key: string | undefined }) {
     this.source = source
     this.offset = place.offset
+    this.order = place.order
     this.key = place.key
   }
 
@@ -50,4 +53,14 @@ export class Entry {
   get needsMark(): boolean {
     return this.stored
   }
+}
+
+/** The place of a record among all that a group reads: what is addressed to the group stands between the channel's own. */
+export function orderOf({ rank }: Origin, offset: number, behind: number): number {
+  return rank === 0 ? offset : behind - 0.5
+}
+
+/** Whether an entry stands before another. */
+export function isBefore(a: Entry, b: Entry): boolean {
+  return a.order < b.order || (a.order === b.order && a.offset < b.offset)
 }

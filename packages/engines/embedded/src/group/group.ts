@@ -7,7 +7,7 @@ import { offsetKey } from '../storage/keys.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { HeldDelivery, Place } from './delivery.ts'
 import { DueQueue } from './due-queue.ts'
-import { Entry, type Origin } from './entry.ts'
+import { Entry, isBefore, type Origin, orderOf } from './entry.ts'
 import { encodeEntry } from './entry-codec.ts'
 import type { GroupContext } from './group-context.ts'
 import { KeyGate } from './key-gate.ts'
@@ -74,7 +74,8 @@ export class Group implements Participant {
       },
       follows: (first) => this.#members.length > 0 && first - cursor.readAt <= nearRecords,
       appending: () => this.#appending(),
-      appended: () => this.#pump(),
+      // Not at once: what belongs before it may be committed with it, and the claim on it is.
+      appended: () => this.schedule(),
     })
   }
 
@@ -138,7 +139,7 @@ export class Group implements Participant {
   release(delivery: HeldDelivery, settlement: Omit<ReleaseSettlement, 'tag'>): void {
     this.#putBack(delivery)
     const { record } = delivery
-    const entry = delivery.entry ?? this.#entryAt(delivery.source, delivery.offset, record.key)
+    const entry = delivery.entry ?? this.#entryAt(delivery, record.key)
     entry.failed = settlement.countsAttempt ? delivery.attempt : delivery.attempt - 1
     entry.inHand = false
     entry.dueAtMs = settlement.visibleAtMs ?? 0
@@ -170,8 +171,8 @@ export class Group implements Participant {
     this.schedule()
   }
 
-  #entryAt(source: Origin, offset: number, key: string | undefined): Entry {
-    const entry = new Entry(source, { offset, key })
+  #entryAt({ source, offset, behind }: Pick<Place, 'source' | 'offset' | 'behind'>, key: string | undefined): Entry {
+    const entry = new Entry(source, { offset, order: orderOf(source, offset, behind), key })
     source.entries.set(offset, entry)
     return entry
   }
@@ -226,9 +227,7 @@ export class Group implements Participant {
     if (this.#members.length === 0 || this.#context.failed()) return
     this.#deliverMarked()
     if (this.#mayGoOn()) this.#deliverReady()
-    if (this.#mayGoOn() && this.#ready.length === 0) {
-      for (const source of this.#sources) this.#read(source)
-    }
+    if (this.#mayGoOn() && this.#ready.length === 0) this.#readAll()
     for (const member of this.#members) member.flush()
   }
 
@@ -256,7 +255,7 @@ export class Group implements Participant {
   }
 
   #deliverReady(): void {
-    if (!this.#sorted) this.#ready.sort((a, b) => a.source.rank - b.source.rank || a.offset - b.offset)
+    if (!this.#sorted) this.#ready.sort((a, b) => (isBefore(a, b) ? -1 : 1))
     this.#sorted = true
     const credit = this.#credit()
     let taken = 0
@@ -301,7 +300,8 @@ export class Group implements Participant {
     }
     entry.record = undefined
     if (!entry.needsMark) source.entries.delete(offset)
-    const place = { source, segment: source.cursor.segmentOf(block), offset, storedAtMs: block.storedAtMs }
+    const { storedAtMs, behind } = block
+    const place = { source, segment: source.cursor.segmentOf(block), offset, storedAtMs, behind }
     this.#deliver(member, record, { place, entry: entry.needsMark ? entry : undefined })
   }
 
@@ -324,15 +324,28 @@ export class Group implements Participant {
     return undefined
   }
 
-  /** Hands over what was never handed over before. Hot path. */
-  #read(source: Source): void {
+  /** Reads the channel, and what is addressed to the group in its place between the channel's own records. */
+  #readAll(): void {
+    const [channel, returns] = this.#sources as [Source, Source]
+    for (;;) {
+      const next = returns.nextOrder()
+      this.#read(channel, next)
+      if (next > channel.position || !this.#mayGoOn()) return
+      this.#read(returns, channel.position)
+      if (returns.nextOrder() === next) return
+    }
+  }
+
+  /** Hands over what was never handed over before, up to a place in the order. Hot path. */
+  #read(source: Source, before: number): void {
     const { cursor } = source
     let credit = this.#credit()
     while (credit > this.#marking.length && !this.#isFull() && source.advance()) {
       const { block, segment } = source
-      const { first, count, storedAtMs } = block!
+      const { first, count, storedAtMs, behind } = block!
       for (; source.index < count && credit > this.#marking.length; source.index++) {
         const offset = first + source.index
+        if (orderOf(source, offset, behind) >= before) return
         if (offset >= cursor.durableClaim) {
           cursor.touch()
           return
@@ -343,11 +356,12 @@ export class Group implements Participant {
           this.#quarantine(source, block, offset)
           continue
         }
-        if (this.#mustWait(source, offset, record)) continue
+        if (this.#mustWait({ source, offset, behind }, record)) continue
         if (this.#marking.length > 0) return
         const member = this.#memberFor(record.key)
         if (member === undefined) return
-        this.#deliver(member, record, { place: { source, segment: segment!, offset, storedAtMs }, entry: undefined })
+        const place = { source, segment: segment!, offset, storedAtMs, behind }
+        this.#deliver(member, record, { place, entry: undefined })
         credit--
       }
       if (this.#isFull()) return
@@ -360,12 +374,12 @@ export class Group implements Participant {
   }
 
   /** Whether a record that was just read cannot be handed over now; it then has an entry. */
-  #mustWait(source: Source, offset: number, record: OutgoingRecord): boolean {
+  #mustWait(place: Pick<Place, 'source' | 'offset' | 'behind'>, record: OutgoingRecord): boolean {
     const { key } = record
     const waits = this.#waitsForKey(key)
-    const suspect = source.cursor.isSuspect(offset)
+    const suspect = place.source.cursor.isSuspect(place.offset)
     if (!waits && !suspect) return false
-    const entry = this.#entryAt(source, offset, key)
+    const entry = this.#entryAt(place, key)
     if (suspect) {
       entry.failed = 1
       entry.crashes = 1

@@ -1,7 +1,7 @@
-import type { Entry } from './entry.ts'
+import { type Entry, isBefore } from './entry.ts'
 
 interface Gate {
-  /** Records that hold the key, by offset; the first is the one everything waits for. */
+  /** Records that hold the key, in order; the first is the one that everything behind it waits for. */
   readonly heads: Entry[]
   /** Records that came to the gate and wait. */
   readonly queue: Entry[]
@@ -42,13 +42,13 @@ export class KeyGate<Member> {
     }
     if (gate.heads.includes(head)) return
     gate.heads.push(head)
-    gate.heads.sort((a, b) => a.offset - b.offset)
+    gate.heads.sort((a, b) => (isBefore(a, b) ? -1 : 1))
   }
 
-  /** Whether a record of this key must wait; the first of those that hold it need not. */
+  /** Whether a record of this key must wait for one before it that holds the key; one that was just read is behind all. */
   isClosed(key: string, entry?: Entry): boolean {
     const gate = this.#gates.get(key)
-    return gate !== undefined && gate.heads[0] !== entry
+    return gate !== undefined && (entry === undefined || isBefore(gate.heads[0]!, entry))
   }
 
   /** Whether records of this key wait for the member that has it in hand: whatever comes later waits behind them. */

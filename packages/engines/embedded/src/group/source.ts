@@ -3,7 +3,7 @@ import type { Cursor } from '../log/cursor.ts'
 import type { Segment } from '../log/segments.ts'
 import { offsetKey, offsetOf } from '../storage/keys.ts'
 import type { Store } from '../storage/store.ts'
-import type { Entry, Origin } from './entry.ts'
+import { type Entry, type Origin, orderOf } from './entry.ts'
 import { decodeEntry } from './entry-codec.ts'
 
 /**
@@ -40,6 +40,13 @@ export class Source implements Origin {
     this.index = 0
     this.segment = this.block === undefined ? undefined : this.cursor.segmentOf(this.block)
     return this.block !== undefined
+  }
+
+  /** Where the next record to read stands among all that the group reads; infinite at the end of what is durable. */
+  nextOrder(): number {
+    const { cursor } = this
+    if (this.block === undefined && cursor.readAt >= cursor.log.committedEnd) return Number.POSITIVE_INFINITY
+    return this.advance() ? orderOf(this, this.position, this.block!.behind) : Number.POSITIVE_INFINITY
   }
 
   /** Offset of the next record to read. */

@@ -5,6 +5,8 @@ export interface Block {
   readonly first: number
   readonly count: number
   readonly storedAtMs: number
+  /** Where its records stand among those of the log that this one follows: behind all below this offset. */
+  readonly behind: number
   /** The record at an index, or undefined if it is damaged. */
   record(index: number): OutgoingRecord | undefined
 }
@@ -14,12 +16,17 @@ export class RecentBlock implements Block {
   readonly first: number
   readonly storedAtMs: number
   readonly bytes: number
+  readonly behind: number
   readonly #records: readonly OutgoingRecord[]
 
-  constructor(block: { first: number; storedAtMs: number; bytes: number }, records: readonly OutgoingRecord[]) {
+  constructor(
+    block: { first: number; storedAtMs: number; bytes: number; behind: number },
+    records: readonly OutgoingRecord[],
+  ) {
     this.first = block.first
     this.storedAtMs = block.storedAtMs
     this.bytes = block.bytes
+    this.behind = block.behind
     this.#records = records
   }
 

@@ -52,7 +52,10 @@ export class ChannelLog implements Participant {
   readonly spec: ChannelSpec
   readonly #context: LogContext
   readonly #writer = new BlockWriter()
+  readonly #main: ChannelLog | undefined
   #pending: OutgoingRecord[] = []
+  /** For each of them, where it stands among the records of the main log; empty where there is none. */
+  #behind: number[] = []
   #written: RecentBlock[] = []
   #removals: number[] = []
   #next: number
@@ -64,10 +67,11 @@ export class ChannelLog implements Participant {
   /** Bytes of all blocks written since the log was opened. */
   bytesWritten = 0
 
-  constructor(identity: { id: number; spec: ChannelSpec; name: string }, context: LogContext) {
+  constructor(identity: { id: number; spec: ChannelSpec; main?: ChannelLog | undefined }, context: LogContext) {
     this.id = identity.id
     this.spec = identity.spec
-    this.name = identity.name
+    this.name = identity.spec.name
+    this.#main = identity.main
     this.#context = context
     this.#next = readTail(context.store, this.id)
     this.#committed = this.#next
@@ -90,6 +94,7 @@ export class ChannelLog implements Participant {
       for (const reader of this.readers) reader.appending()
     }
     this.#pending.push(record)
+    if (this.#main !== undefined) this.#behind.push(this.#main.next)
     this.#next++
   }
 
@@ -115,26 +120,29 @@ export class ChannelLog implements Participant {
     this.#removals = []
     if (this.#pending.length === 0) return
     const records = this.#pending
+    const behind = this.#behind
     this.#pending = []
+    this.#behind = []
     const storedAtMs = this.#context.nowMs()
     const writer = this.#writer
     let start = 0
     for (let i = 0; i < records.length; i++) {
       writer.add(records[i]!)
-      if (writer.bytes < blockBytesMax && writer.count < blockRecordsMax && i < records.length - 1) continue
-      this.#putBlock(tx, records.slice(start, i + 1), storedAtMs)
+      const isRoomy = writer.bytes < blockBytesMax && writer.count < blockRecordsMax && behind[i] === behind[i + 1]
+      if (isRoomy && i < records.length - 1) continue
+      this.#putBlock(tx, records.slice(start, i + 1), { storedAtMs, behind: behind[i] ?? 0 })
       start = i + 1
     }
     tx.put('tails', idKey(this.id), tailRow(this.#next))
   }
 
-  #putBlock(tx: Transaction, records: readonly OutgoingRecord[], storedAtMs: number): void {
+  #putBlock(tx: Transaction, records: readonly OutgoingRecord[], about: { storedAtMs: number; behind: number }): void {
     const last = this.#written.at(-1)
     const first = last === undefined ? this.#committed : last.first + last.count
-    const bytes = this.#writer.take(storedAtMs)
+    const bytes = this.#writer.take(about.storedAtMs, about.behind)
     tx.put('blocks', offsetKey(this.id, first), bytes)
     this.bytesWritten += bytes.length
-    this.#written.push(new RecentBlock({ first, storedAtMs, bytes: bytes.length }, records))
+    this.#written.push(new RecentBlock({ first, ...about, bytes: bytes.length }, records))
   }
 
   committed(): void {
@@ -209,8 +217,8 @@ export class ChannelLog implements Participant {
       return undefined
     }
     const channel = this.name
-    const { count, storedAtMs } = stored
-    return { first, count, storedAtMs, record: (index) => stored.record(index, channel) }
+    const { count, storedAtMs, behind } = stored
+    return { first, count, storedAtMs, behind, record: (index) => stored.record(index, channel) }
   }
 }
 

@@ -7,15 +7,18 @@ import { decodeRecord, encodedBytesMax, encodeRecord, isIntact } from './record-
  * store far more than the bytes of a small record. Its trailer has the end of each record, so that one record can be
  * read alone and a damaged one takes no neighbour with it:
  *
- *   records… | ends u32 × count | storedAtMs f64 | crc of the records u32 | count u32 | crc of the trailer u32 | version u8
+ *   records… | ends u32 × count | behind f64 | storedAtMs f64 | crc of the records u32 | count u32
+ *   | crc of the trailer u32 | version u8
  *
  * The checksum over all records makes reading a whole block cheap; only when it fails are the records' own looked at.
  */
 
 const version = 1
-const trailerFixedBytes = 8 + 4 + 4 + 4 + 1
-const countAt = 8 + 4
+const storedAt = 8
+const recordsCrcAt = storedAt + 8
+const countAt = recordsCrcAt + 4
 const crcAt = countAt + 4
+const trailerFixedBytes = crcAt + 4 + 1
 
 /** Collects records into blocks. One scratch buffer serves all of them; `take` copies the bytes that count. */
 export class BlockWriter {
@@ -40,13 +43,14 @@ export class BlockWriter {
   }
 
   /** The finished block; the writer is empty again. */
-  take(storedAtMs: number): Buffer {
+  take(storedAtMs: number, behind = 0): Buffer {
     const count = this.#ends.length
     this.#reserve(count * 4 + trailerFixedBytes)
     const scratch = this.#scratch
     const trailerAt = this.#at
     let at = trailerAt
     for (let i = 0; i < count; i++) at = scratch.writeUInt32LE(this.#ends[i]!, at)
+    at = scratch.writeDoubleLE(behind, at)
     at = scratch.writeDoubleLE(storedAtMs, at)
     at = scratch.writeUInt32LE(crc32(scratch.subarray(0, trailerAt)), at)
     at = scratch.writeUInt32LE(count, at)
@@ -71,16 +75,20 @@ export class BlockWriter {
 export class StoredBlock {
   readonly count: number
   readonly storedAtMs: number
+  /** Where in another log its records take their places: behind all that was there below this offset. */
+  readonly behind: number
   readonly #bytes: Buffer
   readonly #trailerAt: number
   readonly #intact: boolean
 
-  private constructor(bytes: Buffer, trailer: { at: number; count: number; storedAtMs: number }) {
+  private constructor(bytes: Buffer, trailer: { at: number; count: number; storedAtMs: number; behind: number }) {
     this.#bytes = bytes
     this.#trailerAt = trailer.at
-    this.#intact = crc32(bytes.subarray(0, trailer.at)) === bytes.readUInt32LE(bytes.length - trailerFixedBytes + 8)
+    this.#intact =
+      crc32(bytes.subarray(0, trailer.at)) === bytes.readUInt32LE(bytes.length - trailerFixedBytes + recordsCrcAt)
     this.count = trailer.count
     this.storedAtMs = trailer.storedAtMs
+    this.behind = trailer.behind
   }
 
   /** The block in these bytes, or undefined if its trailer is damaged. */
@@ -90,7 +98,8 @@ export class StoredBlock {
     const count = bytes.readUInt32LE(fixedAt + countAt)
     const at = fixedAt - count * 4
     if (at < 0 || bytes.readUInt32LE(fixedAt + crcAt) !== crc32(bytes.subarray(at, fixedAt + crcAt))) return undefined
-    return new StoredBlock(bytes, { at, count, storedAtMs: bytes.readDoubleLE(fixedAt) })
+    const storedAtMs = bytes.readDoubleLE(fixedAt + storedAt)
+    return new StoredBlock(bytes, { at, count, storedAtMs, behind: bytes.readDoubleLE(fixedAt) })
   }
 
   /** The record at an index, or undefined if it is damaged. */
