@@ -209,6 +209,18 @@ describe('a payment', () => {
   })
 })
 
+it('does not cancel an order for the time that the shop was closed', async () => {
+  const gateway = { charge: () => Promise.reject(new Error('no answer')), async refund() {} }
+  const paymentRetry = { immediate: 0, delayed: 1, baseMs: 2_000, maxMs: 2_000 }
+  const before = await rig.open({ gateway, paymentRetry, unpaidMs: 1_000 })
+  await post(before, '/api/orders', { ...tea, orderNo: '1' })
+  await reach(before, '1', 'reserved')
+  await before.close()
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  const after = await rig.open({ unpaidMs: 30_000 })
+  await reach(after, '1', 'shipped')
+})
+
 describe('a return', () => {
   it('gives the money and the stock back and takes the points, once', async () => {
     const shop = await rig.open()

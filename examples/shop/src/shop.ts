@@ -72,10 +72,18 @@ export async function openShop(options: ShopOptions): Promise<Shop> {
   notificationService(app, store)
   backOfficeService(app, store)
 
-  const close = async (): Promise<void> => {
-    await outbox.close()
-    await app.close()
-    await store.close()
+  const closeAll = async (): Promise<void> => {
+    try {
+      await outbox.close()
+      await app.close()
+    } finally {
+      await store.close()
+    }
+  }
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= closeAll()
+    return closed
   }
   try {
     // The engine's lock is the shop's: nothing is written before it is held.

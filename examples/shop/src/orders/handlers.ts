@@ -24,7 +24,7 @@ const group = 'orders'
  * Moves orders on. The order service alone decides whether an order is paid or cancelled; the others follow, so that
  * nothing is shipped that was given up, whoever was first.
  *
- * @param unpaidMs how long an order may stay unpaid
+ * @param unpaidMs how long an order may stay unpaid while the shop is open
  */
 export function handleOrders(app: App, store: Store, unpaidMs: number): void {
   app.on(
@@ -32,6 +32,7 @@ export function handleOrders(app: App, store: Store, unpaidMs: number): void {
     { group },
     once(store, ({ orderNo, createdAtMs }) => [say(CancelUnpaid, { orderNo }, createdAtMs + unpaidMs)]),
   )
+  app.handle(CancelUnpaid, once(store, cancelUnpaid(unpaidMs)))
   followStock(app, store)
   followMoney(app, store)
   app.on(
@@ -86,10 +87,6 @@ function followMoney(app: App, store: Store): void {
     { group },
     once(store, ({ orderNo, amountPence }, tx) => note(tx, orderNo, `${formatPence(amountPence)} paid back`)),
   )
-  app.handle(
-    CancelUnpaid,
-    once(store, ({ orderNo }, tx) => cancel(tx, orderNo, { reason: 'unpaid', what: 'cancelled: not paid in time' })),
-  )
   app.on(
     ReturnRefunded,
     { group },
@@ -99,6 +96,17 @@ function followMoney(app: App, store: Store): void {
       tx.put(returns, [returnNo], { ...withHistory(back, `${formatPence(amountPence)} refunded`), state: 'refunded' })
     }),
   )
+}
+
+/** Nobody can pay while the shop is closed, so that the time begins anew when it opens. */
+function cancelUnpaid(unpaidMs: number) {
+  const openedAtMs = Date.now()
+  return ({ orderNo }: { readonly orderNo: string }, tx: Transaction) => {
+    const { createdAtMs } = orderOf(tx, orderNo)
+    const dueAtMs = Math.max(createdAtMs, openedAtMs) + unpaidMs
+    if (Date.now() < dueAtMs) return [say(CancelUnpaid, { orderNo }, dueAtMs)]
+    return cancel(tx, orderNo, { reason: 'unpaid', what: 'cancelled: not paid in time' })
+  }
 }
 
 interface Cancelling {
