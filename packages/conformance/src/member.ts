@@ -72,12 +72,15 @@ export class Member implements DeliverySink {
   deliver(batch: readonly Delivery[]): void {
     const { witness, clock } = this.#surroundings
     const taken = batch.map((delivery): Received => {
-      const received = { ...delivery, member: this.name, receivedAtMs: clock.nowMs(), order: witness.nextOrder() }
+      // Property by property: an engine may compute some of them when they are read.
+      const { tag, record, attempt, storedAtMs, position } = delivery
+      const seen = { member: this.name, receivedAtMs: clock.nowMs(), order: witness.nextOrder() }
+      const received = { tag, record, attempt, storedAtMs, position, ...seen }
       this.#check(received)
-      this.#tags.add(delivery.tag)
+      this.#tags.add(tag)
       this.received.push(received)
       if (this.#state !== 'joined') return received
-      this.#unsettled.set(delivery.tag, received)
+      this.#unsettled.set(tag, received)
       witness.delivered(this.scope, received)
       this.#watch?.(received)
       return received

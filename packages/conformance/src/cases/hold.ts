@@ -273,7 +273,15 @@ export const hold: readonly ConformanceCase[] = [
         () => done.length >= 7 * 10,
         () => `the keys that do not fail, got ${done.length} done`,
       )
-      for (let round = 0; round < 3 && done.length < 100; round += 1) await context.reach(context.nowMs() + 1)
+      for (const attempt of [1, 2]) {
+        const failed = () =>
+          member.received.filter((each) => each.attempt === attempt && failing.has(each.record.key ?? ''))
+        await context.until(
+          () => failed().filter(({ record }) => record.headers.first === 'yes').length === failing.size,
+          () => `attempt ${attempt} of each failing key`,
+        )
+        await context.reach(context.nowMs() + 1)
+      }
       await context.until(
         () => done.length >= 100,
         () => `all 100 done, got ${done.length}`,

@@ -23,6 +23,8 @@ export interface ModelEntry {
   /** Released with `holdKey`, not acknowledged yet. */
   holds: boolean
   member: string | undefined
+  /** It may have been in hand when the process was killed; an engine may watch such records one at a time. */
+  suspect: boolean
 }
 
 /**
@@ -54,6 +56,7 @@ export class GroupModel {
       attempts: { min: 0, max: 0 },
       holds: false,
       member: undefined,
+      suspect: false,
     }
     this.entries.push(entry)
     return entry
@@ -132,6 +135,7 @@ export class GroupModel {
   releasing(entry: ModelEntry, how: { readonly counts: boolean; readonly untilMs: number }): void {
     entry.standing = 'returning'
     entry.member = undefined
+    entry.suspect = false
     entry.dueAtMs = how.untilMs
     if (how.counts) entry.attempts = { min: entry.attempts.min + 1, max: entry.attempts.max + 1 }
   }
@@ -156,6 +160,7 @@ export class GroupModel {
     for (const entry of this.entries) {
       const { min, max } = entry.attempts
       if (entry.standing === 'done') continue
+      entry.suspect = true
       entry.attempts = { min: entry.standing === 'inFlight' ? min + 1 : min, max: max + 1 }
     }
     this.returned(() => true)
@@ -165,6 +170,7 @@ export class GroupModel {
 
   /** A record that must be delivered before long, given the members that have credit; undefined when all is quiet. */
   owed(membersWithCredit: readonly string[], nowMs: number): ModelEntry | undefined {
+    if (this.entries.some(({ suspect, standing }) => suspect && standing === 'inFlight')) return undefined
     return this.entries.find((entry) => {
       const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
       if (!due) return false
