@@ -14,9 +14,11 @@ describe('headersFit', () => {
 })
 
 describe('attributeText', () => {
+  const anyUnits = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))
+
   it('makes any text fit to stand in a header', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.nat(50), (text, lengthMax) => {
+      fc.property(anyUnits, fc.nat(50), (text, lengthMax) => {
         const fit = attributeText(text, lengthMax)
         expect(isAttributeText(fit)).toBe(true)
         expect(fit.length).toBeLessThanOrEqual(lengthMax)
@@ -42,8 +44,15 @@ describe('extensionIssues', () => {
     ])
   })
 
-  it.each([[5], [null], ['a\nb'], ['\ud800']])('refuses the value %j', (value) => {
+  it.each([[5], [null], ['a\nb'], ['\ud800'], ['\uffff']])('refuses the value %j', (value) => {
     expect(extensionIssues({ note: value })).toHaveLength(1)
+  })
+
+  it('holds attributes that CloudEvents knows to their types', () => {
+    expect(extensionIssues({ dataschema: 'no uri', subject: '' }).map(({ path }) => path)).toEqual([
+      'headers.dataschema',
+      'headers.subject',
+    ])
   })
 
   it('refuses what is no set of attributes', () => {

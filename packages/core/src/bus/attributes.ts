@@ -1,4 +1,4 @@
-import type { Issue } from '@posthaste/contracts'
+import { type Issue, PosthasteError, validateEnvelope } from '@posthaste/contracts'
 
 /**
  * What stands in a record's headers. `specversion` is implied (1.0); `id`, `partitionkey`, `deliverytime` and
@@ -37,30 +37,43 @@ const reserved: ReadonlySet<string> = new Set([
 ])
 
 const namePattern = /^[a-z0-9]{1,20}$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what CloudEvents forbids in a String
-const controlPattern = /[\u0000-\u001f\u007f-\u009f]/
+/** What a String of CloudEvents leaves out: controls, halves of surrogate pairs, noncharacters. */
+const forbidden = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u
+const allForbidden = new RegExp(forbidden, 'gu')
 
 /** What is wrong with the extension attributes that somebody wants to publish with. */
 export function extensionIssues(headers: unknown): Issue[] {
   if (typeof headers !== 'object' || headers === null) return [{ path: 'headers', message: 'must be an object' }]
-  const issues: Issue[] = []
-  for (const [name, value] of Object.entries(headers)) {
-    const path = `headers.${name}`
-    if (!namePattern.test(name)) issues.push({ path, message: 'must be named by 1 to 20 of a-z and 0-9' })
-    else if (reserved.has(name)) issues.push({ path, message: 'is written by Posthaste itself' })
-    if (!isAttributeText(value)) issues.push({ path, message: 'must be text without control characters' })
+  return Object.entries(headers).flatMap(([name, value]) => {
+    const message = extensionMistake(name, value)
+    return message === undefined ? [] : [{ path: `headers.${name}`, message }]
+  })
+}
+
+function extensionMistake(name: string, value: unknown): string | undefined {
+  if (!namePattern.test(name)) return 'must be named by 1 to 20 of a-z and 0-9'
+  if (reserved.has(name)) return 'is written by Posthaste itself'
+  return typeof value === 'string' ? attributeMistake(name, value) : 'must be text'
+}
+
+/** What CloudEvents has against a value of one of its attributes: `source` is to be a URI-reference, and so on. */
+export function attributeMistake(name: string, value: unknown): string | undefined {
+  try {
+    validateEnvelope({ specversion: '1.0', id: '-', source: '/', type: '-', [name]: value })
+    return undefined
+  } catch (error) {
+    return PosthasteError.is(error) ? error.issues[0]?.message : String(error)
   }
-  return issues
 }
 
 /** Whether a value may stand in a header. */
 export function isAttributeText(value: unknown): value is string {
-  return typeof value === 'string' && !controlPattern.test(value) && value.isWellFormed()
+  return typeof value === 'string' && !forbidden.test(value)
 }
 
 /** Any text, made fit to stand in a header. */
 export function attributeText(text: string, lengthMax: number): string {
-  return text.slice(0, lengthMax).replaceAll(new RegExp(controlPattern, 'g'), ' ').toWellFormed()
+  return text.slice(0, lengthMax).replaceAll(allForbidden, ' ')
 }
 
 const encoder = new TextEncoder()

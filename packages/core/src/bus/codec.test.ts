@@ -14,6 +14,12 @@ describe('the JSON codec', () => {
     )
   })
 
+  it('never writes over bytes that it has handed out', () => {
+    const texts = Array.from({ length: 5_000 }, (_, n) => `${n}`.padStart((n * 37) % 300, 'ä'))
+    const bodies = texts.map((text) => jsonCodec.encode(text))
+    expect(bodies.map((body) => jsonCodec.decode(body))).toEqual(texts)
+  })
+
   it.each([undefined, () => 1, Symbol('x'), 10n])('refuses to write %s', (value) => {
     expect(() => jsonCodec.encode(value)).toThrow(expect.objectContaining({ code: 'PAYLOAD_INVALID' }))
   })

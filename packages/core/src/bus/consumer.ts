@@ -286,10 +286,8 @@ export class Consumer implements DeliverySink {
     // Otherwise it was handed back while it ran.
   }
 
-  /** The next of the key has its turn, unless it has had it. */
+  /** The next of the key has its turn. Does nothing for work that has given way before. */
   #pass(work: Work): void {
-    if (work.passed) return
-    work.passed = true
     const next = this.#chains.leave(work)
     if (next !== undefined) this.#turn(next)
   }
@@ -349,7 +347,6 @@ export class Consumer implements DeliverySink {
 
   #handBackBehind(head: Work): void {
     for (const work of this.#chains.takeBehind(head)) {
-      work.passed = true
       if (work.state === 'gone') continue
       work.end = 'handedBack'
       // The engine may already have delivered the head again; what it held for the head, it must go on holding.
@@ -381,7 +378,6 @@ export class Consumer implements DeliverySink {
     const { counters } = this.#init
     for (const work of works) {
       if (this.#unsettled.delete(work.delivery.tag)) counters[work.end] += 1
-      if (work.passed) continue
       // What has come in behind a released head was on its way before the engine held the key.
       if (work.end === 'retried' || work.end === 'handedBack') this.#handBackBehind(work)
       this.#pass(work)

@@ -1,6 +1,7 @@
 import { type AckSettlement, PosthasteError, type Settlement } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { type Gate, gate, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import type { MessageContext } from './context.ts'
 import type { SubscribeOptions } from './options.ts'
 
 /** A handler whose runs a test ends one by one. */
@@ -15,7 +16,7 @@ function gated() {
 }
 
 async function ordered(
-  handler: (data: { key: string; n: number }, context: never) => unknown,
+  handler: (data: { key: string; n: number }, context: MessageContext) => unknown,
   options: Partial<SubscribeOptions> = {},
 ) {
   const rig = scriptedRig()
@@ -114,12 +115,18 @@ describe('order', () => {
   })
 
   it('waits for the engine before the next of a key where the handler has published', async () => {
-    const { subscription, clock } = await ordered((_data, context: never) =>
-      (context as { publish: (c: unknown, d: unknown) => unknown }).publish(Noted, { n: 1 }),
-    )
+    const handled: number[] = []
+    const { subscription, clock } = await ordered((data, context: MessageContext) => {
+      handled.push(data.n)
+      void context.publish(Noted, { n: 1 })
+    })
+    subscription.outcomeOf = () => ({ ok: false, error: unavailable })
     subscription.deliver({ key: 'a', n: 1 }, { key: 'a', n: 2 })
-    await clock.advance(0)
-    expect(subscription.batches.map(kinds)).toEqual([['1 publish'], ['2 publish']])
+    await clock.advance(50)
+    expect(handled).toEqual([1])
+    subscription.outcomeOf = () => ({ ok: true })
+    await clock.advance(1_000)
+    expect(subscription.batches.map(kinds)).toEqual([['1 publish'], ['1 publish'], ['2 publish']])
   })
 
   it('does not wait for the engine after a plain acknowledgement', async () => {
@@ -183,6 +190,17 @@ describe('a settlement that fails', () => {
     expect(handler).toHaveBeenCalledOnce()
     expect(bus.stats()[0]).toMatchObject({ acked: 1, unsettled: 0 })
     expect(log.entries.filter(({ level }) => level === 'warn')).toHaveLength(tries)
+  })
+
+  it('does not hold up a close once it has succeeded', async () => {
+    const { subscription, clock, bus } = await ordered(() => {})
+    subscription.outcomeOf = () => ({ ok: false, error: unavailable })
+    subscription.deliver({ key: 'a', n: 1 })
+    await clock.advance(0)
+    subscription.outcomeOf = () => ({ ok: true })
+    await clock.advance(1_000)
+    await bus.close()
+    expect(bus.stats()[0]).toMatchObject({ state: 'stopped', acked: 1 })
   })
 
   it('concerns itself alone, not its batch', async () => {

@@ -91,7 +91,7 @@ describe('a dead letter', () => {
       recordOf({}),
       new PosthasteError('HANDLER_FAILED', `a\nb\u0000c\ud800${'x'.repeat(2_000)}`),
     ).headers
-    expect(dlmessage!.slice(0, 6)).toBe('a b c\ufffd')
+    expect(dlmessage!.slice(0, 6)).toBe('a b c ')
     expect(dlmessage).toHaveLength(1_024)
   })
 

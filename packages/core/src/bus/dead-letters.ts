@@ -147,6 +147,7 @@ class Redrive {
   readonly #channel: string
   readonly #startedAtMs: number
   readonly #failed: RedriveFailure[] = []
+  /** Ids of what was chosen. */
   readonly #found = new Set<string>()
   #moved = 0
   #chosen = 0
@@ -173,11 +174,11 @@ class Redrive {
     const { by, wanted, limit } = this.#selection
     if (this.#chosen >= limit) return false
     // What dies again while everything is redriven would go round in circles.
-    if (by === 'all' && storedAtMs > this.#startedAtMs) return false
+    if (by === 'all' && (storedAtMs > this.#startedAtMs || this.#found.has(record.id))) return false
     if (by === 'position' && !wanted.delete(position)) return false
     // One id may stand here twice; both are wanted, and neither is missing.
     if (by === 'id' && !wanted.has(record.id)) return false
-    if (by === 'id') this.#found.add(record.id)
+    this.#found.add(record.id)
     this.#chosen += 1
     return true
   }
@@ -209,7 +210,7 @@ class Redrive {
   #missing(): RedriveFailure[] {
     const { by, wanted } = this.#selection
     if (by === 'all' || this.#complete()) return []
-    const missing = [...wanted].filter((name) => !this.#found.has(name))
+    const missing = [...wanted].filter((name) => by === 'position' || !this.#found.has(name))
     return missing.map((name) => {
       const error = new PosthasteError('NOT_FOUND', `${this.#channel}: there is no dead letter ${name}`)
       return by === 'id' ? { id: name, position: undefined, error } : { id: undefined, position: name, error }

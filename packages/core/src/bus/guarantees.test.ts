@@ -1,9 +1,23 @@
-import { type EventContract, event, reject, retryLater } from '@posthaste/contracts'
+import {
+  type BrowsedRecord,
+  type BrowsePage,
+  type Browsing,
+  command,
+  type Engine,
+  type EventContract,
+  event,
+  PosthasteError,
+  reject,
+  retryLater,
+  succeeded,
+} from '@posthaste/contracts'
 import { memory, memoryStore } from '@posthaste/memory'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { errorOf, half, memoryRig, Noted, Ordered } from '../../test/bus/rig.ts'
+import { errorOf, half, memoryRig, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { silentLog } from '../pipeline/log.ts'
+import { manualClock } from '../testing/manual-clock.ts'
 import { createBus } from './bus.ts'
 
 /** Everything that a test of these may wait for: long enough for any ladder here. */
@@ -300,18 +314,48 @@ describe('dead letters', () => {
     expect(state.points.sort()).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 
+  /** Dead letters as a script has them, two on each page. */
+  function scripted(pages: BrowsePage[], move: Browsing['move']) {
+    const { bus, engine, clock } = scriptedRig()
+    Object.assign(engine, { browsing: { browse: async () => pages.shift()!, move } })
+    return { letters: bus.deadLetters(Noted, { group: 'points' }), clock }
+  }
+
+  const letter = (id: string, position: string, storedAtMs = 0): BrowsedRecord => {
+    return { position, storedAtMs, record: recordOf({ id }) }
+  }
+
   it('that die again are not redriven again by the same redrive', async () => {
-    const { letters, clock, state } = await refusing()
-    state.broken = true
-    await clock.advance(1_000)
-    expect(await letters.redrive({ all: true })).toEqual({ moved: 5, failed: [] })
-    await clock.advance(0)
-    expect((await letters.browse()).letters).toHaveLength(5)
+    const moved: string[] = []
+    const { letters } = scripted(
+      [
+        { records: [letter('a', '1'), letter('b', '2')], next: '2' },
+        { records: [letter('a', '3'), letter('c', '4', Number.POSITIVE_INFINITY)], next: undefined },
+      ],
+      async (_, moves) => {
+        moved.push(...moves.map(({ position }) => position))
+        return moves.map(() => succeeded)
+      },
+    )
+    expect(await letters.redrive({ all: true })).toEqual({ moved: 2, failed: [] })
+    expect(moved).toEqual(['1', '2'])
+  })
+
+  it('that the engine does not move are named', async () => {
+    const { letters } = scripted(
+      [{ records: [letter('a', '1'), letter('b', '2'), letter('c', '3')], next: undefined }],
+      async () => [{ ok: false, error: new PosthasteError('NOT_FOUND', 'gone') }, succeeded],
+    )
+    const { moved, failed } = await letters.redrive({ all: true })
+    expect(moved).toBe(1)
+    expect(failed).toMatchObject([
+      { id: 'a', position: '1', error: { code: 'NOT_FOUND' } },
+      { id: 'c', position: '3', error: { code: 'UNAVAILABLE' } },
+    ])
   })
 
   it('of a command need no group', async () => {
     const { bus } = await refusing()
-    const { command } = await import('@posthaste/contracts')
     const Deduct = command('shop.stock.deduct', { data: z.any() })
     expect(await bus.deadLetters(Deduct).browse()).toEqual({ letters: [], next: undefined })
   })
@@ -349,9 +393,8 @@ describe('dead letters', () => {
 })
 
 /** A bus on an engine that is open already. */
-async function memoryRigOn(engine: Parameters<typeof createBus>[0]['engine']) {
-  const { clock, log } = await memoryRig()
-  return { bus: createBus({ name: 'shop', engine, clock, log, instance: 'shop-1', random: half }) }
+async function memoryRigOn(engine: Engine, clock = manualClock()) {
+  return { bus: createBus({ name: 'shop', engine, clock, log: silentLog, instance: 'shop-1', random: half }) }
 }
 
 describe('messages for later', () => {

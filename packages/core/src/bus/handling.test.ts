@@ -107,7 +107,14 @@ describe('a failure', () => {
     async () => {
       throw thrown
     }
-  const unprintable = Object.create(null) as object
+  const unprintable = new Proxy(
+    {},
+    {
+      has: () => {
+        throw new Error('do not look')
+      },
+    },
+  )
 
   it.each([
     ['throws an error', throwing(new Error('no'))],
@@ -116,8 +123,8 @@ describe('a failure', () => {
     ['rejects with undefined', rejecting(undefined)],
     ['throws null', throwing(null)],
     ['throws text', throwing('no')],
-    ['throws what cannot be shown', throwing(unprintable)],
-    ['rejects with what cannot be shown', rejecting(unprintable)],
+    ['throws what cannot be looked at', throwing(unprintable)],
+    ['rejects with what cannot be looked at', rejecting(unprintable)],
     ['throws that it was cancelled, which it was not', throwing(new PosthasteError('CANCELLED', 'by somebody'))],
     [
       'answers with something whose then throws',
@@ -272,6 +279,14 @@ describe('attempts in process', () => {
     expect(subscription.settlements.map(({ kind }) => kind)).toEqual(['release', 'release'])
   })
 
+  it('are not rationed: the ladder bounds them already', async () => {
+    const handler = vi.fn(() => Promise.reject(new Error('no')))
+    const { subscription, clock } = await handled(handler, { retry: { immediate: 2 } })
+    subscription.deliver(...Array.from({ length: 200 }, (_, n) => ({ n })))
+    await clock.advance(5_000)
+    expect(handler).toHaveBeenCalledTimes(600)
+  })
+
   it('end with the first that succeeds', async () => {
     let tries = 0
     const { subscription, clock } = await handled(
@@ -414,10 +429,19 @@ describe('publishing from a handler', () => {
     expect(deadLetterOf(failed.settlement)?.headers.dlcode).toBe('PAYLOAD_INVALID')
   })
 
-  it('makes sure that the channel exists', async () => {
-    const { engine, settlement } = await outcomeOf((_, context) => context.publish(Ordered, { key: 'a', n: 1 }))
-    expect(publishedBy(settlement)).toHaveLength(1)
-    expect(engine.topologies.flatMap(({ channels }) => channels.map(({ name }) => name))).toContain('shop.ordered')
+  it('waits until the channel exists', async () => {
+    const { engine, subscription, clock } = await handled((_, context) => {
+      void context.publish(Ordered, { key: 'a', n: 1 })
+    })
+    const declaring = gate()
+    engine.beforeDeclare = () => declaring.promise
+    subscription.deliver({ n: 1 })
+    await clock.advance(100)
+    expect(subscription.settlements).toEqual([])
+    declaring.open()
+    await clock.advance(0)
+    expect(publishedBy(subscription.settlements[0])).toMatchObject([{ channel: 'shop.ordered' }])
+    expect(engine.topologies.at(-1)!.channels).toMatchObject([{ name: 'shop.ordered' }])
   })
 
   it('may be for later', async () => {
@@ -427,9 +451,15 @@ describe('publishing from a handler', () => {
     expect(deadLetterOf(wrong.settlement)?.headers.dlcode).toBe('CONFIG_INVALID')
   })
 
-  it('is an error after the handler has ended', async () => {
+  it.each([
+    ['well', () => undefined],
+    ['badly', () => reject('no')],
+  ])('is an error after the handler has ended %s', async (_, end) => {
     const kept: MessageContext[] = []
-    await outcomeOf((_, context) => kept.push(context))
+    await outcomeOf((_data, context) => {
+      kept.push(context)
+      return end()
+    })
     expect(() => kept[0]!.publish(Noted, { n: 1 })).toThrow(expect.objectContaining({ code: 'FAILED_PRECONDITION' }))
   })
 

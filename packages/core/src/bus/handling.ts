@@ -145,7 +145,7 @@ function handlerError(thrown: unknown, target: string): PosthasteError {
   try {
     return PosthasteError.from(thrown, 'HANDLER_FAILED', `the handler of ${target} failed`)
   } catch (cause) {
-    // A value that cannot even be shown, such as an object without a prototype.
+    // A value that cannot even be looked at, such as a proxy that throws.
     return new PosthasteError('HANDLER_FAILED', `the handler of ${target} failed`, { cause })
   }
 }

@@ -1,8 +1,10 @@
-import { command, event, type Filter, PosthasteError, type Settlement } from '@posthaste/contracts'
+import { command, event, type Filter, PosthasteError, type Settlement, type Timer } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { errorOf, type Gate, gate, Noted, Ordered, scriptedRig } from '../../test/bus/rig.ts'
 import { filterSlot } from '../pipeline/stack.ts'
+import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
+import { manualClock } from '../testing/manual-clock.ts'
 import type { SubscribeOptions } from './options.ts'
 
 const Deduct = command('shop.stock.deduct', { data: z.object({ n: z.number() }) })
@@ -459,18 +461,45 @@ describe('close', () => {
     expect(subscription.stops).toBe(1)
   })
 
-  it('leaves no timer behind', async () => {
-    const { bus, engine, clock } = scriptedRig({ can: { leaseMs: 30_000 } })
+  it('leaves no timer of its own behind', async () => {
+    const { bus, clock } = scriptedRig({ can: { leaseMs: 30_000 } })
     bus.on(Noted, { group: 'points' }, () => {})
     await bus.start()
     expect(clock.pending()).toBe(1)
-    engine.subscription.outcomeOf = () => ({ ok: false, error: gone })
-    engine.subscription.deliver({ n: 1 })
-    await clock.advance(0)
-    const closing = bus.close({ graceMs: 0 })
-    await clock.advance(2_000)
-    await closing
+    await bus.close()
     expect(clock.pending()).toBe(0)
+  })
+
+  it('leaves nothing behind on timers that it shares', async () => {
+    const clock = manualClock()
+    const wheel = timerWheel(clock)
+    const set = new Set<object>()
+    const timers: TimerWheel = {
+      set(delayMs, fire) {
+        const timer: Timer = wheel.set(delayMs, () => {
+          set.delete(timer)
+          fire()
+        })
+        set.add(timer)
+        return {
+          cancel() {
+            set.delete(timer)
+            timer.cancel()
+          },
+        }
+      },
+      close: () => {
+        throw new Error('it is not the bus’s to close')
+      },
+    }
+    const { bus, engine } = scriptedRig({ can: { leaseMs: 30_000 }, clock, timers })
+    bus.on(Noted, { group: 'points' }, () => {})
+    bus.on(Ordered, { group: 'points' }, () => {})
+    await bus.start()
+    engine.subscription.sink.closed(gone)
+    expect(set.size).toBe(2)
+    await bus.close()
+    expect(set.size).toBe(0)
   })
 
   it('of a bus that never began has nothing to do', async () => {
@@ -497,6 +526,7 @@ describe('close', () => {
     bus.on(Noted, { group: 'late' }, () => {})
     await clock.advance(0)
     const closing = bus.close()
+    expect(await isSettled(closing)).toBe(false)
     joining.open()
     await closing
     expect(engine.subscription.stops).toBe(1)
@@ -524,6 +554,8 @@ describe('a breaker', () => {
     const calls = handler.mock.calls.length
     const { credit } = subscription
     expect(calls).toBeLessThan(12)
+    // What the last failures have settled is withheld.
+    expect(credit).toBeLessThan(20 + calls)
     await clock.advance(5_000)
     expect(handler).toHaveBeenCalledTimes(calls)
     expect(subscription.credit).toBe(credit)
@@ -532,6 +564,25 @@ describe('a breaker', () => {
     await clock.advance(120_000)
     expect(bus.stats()[0]).toMatchObject({ deadLettered: 0, handedBack: 0, unsettled: 0 })
     expect(subscription.credit).toBe(40)
+  })
+})
+
+describe('a filter that takes no calls for now', () => {
+  it('is asked again after a second at most, in case it recovers early', async () => {
+    let notReadyMs = 60_000
+    const filter: Filter = {
+      role: 'gatekeeper',
+      describe: () => ({ role: 'gatekeeper' }),
+      apply: (call, next) => next(call),
+      notReadyForMs: () => notReadyMs,
+    }
+    const { subscription, clock } = await started(() => {}, {
+      stack: (editor) => editor.insertAfter('timeout', filterSlot(filter)),
+    })
+    expect(subscription.grants).toEqual([])
+    notReadyMs = 0
+    await clock.advance(1_020)
+    expect(subscription.grants).toEqual([256])
   })
 })
 

@@ -1,6 +1,6 @@
 import { type Issue, PosthasteError } from '@posthaste/contracts'
 import { refuseOptions } from '../pipeline/options.ts'
-import { extensionIssues, isAttributeText } from './attributes.ts'
+import { attributeMistake, extensionIssues, isAttributeText } from './attributes.ts'
 
 /** What may be said about one message that is published. All of it may be left out. */
 export interface PublishOptions {
@@ -41,7 +41,10 @@ const known: Readonly<Record<string, { accepts(value: unknown): boolean; readonl
   correlationId: text,
   delayMs: time,
   atMs: time,
-  source: text,
+  source: {
+    accepts: (value) => attributeMistake('source', value) === undefined,
+    expects: 'must be a URI-reference',
+  },
 }
 
 /**

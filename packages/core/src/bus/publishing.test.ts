@@ -195,7 +195,13 @@ describe('what is said about one message', () => {
 
   it('is refused with every mistake at once', async () => {
     const { bus, engine } = await started()
-    const options = { id: '', headers: { Tenant: 't', type: 'x', note: 'a\nb' }, delayMs: -1, priority: 3 } as never
+    const options = {
+      id: '',
+      headers: { Tenant: 't', type: 'x', note: 'a\nb' },
+      delayMs: -1,
+      source: 'no uri',
+      priority: 3,
+    } as never
     const error = await errorOf(bus.publish(Noted, { n: 1 }, options))
     expect(error.code).toBe('CONFIG_INVALID')
     expect(error.issues.map(({ path }) => path)).toEqual([
@@ -204,6 +210,7 @@ describe('what is said about one message', () => {
       'headers.type',
       'headers.note',
       'delayMs',
+      'source',
       'priority',
     ])
     expect(engine.records).toEqual([])

@@ -32,8 +32,6 @@ export class Work implements Message, Chained<Work> {
   /** There while the handler runs. */
   cancel: CancelSource | undefined = undefined
   end: WorkEnd = 'acked'
-  /** Whether the next of its key has had its turn. */
-  passed = false
   /** How often the engine refused the settlement. */
   refusals = 0
 
