@@ -1,0 +1,71 @@
+/** One contestant: does the work once and returns its figure. */
+export type Contestant = (round: number) => Promise<number>
+
+/**
+ * Lets contestants do their work in turn, round after round, so that whatever else the machine does hits all of them
+ * alike. A first round warms up and is dropped.
+ *
+ * @returns the figures of each, in order of the rounds
+ */
+export async function interleaved<Name extends string>(
+  rounds: number,
+  contestants: Readonly<Record<Name, Contestant>>,
+): Promise<Record<Name, number[]>> {
+  const names = Object.keys(contestants) as Name[]
+  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  for (let round = 0; round <= rounds; round++) {
+    for (const name of names) {
+      const figure = await contestants[name](round)
+      if (round > 0) figures[name].push(figure)
+    }
+  }
+  return figures
+}
+
+/** The figure in the middle; the upper of two. */
+export function median(figures: readonly number[]): number {
+  return percentile(figures, 50)
+}
+
+/** The smallest figure that at least `percent` of all do not exceed, by nearest rank; 0 for the smallest of all. */
+export function percentile(figures: readonly number[], percent: number): number {
+  if (figures.length === 0) throw new RangeError('there is no percentile of nothing')
+  const sorted = [...figures].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor((percent / 100) * sorted.length))]!
+}
+
+/**
+ * Does numbered work with a fixed number of pieces under way: each that ends begins the next.
+ * @returns pieces per second
+ */
+export async function rateOf(
+  count: number,
+  outstanding: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<number> {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < count) await work(next++)
+  }
+  const beganAtMs = performance.now()
+  await Promise.all(Array.from({ length: outstanding }, lane))
+  return (count / (performance.now() - beganAtMs)) * 1_000
+}
+
+/**
+ * Does numbered work one piece at a time.
+ * @returns how long each took, in microseconds
+ */
+export async function latenciesOf(
+  count: number,
+  work: (index: number) => Promise<unknown> | undefined,
+): Promise<number[]> {
+  const latencies: number[] = []
+  for (let index = 0; index < count; index++) {
+    const beganAtMs = performance.now()
+    const done = work(index)
+    if (done !== undefined) await done
+    latencies.push((performance.now() - beganAtMs) * 1_000)
+  }
+  return latencies
+}

@@ -1,0 +1,52 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { type BenchCommand, parseCommand } from './cli.ts'
+import { type BenchDocument, tableOf } from './document.ts'
+import { profileOf, selfTimesOf } from './profile.ts'
+
+/** What the file of a benchmark exports. */
+interface BenchModule {
+  bench(rounds: number): Promise<BenchDocument>
+  profiled(): Promise<unknown>
+}
+
+const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
+  embedded: () => import('./embedded.ts'),
+}
+
+const profileTop = 25
+
+const command = readCommand()
+const { bench, profiled } = await benches[command.bench]!()
+if (command.profile) await printProfile()
+else await printFigures()
+
+async function printFigures(): Promise<void> {
+  const document = await bench(command.rounds)
+  const text = `${JSON.stringify(document, undefined, 2)}\n`
+  if (command.save) {
+    const dir = join(import.meta.dirname, 'results')
+    mkdirSync(dir, { recursive: true })
+    writeFileSync(join(dir, `${command.bench}.json`), text)
+  }
+  process.stdout.write(command.json ? text : tableOf(document))
+}
+
+async function printProfile(): Promise<void> {
+  await profiled()
+  const profile = await profileOf(profiled)
+  const times = selfTimesOf(profile, { top: profileTop, root: join(import.meta.dirname, '..') })
+  for (const { name, place, percent } of times) {
+    process.stdout.write(`${percent.toFixed(1).padStart(5)} %  ${name.padEnd(36)} ${place}\n`)
+  }
+}
+
+function readCommand(): BenchCommand {
+  try {
+    return parseCommand(process.argv.slice(2), Object.keys(benches))
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exit(2)
+  }
+}
