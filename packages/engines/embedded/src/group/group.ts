@@ -51,11 +51,14 @@ export class Group implements Participant {
     this.name = identity.name
     this.#context = context
     this.#due = new DueQueue(context.clock, (entries) => {
-      for (const entry of entries) this.#makeReady(entry)
+      for (const entry of entries) this.#becomeDue(entry)
     })
   }
 
-  /** Lets the group read a log. Entries of an earlier process take their places before anything is read. */
+  /**
+   * Lets the group read a log. Entries of an earlier process close their keys before anything is read, and take their turn
+   * when it is: records before them that have none may have been in hand when that process died.
+   */
   attach(cursor: Cursor): void {
     const source = new Source(cursor, this.#sources.length)
     this.#sources.push(source)
@@ -63,7 +66,10 @@ export class Group implements Participant {
     for (const entry of source.entries.values()) {
       if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
       if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
-      else this.#makeReady(entry)
+    }
+    cursor.onGap = (end) => {
+      for (const entry of [...source.entries.values()])
+        if (entry.offset < end && this.#isUnread(entry)) this.#forget(entry)
     }
     // What is in hand comes back as credit: claiming for it now spares the members a commit to wait for then.
     cursor.claimTarget = () => source.position + this.#credit() + this.#inFlight
@@ -187,6 +193,17 @@ export class Group implements Participant {
     }
     if (!entry.hold || entry.key === undefined) return
     for (const freed of this.#gate.reopen(entry.key, entry)) this.#makeReady(freed)
+  }
+
+  /** Its time has come; if the reader has not, that will find it. */
+  #becomeDue(entry: Entry): void {
+    entry.dueAtMs = 0
+    if (!this.#isUnread(entry)) this.#makeReady(entry)
+  }
+
+  /** Whether an entry of an earlier process has not been come to. */
+  #isUnread({ source, offset }: Entry): boolean {
+    return offset >= this.#sources[source.rank]!.position
   }
 
   #makeReady(entry: Entry): void {
@@ -330,7 +347,7 @@ export class Group implements Participant {
     for (;;) {
       const next = returns.nextOrder()
       this.#read(channel, next)
-      if (next > channel.position || !this.#mayGoOn()) return
+      if (next > channel.position || this.#ready.length > 0) return
       this.#read(returns, channel.position)
       if (returns.nextOrder() === next) return
     }
@@ -340,24 +357,25 @@ export class Group implements Participant {
   #read(source: Source, before: number): void {
     const { cursor } = source
     let credit = this.#credit()
-    while (credit > this.#marking.length && !this.#isFull() && source.advance()) {
+    while (credit > this.#ready.length && !this.#isFull() && source.advance()) {
       const { block, segment } = source
       const { first, count, storedAtMs, behind } = block!
-      for (; source.index < count && credit > this.#marking.length; source.index++) {
+      for (; source.index < count && credit > this.#ready.length; source.index++) {
         const offset = first + source.index
         if (orderOf(source, offset, behind) >= before) return
         if (offset >= cursor.durableClaim) {
           cursor.touch()
           return
         }
-        if (segment!.has(offset) || (source.entries.size > 0 && source.entries.has(offset))) continue
+        if (segment!.has(offset) || (source.entries.size > 0 && this.#meet(source.entries.get(offset)))) continue
         const record = block!.record(source.index)
         if (record === undefined) {
           this.#quarantine(source, block, offset)
           continue
         }
         if (this.#mustWait({ source, offset, behind }, record)) continue
-        if (this.#marking.length > 0) return
+        // What was read before it and must be marked goes before it.
+        if (this.#ready.length > 0) return
         const member = this.#memberFor(record.key)
         if (member === undefined) return
         const place = { source, segment: segment!, offset, storedAtMs, behind }
@@ -373,7 +391,14 @@ export class Group implements Participant {
       cursor.touch()
   }
 
-  /** Whether a record that was just read cannot be handed over now; it then has an entry. */
+  /** The reader comes to a record that an earlier process knew; false if there is none. */
+  #meet(entry: Entry | undefined): boolean {
+    if (entry === undefined) return false
+    if (entry.dueAtMs <= this.#context.clock.nowMs()) this.#makeReady(entry)
+    return true
+  }
+
+  /** Whether a record that was just read cannot be handed over at once; it then has an entry. */
   #mustWait(place: Pick<Place, 'source' | 'offset' | 'behind'>, record: OutgoingRecord): boolean {
     const { key } = record
     const waits = this.#waitsForKey(key)
@@ -388,7 +413,7 @@ export class Group implements Participant {
     if (waits) this.#gate.enqueue(key!, entry)
     else {
       entry.record = record
-      this.#mark(entry)
+      this.#makeReady(entry)
     }
     return true
   }

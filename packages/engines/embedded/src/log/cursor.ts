@@ -44,6 +44,8 @@ export class Cursor implements Participant, SegmentObserver {
   #ahead: Block[] = []
   /** Up to where the next transaction may claim, as whoever hands over would have it. */
   claimTarget: () => number = () => 0
+  /** Told that nothing unsettled can be read any more before an offset that the reader has not reached. */
+  onGap: (end: number) => void = () => {}
   /** Told when a claim has become durable. */
   onClaimed: () => void = () => {}
 
@@ -160,6 +162,7 @@ export class Cursor implements Participant, SegmentObserver {
 
   /** Offsets that no block holds any more (trimmed, quarantined) count as settled. */
   #settleGap(end: number): void {
+    if (this.#readAt < end) this.onGap(end)
     while (this.#readAt < end) {
       const stop = Math.min(end, this.#segments.following(this.#readAt)?.first ?? end)
       if (stop > this.#readAt) {
