@@ -13,6 +13,7 @@ import {
 import { systemRandom } from '../pipeline/clock.ts'
 import { messageIds, type RandomBytes } from '../pipeline/ids.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
+import { durationOption, type OptionsSpec, readOptions } from '../pipeline/options.ts'
 import { buildStack, type FilterDeps } from '../pipeline/stack.ts'
 import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
 import type { MessageContext, Receipt } from './context.ts'
@@ -77,7 +78,7 @@ export type PublishResult =
 
 /** How much time an end may take. */
 export interface CloseOptions {
-  /** How long running handlers may go on, in milliseconds. Default: 10,000. */
+  /** How long running handlers may go on, in milliseconds, 0 to 2^31-1. Default: 10,000. */
   readonly graceMs?: number | undefined
 }
 
@@ -113,7 +114,10 @@ export interface Bus {
    * @throws CAPABILITY_UNSUPPORTED where the engine cannot
    */
   cancel(contract: MessageContract, id: string): Promise<boolean>
-  /** What a group could not handle. A command has one group, which need not be named. */
+  /**
+   * What a group could not handle. A command has one group, which need not be named.
+   * @throws CONFIG_INVALID when an event's group is not named
+   */
   deadLetters(contract: EventContract, of: { readonly group: string }): DeadLetters
   deadLetters(contract: CommandContract, of?: { readonly group: string }): DeadLetters
   /**
@@ -124,6 +128,7 @@ export interface Bus {
   /**
    * Takes no new work, hands back what has not begun, lets handlers end within the grace, then cancels them and hands
    * their messages back. Nothing is dead-lettered by it. Idempotent.
+   * @throws CONFIG_INVALID, at once, when an option is wrong
    */
   close(options?: CloseOptions): Promise<void>
   /** What each subscription has done so far. */
@@ -144,7 +149,7 @@ type State =
   | { readonly kind: 'created' | 'starting' | 'running' }
   | { readonly kind: 'closing' | 'closed'; readonly end: Promise<void> }
 
-const graceDefaultMs = 10_000
+const closeSpec: OptionsSpec<{ readonly graceMs: number }> = { options: { graceMs: durationOption(10_000) } }
 
 class EngineBus implements Bus {
   readonly #options: BusOptions
@@ -212,11 +217,14 @@ class EngineBus implements Bus {
     return scheduling.cancel(contract.type, id)
   }
 
-  deadLetters(contract: MessageContract, of: { readonly group: string } = { group: commandGroup }): DeadLetters {
-    const channel = deadLetterChannel(contract.type, of.group)
+  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
+    const group = of?.group ?? (contract.kind === 'command' ? commandGroup : undefined)
+    if (group === undefined)
+      throw new PosthasteError('CONFIG_INVALID', `${contract.type}: say whose dead letters: { group }`)
+    const channel = deadLetterChannel(contract.type, group)
     const { engine, clock } = this.#options
     const declared = (): Promise<void> => this.#channels.declare([contract], { channels: [channel], groups: [] })
-    return deadLettersOf({ contract, group: of.group, engine, declared, nowMs: () => clock.nowMs() })
+    return deadLettersOf({ contract, group, engine, declared, nowMs: () => clock.nowMs() })
   }
 
   async start(): Promise<void> {
@@ -237,8 +245,9 @@ class EngineBus implements Bus {
     if (this.#state.kind === 'starting') this.#state = { kind: 'running' }
   }
 
-  close({ graceMs = graceDefaultMs }: CloseOptions = {}): Promise<void> {
+  close(given: CloseOptions = {}): Promise<void> {
     if (this.#state.kind === 'closing' || this.#state.kind === 'closed') return this.#state.end
+    const { graceMs } = readOptions('close', given, closeSpec)
     const end = this.#close(graceMs)
     this.#state = { kind: 'closing', end }
     return end

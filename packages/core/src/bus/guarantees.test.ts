@@ -360,6 +360,13 @@ describe('dead letters', () => {
     expect(await bus.deadLetters(Deduct).browse()).toEqual({ letters: [], next: undefined })
   })
 
+  it('of an event are those of a group', async () => {
+    const { bus } = await refusing()
+    expect(() => bus.deadLetters(Noted, undefined as never)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
+    )
+  })
+
   it('are asked for in one way at a time', async () => {
     const { letters } = await refusing()
     for (const selection of [

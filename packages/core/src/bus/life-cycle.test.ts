@@ -461,6 +461,14 @@ describe('close', () => {
     expect(subscription.stops).toBe(1)
   })
 
+  it('refuses options that are wrong, and goes on', async () => {
+    const { bus } = await started(() => {})
+    for (const options of [{ graceMs: -1 }, { grace: 5 }]) {
+      expect(() => bus.close(options as never)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    }
+    expect(bus.stats()[0]).toMatchObject({ state: 'running' })
+  })
+
   it('leaves no timer of its own behind', async () => {
     const { bus, clock } = scriptedRig({ can: { leaseMs: 30_000 } })
     bus.on(Noted, { group: 'points' }, () => {})
