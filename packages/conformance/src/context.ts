@@ -37,6 +37,12 @@ export interface ChannelWish {
   readonly name?: string
 }
 
+/** Does work on another installation that is as fresh as the case's own, with some settings changed. */
+export type Elsewhere = (
+  work: (context: CaseContext) => Promise<void>,
+  change?: Partial<SuiteSettings>,
+) => Promise<void>
+
 /** Delays that a case can wait for: long where the clock is virtual, short where it is not. */
 const delayMs = { virtual: 3_600_000, real: 250 } as const
 
@@ -47,11 +53,13 @@ export class CaseContext {
   readonly underTest: EngineUnderTest
   /** Tells the cases of all runs apart, so that stragglers of one never reach another. */
   readonly run: string
+  readonly elsewhere: Elsewhere
   readonly #members: Member[] = []
   #names = 0
 
-  constructor(underTest: EngineUnderTest, settings: SuiteSettings) {
+  constructor(underTest: EngineUnderTest, settings: SuiteSettings, elsewhere: Elsewhere) {
     this.underTest = underTest
+    this.elsewhere = elsewhere
     this.settings = settings
     this.run = crypto.randomUUID().slice(0, 8)
   }
@@ -175,14 +183,9 @@ export class CaseContext {
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** All members leave. */
-  async leave(): Promise<void> {
-    for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
-  }
-
   /** Members leave and the engine closes, as an application would. */
   async close(): Promise<void> {
-    await this.leave()
+    for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
     await this.within(this.engine.close(), 'close')
     this.#detachAll()
     await turn()

@@ -1,9 +1,9 @@
 import type { EngineCapabilities, OutgoingRecord } from '@posthaste/contracts'
 import type { ConformanceCase } from './case.ts'
-import { CaseContext, type SuiteSettings } from './context.ts'
+import { CaseContext, type Elsewhere, type SuiteSettings } from './context.ts'
 import { expectRejection } from './expect.ts'
 import type { EngineHarness, EngineUnderTest } from './harness.ts'
-import { isMet } from './needs.ts'
+import { isMet, type Need } from './needs.ts'
 import { within } from './pacing.ts'
 
 /** How a case went. */
@@ -35,32 +35,41 @@ export async function runCase(
   harness: EngineHarness,
   options: SuiteOptions = {},
 ): Promise<CaseOutcome> {
-  const settings = { ...defaults, ...options }
-  const underTest = await harness.create()
-  const lacking = (testCase.needs ?? []).filter((need) => !isMet(need, underTest))
+  let lacking: readonly Need[] = []
   try {
-    if (lacking.length === 0) await runOn(testCase, new CaseContext(underTest, settings))
-    await leave(underTest, settings)
+    await onInstallation(harness, { ...defaults, ...options }, async (context) => {
+      lacking = (testCase.needs ?? []).filter((need) => !isMet(need, context.underTest))
+      if (lacking.length === 0) await testCase.run(context)
+    })
   } catch (error) {
     return { status: 'failed', error }
-  } finally {
-    await underTest.cleanup()
   }
   return lacking.length === 0
     ? { status: 'passed' }
     : { status: 'skipped', reason: `not declared: ${lacking.join(', ')}` }
 }
 
-async function runOn(testCase: ConformanceCase, context: CaseContext): Promise<void> {
+/** Does some work on an installation of its own, checks what must always hold, and leaves nothing behind. */
+async function onInstallation(
+  harness: EngineHarness,
+  settings: SuiteSettings,
+  work: (context: CaseContext) => Promise<void>,
+): Promise<void> {
+  const underTest = await harness.create()
+  const elsewhere: Elsewhere = (other, change) => onInstallation(harness, { ...settings, ...change }, other)
+  const context = new CaseContext(underTest, settings, elsewhere)
   try {
-    await testCase.run(context)
-  } catch (thrown) {
-    // The engine must let go of its files and sockets all the same; what failed first is what is reported.
-    await context.close().catch(() => {})
-    throw thrown
+    await work(context).catch(async (thrown: unknown) => {
+      // The engine must let go of its files and sockets all the same; what failed first is what is reported.
+      await context.close().catch(() => {})
+      throw thrown
+    })
+    await context.close()
+    context.verify()
+    await leave(underTest, settings)
+  } finally {
+    await underTest.cleanup()
   }
-  await context.close()
-  context.verify()
 }
 
 const late: OutgoingRecord = { id: 'late', channel: 'closed', headers: {}, body: new Uint8Array() }

@@ -16,12 +16,8 @@ export async function runProgram(program: Program, context: CaseContext): Promis
   const groups = program.kind === 'log' ? ['a', 'b'] : ['a']
   const channel = await context.channel({ kind: program.kind, groups })
   const run = new ProgramRun(context, channel, groups)
-  try {
-    for (const operation of program.operations) await run.perform(operation)
-    await run.finish()
-  } finally {
-    await context.leave()
-  }
+  for (const operation of program.operations) await run.perform(operation)
+  await run.finish()
 }
 
 /** A delivery that is with its member, on both sides. */
