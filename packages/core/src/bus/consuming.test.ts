@@ -1,35 +1,7 @@
-import { type AckSettlement, PosthasteError, type Settlement } from '@posthaste/contracts'
+import { type AckSettlement, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
-import { type Gate, gate, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { gate, gated, kinds, Noted, ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
 import type { MessageContext } from './context.ts'
-import type { SubscribeOptions } from './options.ts'
-
-/** A handler whose runs a test ends one by one. */
-function gated() {
-  const runs: { n: number; key: string | undefined; signal: AbortSignal; end: Gate }[] = []
-  const handler = (data: { n: number; key?: string }, context: { signal: AbortSignal }): Promise<void> => {
-    const end = gate()
-    runs.push({ n: data.n, key: data.key, signal: context.signal, end })
-    return end.promise
-  }
-  return { runs, handler, order: () => runs.map(({ key, n }) => `${key ?? ''}${n}`) }
-}
-
-async function ordered(
-  handler: (data: { key: string; n: number }, context: MessageContext) => unknown,
-  options: Partial<SubscribeOptions> = {},
-) {
-  const rig = scriptedRig()
-  rig.bus.on(Ordered, { group: 'points', retry: { immediate: 0 }, ...options }, handler as never)
-  await rig.bus.start()
-  return { ...rig, subscription: rig.engine.subscription }
-}
-
-const kinds = (settlements: readonly Settlement[]): string[] =>
-  settlements.map((settlement) => {
-    if (settlement.kind === 'ack') return `${settlement.tag} ${settlement.publish === undefined ? 'ack' : 'publish'}`
-    return `${settlement.tag} ${settlement.countsAttempt ? 'retry' : 'hand back'}`
-  })
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'not now')
 

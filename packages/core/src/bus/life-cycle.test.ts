@@ -1,38 +1,10 @@
-import { command, event, type Filter, PosthasteError, type Settlement, type Timer } from '@posthaste/contracts'
-import { describe, expect, it, vi } from 'vitest'
-import { z } from 'zod'
-import { errorOf, type Gate, gate, Noted, Ordered, scriptedRig } from '../../test/bus/rig.ts'
-import { filterSlot } from '../pipeline/stack.ts'
+import { PosthasteError, type Timer } from '@posthaste/contracts'
+import { describe, expect, it } from 'vitest'
+import { errorOf, gate, gated, kinds, Noted, Ordered, ordered, scriptedRig } from '../../test/bus/rig.ts'
 import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
 import { manualClock } from '../testing/manual-clock.ts'
-import type { SubscribeOptions } from './options.ts'
 
-const Deduct = command('shop.stock.deduct', { data: z.object({ n: z.number() }) })
 const gone = new PosthasteError('UNAVAILABLE', 'connection lost')
-
-const kinds = (settlements: readonly Settlement[]): string[] =>
-  settlements.map((settlement) => {
-    if (settlement.kind === 'ack') return `${settlement.tag} ${settlement.publish === undefined ? 'ack' : 'publish'}`
-    return `${settlement.tag} ${settlement.countsAttempt ? 'retry' : 'hand back'}`
-  })
-
-/** Handlers that run until the test ends them. */
-function gated() {
-  const runs: { n: number; signal: AbortSignal; end: Gate }[] = []
-  const handler = (data: { n: number }, context: { signal: AbortSignal }): Promise<void> => {
-    const end = gate()
-    runs.push({ n: data.n, signal: context.signal, end })
-    return end.promise
-  }
-  return { runs, handler }
-}
-
-async function started(handler: unknown, options: Partial<SubscribeOptions> = {}) {
-  const rig = scriptedRig()
-  rig.bus.on(Ordered, { group: 'points', retry: { immediate: 0 }, ...options }, handler as never)
-  await rig.bus.start()
-  return { ...rig, subscription: rig.engine.subscription }
-}
 
 /** Whether a promise has been settled by now. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
@@ -40,160 +12,6 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   await new Promise((resolve) => setImmediate(resolve))
   return (await Promise.race([promise, Promise.resolve(pending)])) !== pending
 }
-
-describe('registering', () => {
-  it('declares channels, groups and dead letters, and joins as this process', async () => {
-    const { bus, engine } = scriptedRig()
-    bus.on(Ordered, { group: 'points', from: 'earliest' }, () => {})
-    bus.on(Ordered, { group: 'mail' }, () => {})
-    bus.handle(Deduct, () => {})
-    await bus.start()
-    expect(engine.topologies).toHaveLength(1)
-    expect(engine.topologies[0]!.channels).toEqual([
-      { name: 'shop.ordered', kind: 'log', keyed: true, retention: undefined },
-      { name: 'shop.stock.deduct', kind: 'queue', keyed: false },
-      { name: 'posthaste.dead.points.shop.ordered', kind: 'queue', keyed: false },
-      { name: 'posthaste.dead.mail.shop.ordered', kind: 'queue', keyed: false },
-      { name: 'posthaste.dead.handler.shop.stock.deduct', kind: 'queue', keyed: false },
-    ])
-    expect(engine.topologies[0]!.groups).toEqual([
-      { channel: 'shop.ordered', group: 'points', from: 'earliest' },
-      { channel: 'shop.ordered', group: 'mail', from: 'next' },
-      { channel: 'shop.stock.deduct', group: 'handler', from: 'earliest' },
-    ])
-    expect(engine.subscriptions.map(({ spec }) => spec)).toEqual([
-      { channel: 'shop.ordered', group: 'points', member: 'shop-1' },
-      { channel: 'shop.ordered', group: 'mail', member: 'shop-1' },
-      { channel: 'shop.stock.deduct', group: 'handler', member: 'shop-1' },
-    ])
-  })
-
-  it('refuses a second handler of one group', () => {
-    const { bus } = scriptedRig()
-    bus.on(Ordered, { group: 'points' }, () => {})
-    expect(() => bus.on(Ordered, { group: 'points' }, () => {})).toThrow(
-      expect.objectContaining({ code: 'CONTRACT_DUPLICATE' }),
-    )
-    bus.handle(Deduct, () => {})
-    expect(() => bus.handle(Deduct, {}, () => {})).toThrow(expect.objectContaining({ code: 'CONTRACT_DUPLICATE' }))
-  })
-
-  it('refuses options with every mistake at once', () => {
-    const { bus } = scriptedRig()
-    const options = { group: 'a.b', concurrency: 0, prefetch: 1.5, retry: { delayed: -1, often: true }, colour: 'red' }
-    let error: PosthasteError | undefined
-    try {
-      bus.on(Ordered, options as never, () => {})
-    } catch (thrown) {
-      error = thrown as PosthasteError
-    }
-    expect(error?.code).toBe('CONFIG_INVALID')
-    expect(error?.issues.map(({ path }) => path).sort()).toEqual([
-      'shop.ordered.colour',
-      'shop.ordered.concurrency',
-      'shop.ordered.group',
-      'shop.ordered.prefetch',
-      'shop.ordered.retry.delayed',
-      'shop.ordered.retry.often',
-    ])
-  })
-
-  it.each([
-    ['no options', undefined],
-    ['no group', {}],
-    ['a ladder that shrinks', { group: 'g', retry: { baseMs: 10, maxMs: 5 } }],
-    ['a breaker that is none', { group: 'g', breaker: { nope: 1 } }],
-    ['a retry that is none', { group: 'g', retry: true }],
-    ['no time at all', { group: 'g', timeoutMs: 0 }],
-  ])('refuses %s', (_, options) => {
-    const { bus } = scriptedRig()
-    expect(() => bus.on(Ordered, options as never, () => {})).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
-  })
-
-  it('refuses what is not a handler, and contracts of the other kind', () => {
-    const { bus } = scriptedRig()
-    expect(() => bus.on(Ordered, { group: 'g' }, undefined as never)).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
-    expect(() => bus.on(Deduct as never, { group: 'g' }, () => {})).toThrow(
-      expect.objectContaining({ code: 'CONTRACT_INVALID' }),
-    )
-    expect(() => bus.handle(Ordered as never, () => {})).toThrow(expect.objectContaining({ code: 'CONTRACT_INVALID' }))
-  })
-
-  it('after the start joins at once', async () => {
-    const { bus, engine, clock } = scriptedRig()
-    await bus.start()
-    const handler = vi.fn()
-    bus.on(Noted, { group: 'late' }, handler)
-    await clock.advance(0)
-    expect(engine.topologies.at(-1)!.groups).toEqual([{ channel: 'shop.noted', group: 'late', from: 'next' }])
-    engine.subscription.deliver({ n: 1 })
-    await clock.advance(0)
-    expect(handler).toHaveBeenCalledOnce()
-  })
-
-  it('after the start goes on trying to join', async () => {
-    const { bus, engine, clock, log } = scriptedRig()
-    await bus.start()
-    engine.beforeDeclare = () => Promise.reject(gone)
-    bus.on(Noted, { group: 'late' }, () => {})
-    await clock.advance(1_000)
-    expect(bus.stats()[0]).toMatchObject({ state: 'waiting' })
-    expect(log.entries.some(({ level, fields }) => level === 'error' && fields.error === gone)).toBe(true)
-    engine.beforeDeclare = async () => {}
-    await clock.advance(5_000)
-    expect(bus.stats()[0]).toMatchObject({ state: 'running' })
-  })
-
-  it('after the end is refused', async () => {
-    const { bus } = await started(() => {})
-    await bus.close()
-    expect(() => bus.on(Noted, { group: 'late' }, () => {})).toThrow(expect.objectContaining({ code: 'ENGINE_CLOSED' }))
-  })
-
-  it('shows how each subscription is set', async () => {
-    const { bus } = scriptedRig()
-    bus.on(Ordered, { group: 'points', timeoutMs: 1_000, breaker: {}, concurrency: 4 }, () => {})
-    expect(bus.describe()).toMatchObject([
-      {
-        channel: 'shop.ordered',
-        group: 'points',
-        concurrency: 4,
-        prefetch: 256,
-        retry: { immediate: 2, delayed: 5, baseMs: 500, maxMs: 600_000 },
-        filters: [{ role: 'retry', attempts: 3 }, { role: 'breaker' }, { role: 'timeout', timeoutMs: 1_000 }],
-      },
-    ])
-  })
-
-  it('lets the stack be edited by role', async () => {
-    const seen: unknown[] = []
-    const spy: Filter = {
-      role: 'spy',
-      describe: () => ({ role: 'spy' }),
-      apply: (call, next) => {
-        seen.push([call.kind, call.target, call.id, call.payload])
-        return next(call)
-      },
-    }
-    const { clock, subscription } = await started(() => {}, {
-      stack: (editor) => editor.insertAfter('retry', filterSlot(spy)),
-    })
-    subscription.deliver({ key: 'a', n: 1 })
-    await clock.advance(0)
-    expect(seen).toEqual([
-      [
-        'handle',
-        'shop.ordered@points',
-        'm1',
-        expect.objectContaining({ data: { key: 'a', n: 1 }, delivery: expect.anything() }),
-      ],
-    ])
-  })
-})
 
 describe('start', () => {
   it('fails with everything that the engine cannot do, before anything is declared', async () => {
@@ -235,7 +53,7 @@ describe('start', () => {
 describe('a subscription that ends by itself', () => {
   it('is reported, its handlers are cancelled, and it is begun again', async () => {
     const { runs, handler } = gated()
-    const { engine, subscription, clock, log, bus } = await started(handler)
+    const { engine, subscription, clock, log, bus } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 }, { key: 'a', n: 2 })
     await clock.advance(0)
     subscription.sink.closed(gone)
@@ -258,7 +76,7 @@ describe('a subscription that ends by itself', () => {
 
   it('begins again only after the old handlers have ended, so that no key is handled twice at a time', async () => {
     const { runs, handler } = gated()
-    const { engine, subscription, clock } = await started(handler)
+    const { engine, subscription, clock } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(0)
     subscription.sink.closed(gone)
@@ -271,7 +89,7 @@ describe('a subscription that ends by itself', () => {
 
   it('does not wait forever for a handler that ignores its signal', async () => {
     const { handler } = gated()
-    const { engine, subscription, clock } = await started(handler)
+    const { engine, subscription, clock } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(0)
     subscription.sink.closed(gone)
@@ -280,7 +98,7 @@ describe('a subscription that ends by itself', () => {
   })
 
   it('waits longer each time that it cannot be begun', async () => {
-    const { engine, subscription, clock, bus } = await started(() => {})
+    const { engine, subscription, clock, bus } = await ordered(() => {})
     let tries = 0
     engine.beforeSubscribe = async () => {
       tries += 1
@@ -296,7 +114,7 @@ describe('a subscription that ends by itself', () => {
   })
 
   it('is not told of twice', async () => {
-    const { engine, subscription, clock, bus } = await started(() => {})
+    const { engine, subscription, clock, bus } = await ordered(() => {})
     subscription.sink.closed(gone)
     subscription.sink.closed(gone)
     subscription.deliver({ key: 'a', n: 1 })
@@ -332,7 +150,7 @@ describe('a subscription that ends by itself', () => {
     ],
     ['answers settlements', (subscription: object) => Object.assign(subscription, { settle: async () => undefined })],
   ])('is also one whose engine breaks when it %s', async (_, sabotage) => {
-    const { engine, subscription, clock, bus, log } = await started(() => {})
+    const { engine, subscription, clock, bus, log } = await ordered(() => {})
     sabotage(subscription)
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(1_000)
@@ -342,7 +160,7 @@ describe('a subscription that ends by itself', () => {
   })
 
   it('is also one that delivers nonsense', async () => {
-    const { engine, subscription, clock, bus } = await started(() => {})
+    const { engine, subscription, clock, bus } = await ordered(() => {})
     expect(() => subscription.sink.deliver([undefined as never])).not.toThrow()
     await clock.advance(1_000)
     expect(engine.subscriptions).toHaveLength(2)
@@ -353,7 +171,7 @@ describe('a subscription that ends by itself', () => {
 describe('close', () => {
   it('hands back what has not begun, uncounted and in order, and lets running handlers end', async () => {
     const { runs, handler } = gated()
-    const { subscription, clock, bus } = await started(handler, { concurrency: 2 })
+    const { subscription, clock, bus } = await ordered(handler, { concurrency: 2 })
     subscription.deliver(
       { key: 'a', n: 1 },
       { key: 'a', n: 2 },
@@ -385,7 +203,7 @@ describe('close', () => {
 
   it('cancels handlers when the grace is over, and hands their messages back too', async () => {
     const { runs, handler } = gated()
-    const { subscription, clock, bus } = await started(handler)
+    const { subscription, clock, bus } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 }, { key: 'a', n: 2 })
     await clock.advance(0)
     const closing = bus.close({ graceMs: 500 })
@@ -403,7 +221,7 @@ describe('close', () => {
 
   it('lets a handler that fails meanwhile have its retry', async () => {
     const { runs, handler } = gated()
-    const { subscription, clock, bus } = await started(handler)
+    const { subscription, clock, bus } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(0)
     const closing = bus.close()
@@ -414,7 +232,7 @@ describe('close', () => {
 
   it('hands back what was still on its way', async () => {
     const { runs, handler } = gated()
-    const { subscription, clock, bus } = await started(handler)
+    const { subscription, clock, bus } = await ordered(handler)
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(0)
     const closing = bus.close()
@@ -428,7 +246,7 @@ describe('close', () => {
 
   it('lets handlers publish until they end', async () => {
     const running = gate()
-    const { subscription, clock, bus, engine } = await started(async () => {
+    const { subscription, clock, bus, engine } = await ordered(async () => {
       await running.promise
       await bus.publish(Noted, { n: 1 })
     })
@@ -442,7 +260,7 @@ describe('close', () => {
   })
 
   it('does not wait for an engine that cannot settle, and does not acknowledge in its stead', async () => {
-    const { subscription, clock, bus } = await started(() => {})
+    const { subscription, clock, bus } = await ordered(() => {})
     subscription.outcomeOf = () => ({ ok: false, error: gone })
     subscription.deliver({ key: 'a', n: 1 })
     await clock.advance(0)
@@ -453,7 +271,7 @@ describe('close', () => {
   })
 
   it('is the same however often it is asked for', async () => {
-    const { subscription, bus } = await started(() => {})
+    const { subscription, bus } = await ordered(() => {})
     const closing = bus.close()
     expect(bus.close()).toBe(closing)
     await closing
@@ -462,7 +280,7 @@ describe('close', () => {
   })
 
   it('refuses options that are wrong, and goes on', async () => {
-    const { bus } = await started(() => {})
+    const { bus } = await ordered(() => {})
     for (const options of [{ graceMs: -1 }, { grace: 5 }]) {
       expect(() => bus.close(options as never)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
     }
@@ -519,7 +337,7 @@ describe('close', () => {
   })
 
   it('ends a subscription that waits to be begun again', async () => {
-    const { engine, subscription, clock, bus } = await started(() => {})
+    const { engine, subscription, clock, bus } = await ordered(() => {})
     subscription.sink.closed(gone)
     await bus.close()
     await clock.advance(60_000)
@@ -542,134 +360,9 @@ describe('close', () => {
   })
 
   it('is not held up by an engine that does not let go', async () => {
-    const { subscription, bus, log } = await started(() => {})
+    const { subscription, bus, log } = await ordered(() => {})
     subscription.stop = () => Promise.reject(gone)
     await bus.close()
     expect(log.entries).toContainEqual(expect.objectContaining({ level: 'warn' }))
-  })
-})
-
-describe('a breaker', () => {
-  it('that opens pauses the consumer: nothing is begun, granted or sent round in circles, until it closes', async () => {
-    let healthy = false
-    const handler = vi.fn(async () => {
-      if (!healthy) throw new Error('database down')
-    })
-    const breaker = { callsMin: 5, failurePercent: 50, openMs: 30_000 }
-    const { subscription, clock, bus } = await started(handler, { breaker, concurrency: 1, prefetch: 20 })
-    subscription.deliver(...Array.from({ length: 20 }, (_, n) => ({ key: `k${n}`, n })))
-    await clock.advance(5_000)
-    const calls = handler.mock.calls.length
-    const { credit } = subscription
-    expect(calls).toBeLessThan(12)
-    // What the last failures have settled is withheld.
-    expect(credit).toBeLessThan(20 + calls)
-    await clock.advance(5_000)
-    expect(handler).toHaveBeenCalledTimes(calls)
-    expect(subscription.credit).toBe(credit)
-    expect(kinds(subscription.settlements)).toHaveLength(calls)
-    healthy = true
-    await clock.advance(120_000)
-    expect(bus.stats()[0]).toMatchObject({ deadLettered: 0, handedBack: 0, unsettled: 0 })
-    expect(subscription.credit).toBe(40)
-  })
-})
-
-describe('a filter that takes no calls for now', () => {
-  it('is asked again after a second at most, in case it recovers early', async () => {
-    let notReadyMs = 60_000
-    const filter: Filter = {
-      role: 'gatekeeper',
-      describe: () => ({ role: 'gatekeeper' }),
-      apply: (call, next) => next(call),
-      notReadyForMs: () => notReadyMs,
-    }
-    const { subscription, clock } = await started(() => {}, {
-      stack: (editor) => editor.insertAfter('timeout', filterSlot(filter)),
-    })
-    expect(subscription.grants).toEqual([])
-    notReadyMs = 0
-    await clock.advance(1_020)
-    expect(subscription.grants).toEqual([256])
-  })
-})
-
-describe('a filter that refuses', () => {
-  const refusing = (error: PosthasteError): SubscribeOptions['stack'] => {
-    const filter: Filter = {
-      role: 'gatekeeper',
-      describe: () => ({ role: 'gatekeeper' }),
-      apply() {
-        throw error
-      },
-    }
-    return (editor) => editor.insertAfter('timeout', filterSlot(filter))
-  }
-
-  it('sends the message back uncounted and later, and its key with it', async () => {
-    const handler = vi.fn()
-    const stack = refusing(new PosthasteError('OVERLOADED', 'full', { retryAfterMs: 700 }))
-    const { subscription, clock, bus } = await started(handler, { stack })
-    const atMs = clock.nowMs()
-    subscription.deliver({ key: 'a', n: 1 }, { key: 'a', n: 2 })
-    await clock.advance(0)
-    expect(subscription.settlements).toEqual([
-      { kind: 'release', tag: 1, countsAttempt: false, visibleAtMs: atMs + 700, holdKey: true },
-      { kind: 'release', tag: 2, countsAttempt: false, holdKey: false },
-    ])
-    expect(handler).not.toHaveBeenCalled()
-    expect(bus.stats()[0]).toMatchObject({ handedBack: 2, retried: 0 })
-  })
-
-  it('by any other error is a failure like any other', async () => {
-    const { subscription, clock } = await started(() => {}, {
-      stack: refusing(new PosthasteError('PERMISSION_DENIED', 'no')),
-    })
-    subscription.deliver({ key: 'a', n: 1 })
-    await clock.advance(0)
-    expect(kinds(subscription.settlements)).toEqual(['1 publish'])
-  })
-
-  it('is not meant where the handler itself was refused by something else', async () => {
-    const { subscription, clock } = await started(() => {
-      throw new PosthasteError('BREAKER_OPEN', 'inventory is down', { retryAfterMs: 700 })
-    })
-    subscription.deliver({ key: 'a', n: 1 })
-    await clock.advance(0)
-    expect(subscription.settlements).toMatchObject([{ countsAttempt: true, visibleAtMs: clock.nowMs() + 700 }])
-  })
-
-  it('after the handler has failed only ends the attempts: the attempt counts, for the handler’s reason', async () => {
-    let refuse = false
-    const filter: Filter = {
-      role: 'gatekeeper',
-      describe: () => ({ role: 'gatekeeper' }),
-      apply(call, next) {
-        if (refuse) throw new PosthasteError('BREAKER_OPEN', 'open now')
-        refuse = true
-        return next(call)
-      },
-    }
-    const { subscription, clock } = await started(
-      () => {
-        throw new Error('no')
-      },
-      { retry: { immediate: 1, delayed: 0 }, stack: (editor) => editor.insertAfter('timeout', filterSlot(filter)) },
-    )
-    subscription.deliver({ key: 'a', n: 1 })
-    await clock.advance(500)
-    expect(JSON.stringify(subscription.settlements)).toContain('HANDLER_FAILED')
-    expect(kinds(subscription.settlements)).toEqual(['1 publish'])
-  })
-})
-
-describe('events of other applications', () => {
-  it('share a channel by name', async () => {
-    const Elsewhere = event('shop.noted', { data: z.object({ n: z.number() }) })
-    const { bus, engine } = scriptedRig()
-    bus.on(Noted, { group: 'a' }, () => {})
-    bus.on(Elsewhere, { group: 'b' }, () => {})
-    await bus.start()
-    expect(engine.subscriptions.map(({ spec }) => spec.group)).toEqual(['a', 'b'])
   })
 })

@@ -17,6 +17,8 @@ import {
 import { memory } from '@posthaste/memory'
 import { z } from 'zod'
 import { type Bus, type BusOptions, createBus } from '../../src/bus/bus.ts'
+import type { MessageContext } from '../../src/bus/context.ts'
+import type { SubscribeOptions } from '../../src/bus/options.ts'
 import { type ManualClock, manualClock } from '../../src/testing/manual-clock.ts'
 import { type RecordingLog, recordingLog } from '../../src/testing/recording-log.ts'
 
@@ -225,4 +227,34 @@ export interface Gate {
 export function gate(): Gate {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   return { promise, open: resolve, fail: reject }
+}
+
+/** Handlers that run until the test ends them. */
+export function gated() {
+  const runs: { n: number; key: string | undefined; signal: AbortSignal; end: Gate }[] = []
+  const handler = (data: { n: number; key?: string }, context: { signal: AbortSignal }): Promise<void> => {
+    const end = gate()
+    runs.push({ n: data.n, key: data.key, signal: context.signal, end })
+    return end.promise
+  }
+  return { runs, handler, order: () => runs.map(({ key, n }) => `${key ?? ''}${n}`) }
+}
+
+/** A started bus with one handler of `shop.ordered`, whose failures go to the ladder at once. */
+export async function ordered(
+  handler: (data: { key: string; n: number }, context: MessageContext) => unknown,
+  options: Partial<SubscribeOptions> = {},
+) {
+  const rig = scriptedRig()
+  rig.bus.on(Ordered, { group: 'points', retry: { immediate: 0 }, ...options }, handler)
+  await rig.bus.start()
+  return { ...rig, subscription: rig.engine.subscription }
+}
+
+/** What settlements do, in words. */
+export function kinds(settlements: readonly Settlement[]): string[] {
+  return settlements.map((settlement) => {
+    if (settlement.kind === 'ack') return `${settlement.tag} ${settlement.publish === undefined ? 'ack' : 'publish'}`
+    return `${settlement.tag} ${settlement.countsAttempt ? 'retry' : 'hand back'}`
+  })
 }
