@@ -1,0 +1,185 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import { describe, expect, it } from 'vitest'
+import type { Received } from '../witness.ts'
+import { GroupModel, type ModelEntry } from './model.ts'
+
+/** A model and a clock that the test sets. */
+function started() {
+  const model = new GroupModel({ keyed: true, exactAttempts: true })
+  const now = { ms: 1_000 }
+  let sequence = 0
+  const publishing = (id: string, wish: Partial<OutgoingRecord> = {}): ModelEntry => {
+    sequence += 1
+    const record = { id, channel: 'c', headers: {}, body: new Uint8Array(), ...wish }
+    return model.publishing(record, sequence, now.ms)
+  }
+  const publish = (id: string, wish: Partial<OutgoingRecord> = {}): ModelEntry => {
+    const entry = publishing(id, wish)
+    model.published(entry, now.ms)
+    return entry
+  }
+  const deliver = ({ record }: ModelEntry, change: Partial<Received> = {}): readonly string[] => {
+    const seen = { tag: 1, attempt: 1, storedAtMs: 0, position: record.id, order: 1 }
+    return model.delivered({ ...seen, record, member: 'm', receivedAtMs: now.ms, ...change })
+  }
+  const release = (entry: ModelEntry, how: { counts?: boolean; inMs?: number; holds?: boolean } = {}) => {
+    const { counts = false, inMs = 0, holds = false } = how
+    model.releasing(entry, { counts, untilMs: now.ms + inMs })
+    model.released(entry, { waits: inMs > 0, holds })
+  }
+  return { model, now, publishing, publish, deliver, release }
+}
+
+const fault = (text: string) => [expect.stringContaining(text)]
+
+describe('what may be delivered', () => {
+  it('is what was published, once, until it is given back', () => {
+    const { model, publish, deliver, release } = started()
+    const entry = publish('1')
+    expect(deliver(entry)).toEqual([])
+    expect(deliver(entry)).toEqual(fault('1 was delivered, it is with m'))
+    release(entry)
+    expect(deliver(entry)).toEqual([])
+    model.acknowledged(entry)
+    expect(deliver(entry)).toEqual(fault('1 was delivered, it is settled'))
+    const stranger = { ...entry, record: { ...entry.record, id: 'x' } }
+    expect(deliver(stranger)).toEqual(fault('x was delivered and never published'))
+  })
+
+  it('is not what is still to come', () => {
+    const { now, publish, deliver, release } = started()
+    const entry = publish('1', { dueAtMs: 1_500 })
+    expect(deliver(entry)).toEqual(fault('not due before 1500'))
+    now.ms = 1_500
+    const other = publish('2')
+    deliver(other)
+    release(other, { inMs: 100 })
+    expect(deliver(other)).toEqual(fault('not due before 1600'))
+  })
+
+  it('has the attempt that its releases make it', () => {
+    const { publish, deliver, release } = started()
+    const entry = publish('1')
+    expect(deliver(entry, { attempt: 2 })).toEqual(fault('as attempt 2 instead of 1'))
+    release(entry, { counts: true })
+    expect(deliver(entry, { attempt: 3 })).toEqual([])
+    release(entry)
+    expect(deliver(entry, { attempt: 4 })).toEqual(fault('as attempt 4 instead of 3'))
+  })
+
+  it('may be one attempt further after a crash, and is where it was in hand', () => {
+    const { model, publish, deliver } = started()
+    const [inHand, other] = [publish('1'), publish('2')]
+    deliver(inHand)
+    model.crashed()
+    expect(deliver(inHand, { attempt: 1 })).toEqual(fault('as attempt 1 instead of 2'))
+    expect(deliver(other, { attempt: 2 })).toEqual([])
+  })
+})
+
+describe('the order of a key', () => {
+  it('is the order of publishing', () => {
+    const { publish, deliver } = started()
+    const [first, second, other] = [publish('1', { key: 'k' }), publish('2', { key: 'k' }), publish('3', { key: 'l' })]
+    expect(deliver(other)).toEqual([])
+    expect(deliver(second)).toEqual(fault('2 of key k was delivered before 1'))
+    expect(deliver(first)).toEqual([])
+  })
+
+  it('is taken up again by what was given back', () => {
+    const { publish, deliver, release } = started()
+    const [first, second] = [publish('1', { key: 'k' }), publish('2', { key: 'k' })]
+    deliver(first)
+    release(first)
+    expect(deliver(second)).toEqual(fault('before 1'))
+  })
+
+  it('goes on past what waits for its time, unless that holds the key', () => {
+    const { model, publish, deliver, release } = started()
+    const [first, second, third] = ['1', '2', '3'].map((id) => publish(id, { key: 'k' }))
+    if (!first || !second || !third) throw new Error('three entries')
+    deliver(first)
+    release(first, { inMs: 100 })
+    expect(deliver(second)).toEqual([])
+    release(second, { inMs: 100, holds: true })
+    expect(deliver(third)).toEqual(fault('while 2 held the key'))
+    model.acknowledged(second)
+    release(third)
+    expect(deliver(third)).toEqual([])
+  })
+
+  it('begins for a delayed record when it is due', () => {
+    const { now, publish, deliver } = started()
+    const later = publish('later', { key: 'k', dueAtMs: 1_500 })
+    const sooner = publish('sooner', { key: 'k', dueAtMs: 1_400 })
+    const first = publish('now', { key: 'k' })
+    now.ms = 2_000
+    const last = publish('last', { key: 'k' })
+    expect(deliver(later)).toEqual(fault('before now'))
+    expect(deliver(first)).toEqual([])
+    expect(deliver(sooner)).toEqual([])
+    expect(deliver(last)).toEqual([])
+  })
+
+  it('is with one member at a time', () => {
+    const { publish, deliver } = started()
+    const [first, second] = [publish('1', { key: 'k' }), publish('2', { key: 'k' })]
+    deliver(first, { member: 'a' })
+    expect(deliver(second, { member: 'b' })).toEqual(fault('to b while a had 1'))
+  })
+})
+
+describe('what is owed', () => {
+  it('is what is ready, to members with credit', () => {
+    const { model, now, publish, deliver } = started()
+    const entry = publish('1')
+    expect(model.owed([], now.ms)).toBeUndefined()
+    expect(model.owed(['m'], now.ms)).toBe(entry)
+    deliver(entry)
+    expect(model.owed(['m'], now.ms)).toBeUndefined()
+  })
+
+  it('is what has become due, and not what nobody confirmed', () => {
+    const { model, now, publishing, publish } = started()
+    publishing('maybe')
+    const later = publish('later', { dueAtMs: 1_500 })
+    expect(model.owed(['m'], now.ms)).toBeUndefined()
+    expect(model.owed(['m'], 1_500)).toBe(later)
+    expect([model.outstanding().length, model.uncertain()]).toEqual([1, 1])
+  })
+
+  it('is nothing of a key that is held, or that a member without credit has', () => {
+    const { model, now, publish, deliver, release } = started()
+    const [first, second] = [publish('1', { key: 'k' }), publish('2', { key: 'k' })]
+    deliver(first, { member: 'a' })
+    expect(model.owed(['b'], now.ms)).toBeUndefined()
+    expect(model.owed(['a'], now.ms)).toBe(second)
+    release(first, { inMs: 100, holds: true })
+    expect(model.owed(['a', 'b'], now.ms)).toBeUndefined()
+    expect(model.owed(['a', 'b'], now.ms + 100)).toBe(first)
+  })
+
+  it('is nothing while a record is in hand that may have killed the process', () => {
+    const { model, now, publish, deliver, release } = started()
+    const [suspect, other] = [publish('1'), publish('2')]
+    deliver(suspect)
+    model.crashed()
+    deliver(suspect, { attempt: 2 })
+    expect(model.owed(['m'], now.ms)).toBeUndefined()
+    release(suspect)
+    model.acknowledged(suspect)
+    expect(model.owed(['m'], now.ms)).toBe(other)
+  })
+})
+
+describe('members that are gone', () => {
+  it('give back what they had, and only they', () => {
+    const { model, publish, deliver } = started()
+    const [one, two] = [publish('1'), publish('2')]
+    deliver(one, { member: 'a' })
+    deliver(two, { member: 'b' })
+    model.returned((member) => member === 'a')
+    expect([one.standing, two.standing]).toEqual(['ready', 'inFlight'])
+    expect(deliver(one, { member: 'c' })).toEqual([])
+  })
+})
