@@ -7,6 +7,7 @@ import { delay } from './cases/delay.ts'
 import { fidelity } from './cases/fidelity.ts'
 import { groups } from './cases/groups.ts'
 import { hold } from './cases/hold.ts'
+import { holdChains } from './cases/hold-chains.ts'
 import { lag } from './cases/lag.ts'
 import { life } from './cases/life.ts'
 import { order } from './cases/order.ts'
@@ -29,6 +30,7 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...delay,
     ...cancelling,
     ...hold,
+    ...holdChains,
     ...life,
     ...browsing,
     ...lag,

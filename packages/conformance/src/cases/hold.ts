@@ -3,8 +3,8 @@ import type { OutgoingRecord, Settlement } from '@posthaste/contracts'
 import type { ConformanceCase } from '../case.ts'
 import type { TestChannel } from '../channel.ts'
 import type { CaseContext } from '../context.ts'
-import { expectKeyOrder, expectSame, expectSameSet } from '../expect.ts'
-import { acknowledge, type Member } from '../member.ts'
+import { expectSame } from '../expect.ts'
+import type { Member } from '../member.ts'
 
 /** A key whose first record was released with `holdKey`, until `visibleAtMs`, together with its successors. */
 interface Held {
@@ -199,32 +199,6 @@ export const hold: readonly ConformanceCase[] = [
     },
   },
   {
-    id: 'hold/chain',
-    title: 'several held records of one key are done in the order of the key',
-    needs: ['holdKey', 'delay'],
-    async run(context) {
-      const channel = await context.channel({ keyed: true })
-      const member = await channel.join('g', { credit: 100 })
-      const sent = await channel.publish(...channel.records(4, { key: 'k' }))
-      const received = await member.take(4)
-      const startMs = context.nowMs()
-      // The second is due long before the first, and waits for it all the same.
-      const waits = [3, 1, 2, 0]
-      await member.settled(
-        ...received.map(({ tag }, at): Settlement => {
-          const visibleAtMs = startMs + (waits[at] ?? 0) * context.delayMs
-          return { kind: 'release', tag, countsAttempt: true, visibleAtMs, holdKey: true }
-        }),
-      )
-      await context.reach(startMs + 3 * context.delayMs)
-      for (const record of sent) {
-        const again = await member.next()
-        expectSame([again], [record])
-        await member.ack(again)
-      }
-    },
-  },
-  {
     id: 'hold/addressed',
     title: 'what is addressed to a group waits behind a key that the group holds',
     needs: ['holdKey', 'delay', 'groupAddress'],
@@ -240,56 +214,6 @@ export const hold: readonly ConformanceCase[] = [
       await member.ack(again)
       const rest = await member.take(3)
       expectSame(rest, [...successors, addressed])
-    },
-  },
-  {
-    id: 'hold/many-keys',
-    title: 'retries of many keys go on side by side, each in order',
-    needs: ['holdKey', 'delay'],
-    async run(context) {
-      const channel = await context.channel({ keyed: true })
-      const failing = new Set(['k1', 'k4', 'k7'])
-      const done: OutgoingRecord[] = []
-      // As the core does it: the first of a failing key is held, what came with it is handed back.
-      const member = await channel.join('g', {
-        credit: 16,
-        handle(received) {
-          const { tag, record, attempt } = received
-          const key = record.key ?? ''
-          if (failing.has(key) && attempt < 3 && record.headers.first === 'yes') {
-            const visibleAtMs = context.nowMs() + 1
-            return { kind: 'release', tag, countsAttempt: true, visibleAtMs, holdKey: true }
-          }
-          if (failing.has(key) && record.headers.first !== 'yes' && !done.some((other) => other.key === key)) {
-            return { kind: 'release', tag, countsAttempt: false }
-          }
-          done.push(record)
-          return acknowledge(received)
-        },
-      })
-      const sent = channel.records(100, (at) => ({ key: `k${at % 10}`, headers: { first: at < 10 ? 'yes' : 'no' } }))
-      await channel.publish(...sent)
-      await context.until(
-        () => done.length >= 7 * 10,
-        () => `the keys that do not fail, got ${done.length} done`,
-      )
-      for (const attempt of [1, 2]) {
-        const failed = () =>
-          member.received.filter((each) => each.attempt === attempt && failing.has(each.record.key ?? ''))
-        await context.until(
-          () => failed().filter(({ record }) => record.headers.first === 'yes').length === failing.size,
-          () => `attempt ${attempt} of each failing key`,
-        )
-        await context.reach(context.nowMs() + 1)
-      }
-      await context.until(
-        () => done.length >= 100,
-        () => `all 100 done, got ${done.length}`,
-      )
-      const deliveries = done.map((record) => ({ record, tag: 0, attempt: 1, storedAtMs: 0, position: '' }))
-      expectSameSet(deliveries, sent)
-      expectKeyOrder(deliveries, sent)
-      assert.ok(member.received.every(({ attempt }) => attempt <= 3))
     },
   },
 ]

@@ -1,11 +1,5 @@
-import type {
-  DeliverySink,
-  Engine,
-  EngineSubscription,
-  OutgoingRecord,
-  Settlement,
-  SubscriptionSpec,
-} from '@posthaste/contracts'
+import type { Engine, OutgoingRecord } from '@posthaste/contracts'
+import { altered, changed, delivering, settling } from './changes.ts'
 
 /** An engine with one fault, to show that the suite finds it. */
 export interface Mutant {
@@ -17,61 +11,6 @@ export interface Mutant {
   /** Wraps an engine that is right. */
   mutate(engine: Engine): Engine
 }
-
-/** What a mutant changes; the rest is the engine's. */
-type Change = Partial<Engine> & {
-  readonly sink?: (sink: DeliverySink) => DeliverySink
-  readonly subscription?: (subscription: EngineSubscription) => Partial<EngineSubscription>
-}
-
-/** The engine with some methods in other hands. */
-function changed(engine: Engine, change: Change): Engine {
-  const { sink = (same) => same, subscription, ...methods } = change
-  const { scheduling, browsing, lag, seeking, preparing } = engine
-  return {
-    name: engine.name,
-    get capabilities() {
-      return engine.capabilities
-    },
-    open: (host) => engine.open(host),
-    declare: (topology) => engine.declare(topology),
-    publish: (records) => engine.publish(records),
-    async subscribe(spec: SubscriptionSpec, given: DeliverySink) {
-      const joined = await engine.subscribe(spec, sink(given))
-      return { ...bound(joined), ...subscription?.(joined) }
-    },
-    close: () => engine.close(),
-    ...(scheduling && { scheduling }),
-    ...(browsing && { browsing }),
-    ...(lag && { lag }),
-    ...(seeking && { seeking }),
-    ...(preparing && { preparing }),
-    ...methods,
-  }
-}
-
-const bound = (subscription: EngineSubscription): EngineSubscription => ({
-  grant: (credit) => subscription.grant(credit),
-  settle: (batch) => subscription.settle(batch),
-  extend: (tags) => subscription.extend(tags),
-  stop: () => subscription.stop(),
-})
-
-/** Changes every settlement on its way in. */
-const settling = (engine: Engine, change: (settlement: Settlement) => Settlement): Engine =>
-  changed(engine, {
-    subscription: (subscription) => ({ settle: (batch) => subscription.settle(batch.map(change)) }),
-  })
-
-/** Changes every delivery on its way out. */
-const delivering = (engine: Engine, deliver: (sink: DeliverySink) => DeliverySink['deliver']): Engine =>
-  changed(engine, {
-    sink: (sink) => ({
-      deliver: deliver(sink),
-      lost: (tags, reason) => sink.lost(tags, reason),
-      closed: (cause) => sink.closed(cause),
-    }),
-  })
 
 function everyNth(n: number): () => boolean {
   let count = 0
@@ -116,14 +55,13 @@ export const mutants: readonly Mutant[] = [
     name: 'reorders',
     fault: 'delivers each batch in reverse',
     foundBy: 'order/per-key',
-    mutate: (engine) => delivering(engine, (sink) => (batch) => sink.deliver([...batch].reverse())),
+    mutate: (engine) => delivering(engine, (batch) => [...batch].reverse()),
   },
   {
     name: 'forgets-attempts',
     fault: 'delivers everything as attempt 1',
     foundBy: 'attempts/counted',
-    mutate: (engine) =>
-      delivering(engine, (sink) => (batch) => sink.deliver(batch.map((delivery) => ({ ...delivery, attempt: 1 })))),
+    mutate: (engine) => delivering(engine, (batch) => batch.map((delivery) => altered(delivery, { attempt: 1 }))),
   },
   {
     name: 'counts-hand-backs',
@@ -199,6 +137,29 @@ export const mutants: readonly Mutant[] = [
       const toAll = (record: OutgoingRecord) => ({ ...record, group: undefined })
       return changed(engine, { publish: (records) => engine.publish(records.map(toAll)) })
     },
+  },
+  {
+    name: 'forgets-keys',
+    fault: 'shares the records of one key out among members',
+    foundBy: 'order/competing',
+    mutate(engine) {
+      const keys = new Map<string, string>()
+      const keyless = (record: OutgoingRecord) => {
+        if (record.key !== undefined) keys.set(record.id, record.key)
+        return { ...record, key: undefined }
+      }
+      const keyed = (record: OutgoingRecord) => ({ ...record, key: keys.get(record.id) })
+      return changed(
+        delivering(engine, (batch) => batch.map((delivery) => altered(delivery, { record: keyed(delivery.record) }))),
+        { publish: (records) => engine.publish(records.map(keyless)) },
+      )
+    },
+  },
+  {
+    name: 'never-leaves',
+    fault: 'goes on delivering to members that have left',
+    foundBy: 'life/stop',
+    mutate: (engine) => changed(engine, { subscription: () => ({ async stop() {} }) }),
   },
   {
     name: 'cancels-in-words',

@@ -1,0 +1,3 @@
+/** Engines that are wrong on purpose, to show that a suite finds what it is there for. */
+
+export { type Mutant, mutants } from './mutants.ts'
