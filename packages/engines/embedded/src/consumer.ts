@@ -31,7 +31,7 @@ export class Consumer implements EngineSubscription {
   grant(credit: number): void {
     if (this.#stopped !== undefined || !(credit > 0)) return
     this.#member.credit += credit
-    this.#group.schedule()
+    this.#group.granted(this.#member)
   }
 
   settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {

@@ -102,10 +102,17 @@ export class Group implements Participant {
     }
   }
 
+  /** A member can take more. */
+  granted(member: Member): void {
+    for (const entry of this.#gate.feed(member)) this.#makeReady(entry)
+    this.schedule()
+  }
+
   /** A member is gone: what it had in hand is handed back. */
   leave(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at < 0) return
+    for (const entry of this.#gate.feed(member)) this.#makeReady(entry)
     this.#members.splice(at, 1)
     for (const delivery of member.takeAll()) this.release(delivery, handBack)
     if (this.#members.length === 0) this.#unmark()

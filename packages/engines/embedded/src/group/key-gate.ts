@@ -21,6 +21,8 @@ interface InHand<Member> {
 export class KeyGate<Member> {
   readonly #gates = new Map<string, Gate>()
   #inHand: Map<string, InHand<Member>> | undefined
+  /** Members without credit, with the keys that wait for it. */
+  readonly #starved = new Map<Member, Set<string>>()
   #waiting = 0
 
   /** Records that wait behind closed keys. */
@@ -58,9 +60,30 @@ export class KeyGate<Member> {
 
   /** Lets an entry wait for its key: until it is reopened, or put back by the member that has it in hand. */
   enqueue(key: string, entry: Entry): void {
-    const waited = this.isClosed(key, entry) ? this.#gates.get(key) : this.#inHand?.get(key)
-    waited?.queue.push(entry)
     this.#waiting++
+    if (this.isClosed(key, entry)) {
+      this.#gates.get(key)!.queue.push(entry)
+      return
+    }
+    const { member, queue } = this.#inHand!.get(key)!
+    queue.push(entry)
+    const starved = this.#starved.get(member)
+    if (starved === undefined) this.#starved.set(member, new Set([key]))
+    else starved.add(key)
+  }
+
+  /** A member can take something again. Returns what waited for that. */
+  feed(member: Member): readonly Entry[] {
+    const starved = this.#starved.get(member)
+    if (starved === undefined) return []
+    this.#starved.delete(member)
+    const freed: Entry[] = []
+    for (const key of starved) {
+      const held = this.#inHand!.get(key)
+      if (held?.member === member) freed.push(...held.queue.splice(0))
+    }
+    this.#waiting -= freed.length
+    return freed
   }
 
   /** The entry is settled. Returns what waited for it and must be looked at again. */
