@@ -4,7 +4,7 @@
  */
 
 export type { ConformanceCase } from './case.ts'
-export type { SuiteSettings } from './context.ts'
+export type { CaseContext, SuiteSettings } from './context.ts'
 export { type EngineHarness, type EngineUnderTest, engineUnderTest, type Installation } from './harness.ts'
 export { isMet, type Need } from './needs.ts'
 export { type CaseOutcome, runCase, runSuite, type SuiteOptions, type SuiteReport } from './run.ts'
