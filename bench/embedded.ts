@@ -6,7 +6,7 @@ import { backlogFactor, engineRate, publishLatencies, publishRate, through } fro
 import { putGetRemoveRate, putLatencies, putRate, sequentialBytesPerSecond, syncLatencies } from './embedded/peers.ts'
 import { scratchRoot } from './embedded/scratch.ts'
 import { machineOf } from './machine.ts'
-import { interleaved, median, percentile } from './measure.ts'
+import { type Cost, costOf, interleaved, median, percentile } from './measure.ts'
 
 /** Publishes under way at a time, ours and the peers' alike. */
 const outstanding = 4_096
@@ -43,7 +43,9 @@ export async function bench(rounds: number): Promise<BenchDocument> {
 }
 
 const putName = 'lmdb put'
-const seconds = 'msg/s'
+const bareName = 'lmdb put, get, remove'
+const perSecond = 'msg/s'
+const perMessage = 'µs/msg'
 
 /** A promise per message, resolved when it is on disk. */
 async function publishing(of: {
@@ -54,45 +56,45 @@ async function publishing(of: {
   readonly disk: number
 }): Promise<CaseResult[]> {
   const amount = { messages: of.count, outstanding, bytes: of.bytes }
-  const figures = await interleaved(of.rounds, {
-    ours: () => publishRate(amount),
-    put: () => putRate(amount),
-    engine: () => engineRate(amount),
+  const costs = await interleaved(of.rounds, {
+    ours: () => costOf(of.count, () => publishRate(amount)),
+    put: () => costOf(of.count, () => putRate(amount)),
+    engine: () => costOf(of.count, () => engineRate(amount)),
   })
-  const peers = { [putName]: median(figures.put) }
+  const peers = { [putName]: rateIn(costs.put) }
   const limit = { name: 'disk, bodies alone', value: of.disk / of.bytes }
   const goal = { min: 0.5, of: putName }
-  const engine = resultOf({
-    case: `${of.name}, engine alone`,
-    unit: seconds,
-    ours: median(figures.engine),
-    peers,
-    limit,
-  })
-  return [resultOf({ case: of.name, unit: seconds, ours: median(figures.ours), peers, limit, goal }), engine]
+  const cpuPeers = { [putName]: cpuIn(costs.put), 'engine alone': cpuIn(costs.engine) }
+  return [
+    resultOf({ case: of.name, unit: perSecond, ours: rateIn(costs.ours), peers, limit, goal }),
+    resultOf({ case: `${of.name}, engine alone`, unit: perSecond, ours: rateIn(costs.engine), peers, limit }),
+    resultOf({ case: `${of.name}, main thread`, unit: perMessage, ours: cpuIn(costs.ours), peers: cpuPeers }),
+  ]
 }
 
 /** From publishing to acknowledged. */
 async function passing(rounds: number): Promise<CaseResult[]> {
   const amount = { messages: messages.through, outstanding, bytes: 100 }
-  const figures = await interleaved(rounds, {
-    unkeyed: () => through.unkeyed(amount),
-    bare: () => putGetRemoveRate(amount),
-    keyed: () => through.keyed(amount),
+  const costs = await interleaved(rounds, {
+    unkeyed: () => costOf(amount.messages, () => through.unkeyed(amount)),
+    bare: () => costOf(amount.messages, () => putGetRemoveRate(amount)),
+    keyed: () => costOf(amount.messages, () => through.keyed(amount)),
   })
-  const unkeyed = median(figures.unkeyed)
-  const peers = { 'lmdb put, get, remove': median(figures.bare) }
-  const goal = { min: 100_000 }
+  const name = 'publish, handle, ack, 100 B'
+  const keyed = `${name}, 1,000 keys`
+  const unkeyed = rateIn(costs.unkeyed)
+  const peers = { [bareName]: rateIn(costs.bare) }
+  const cpuPeers = { [bareName]: cpuIn(costs.bare), 'ours with keys': cpuIn(costs.keyed) }
+  const keyedPeers = { ...peers, 'ours without keys': unkeyed }
   return [
-    resultOf({ case: 'publish, handle, ack, 100 B', unit: seconds, ours: unkeyed, peers, goal }),
-    resultOf({
-      case: 'publish, handle, ack, 100 B, 1,000 keys',
-      unit: seconds,
-      ours: median(figures.keyed),
-      peers: { ...peers, 'ours without keys': unkeyed },
-    }),
+    resultOf({ case: name, unit: perSecond, ours: unkeyed, peers, goal: { min: 100_000 } }),
+    resultOf({ case: keyed, unit: perSecond, ours: rateIn(costs.keyed), peers: keyedPeers }),
+    resultOf({ case: `${name}, main thread`, unit: perMessage, ours: cpuIn(costs.unkeyed), peers: cpuPeers }),
   ]
 }
+
+const rateIn = (costs: readonly Cost[]): number => median(costs.map((cost) => cost.perSecond))
+const cpuIn = (costs: readonly Cost[]): number => median(costs.map((cost) => cost.cpuUs))
 
 /** One publish at a time. */
 async function waiting(rounds: number): Promise<CaseResult[]> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { interleaved, latenciesOf, median, percentile, rateOf } from './measure.ts'
+import { costOf, interleaved, latenciesOf, median, percentile, rateOf } from './measure.ts'
 
 describe('rounds', () => {
   it('take turns, and the first does not count', async () => {
@@ -11,6 +11,17 @@ describe('rounds', () => {
     const figures = await interleaved(2, { a: contestant('a'), b: contestant('b') })
     expect(order).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2'])
     expect(figures).toEqual({ a: [1, 2], b: [1, 2] })
+  })
+})
+
+describe('a cost', () => {
+  it('is what the work says of itself, and what it took of this thread', async () => {
+    const cost = await costOf(10, async () => {
+      for (let until = performance.now() + 20; performance.now() < until; );
+      return 123
+    })
+    expect(cost.perSecond).toBe(123)
+    expect(cost.cpuUs).toBeGreaterThan(0)
   })
 })
 

@@ -1,5 +1,7 @@
+import process from 'node:process'
+
 /** One contestant: does the work once and returns its figure. */
-export type Contestant = (round: number) => Promise<number>
+export type Contestant<Figure> = (round: number) => Promise<Figure>
 
 /**
  * Lets contestants do their work in turn, round after round, so that whatever else the machine does hits all of them
@@ -7,12 +9,12 @@ export type Contestant = (round: number) => Promise<number>
  *
  * @returns the figures of each, in order of the rounds
  */
-export async function interleaved<Name extends string>(
+export async function interleaved<Name extends string, Figure>(
   rounds: number,
-  contestants: Readonly<Record<Name, Contestant>>,
-): Promise<Record<Name, number[]>> {
+  contestants: Readonly<Record<Name, Contestant<Figure>>>,
+): Promise<Record<Name, Figure[]>> {
   const names = Object.keys(contestants) as Name[]
-  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  const figures = Object.fromEntries(names.map((name) => [name, [] as Figure[]])) as Record<Name, Figure[]>
   for (let round = 0; round <= rounds; round++) {
     for (const name of names) {
       const figure = await contestants[name](round)
@@ -68,4 +70,19 @@ export async function latenciesOf(
     latencies.push((performance.now() - beganAtMs) * 1_000)
   }
   return latencies
+}
+
+/** Work that was measured: how fast it went, and what it cost the thread that everything else runs on. */
+export interface Cost {
+  readonly perSecond: number
+  /** Microseconds of processor time of the calling thread, per piece. Hardly depends on what else the machine does. */
+  readonly cpuUs: number
+}
+
+/** Measures what pieces of work cost this thread, beside their rate. */
+export async function costOf(count: number, work: () => Promise<number>): Promise<Cost> {
+  const before = process.threadCpuUsage()
+  const perSecond = await work()
+  const { user, system } = process.threadCpuUsage(before)
+  return { perSecond, cpuUs: (user + system) / count }
 }
