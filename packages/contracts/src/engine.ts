@@ -39,9 +39,16 @@ export interface Engine {
    * given: the caller must not change a record or its body afterwards.
    */
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]>
-  /** Joins a declared group. Nothing is delivered until credit is granted. */
+  /**
+   * Joins a declared group. Nothing is delivered until credit is granted.
+   * @throws NOT_FOUND when the group is not declared
+   */
   subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription>
-  /** Lets go of everything. Called after the core has drained; publishes still waiting are answered first. Idempotent. */
+  /**
+   * Lets go of everything. Called after the core has drained; publishes still waiting are answered first, and what is
+   * unsettled is handed back without counting an attempt. Afterwards every method fails with `ENGINE_CLOSED`, and late
+   * settlements with that or `DELIVERY_LOST`. Idempotent, and harmless after an `open` that failed.
+   */
   close(): Promise<void>
 
   /** Taking back what is scheduled; absent where the engine cannot. */
@@ -105,13 +112,16 @@ export interface GroupSpec {
   readonly channel: string
   /** 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly group: string
-  /** Where a group that does not exist yet begins: with what comes next, or with all that is still kept. */
+  /**
+   * Where a group of a log that does not exist yet begins: with what comes next, or with all that is still kept. The one
+   * group of a queue takes all that stands there; a second one is drift.
+   */
   readonly from: 'next' | 'earliest'
 }
 
 /** What `declare` found and did. */
 export interface TopologyReport {
-  /** Channels and groups made by this call. */
+  /** Channels and groups made by this call, as `channel` and `channel@group`. */
   readonly created: readonly string[]
   /** What exists with other settings than asked for. The core refuses to start on any. */
   readonly drift: readonly TopologyDrift[]
@@ -137,7 +147,7 @@ export interface OutgoingRecord {
   readonly channel: string
   /** Only this group of the channel gets it: retries, redrives. Needs the `groupAddress` capability. */
   readonly group?: string | undefined
-  /** The ordering key; at most 1,024 bytes as UTF-8. */
+  /** The ordering key: 1 to 1,024 bytes as UTF-8; a longer one is refused with INVALID_ARGUMENT, for this record alone. */
   readonly key?: string | undefined
   /**
    * CloudEvents context attributes other than those that are fields here (`id`, `partitionkey`, `deliverytime`,
@@ -175,7 +185,7 @@ export interface SubscriptionSpec {
 /** Names one delivery within its subscription; never reused by it. */
 export type DeliveryTag = number
 
-/** One hand-over of a record to one member. */
+/** One hand-over of a record to one member. May compute what is asked of it, so do not spread or clone it. */
 export interface Delivery {
   readonly tag: DeliveryTag
   readonly record: OutgoingRecord
@@ -192,7 +202,10 @@ export interface Delivery {
   readonly range?: string | undefined
 }
 
-/** Where an engine puts deliveries: the core's side of a subscription. Never throws, never blocks. */
+/**
+ * Where an engine puts deliveries: the core's side of a subscription. Never throws, never blocks. The engine calls it from
+ * a turn of its own, never from within `grant`, `settle`, `publish` or `subscribe`.
+ */
 export interface DeliverySink {
   /** Takes a batch, in channel order per key. At most as many as credit was granted for. */
   deliver(batch: readonly Delivery[]): void
@@ -223,7 +236,8 @@ export interface KeyRangeSink {
 /** The engine's side of a subscription. */
 export interface EngineSubscription {
   /**
-   * Allows this many more deliveries. Credit is spent by `deliver` and by nothing else; a lost delivery is paid for again
+   * Allows this many more deliveries, a positive whole number. How soon they come is the engine's: it may hand over what
+   * it suspects of having killed a process alone. Credit is spent by `deliver` and by nothing else; a lost delivery is paid for again
    * like a settled one. Back-pressure, pause and an open breaker are credit that is not granted; there is no way to take
    * credit back short of `stop`.
    */
@@ -278,7 +292,8 @@ export interface ReleaseSettlement {
   /** Not before this wall-clock time, milliseconds since the epoch; at once if absent. Needs the `delay` capability. */
   readonly visibleAtMs?: number | undefined
   /**
-   * Hold back later records of the same key until this one is acknowledged, also over a restart. Other keys go on.
+   * Hold back later records of the same key in this group until this one is acknowledged, whatever releases come between,
+   * also over a restart. Other keys go on.
    * Needs the `holdKey` capability; means nothing for a record without a key.
    */
   readonly holdKey?: boolean | undefined
@@ -289,7 +304,7 @@ export interface ReleaseSettlement {
 /** Taking back what is scheduled. */
 export interface Scheduling {
   /**
-   * Cancels a record with a future `dueAtMs` by its id. Resolves when the cancellation is durable.
+   * Cancels every record of the channel that has this id and a future `dueAtMs`. Resolves when the cancellation is durable.
    * @returns whether it was still waiting; false when it was handed over, was cancelled before, or never existed
    */
   cancel(channel: string, id: string): Promise<boolean>
@@ -301,7 +316,8 @@ export interface Browsing {
   browse(query: BrowseQuery): Promise<BrowsePage>
   /**
    * Removes records of a `queue` channel by position and publishes others in the same step, as `atomicSettle` has it.
-   * A position that is gone is `NOT_FOUND`, and its share of `publish` is not published: a redrive happens once.
+   * A position that is gone is `NOT_FOUND`, one that is being handled `CONFLICT`, a channel that is a log
+   * `FAILED_PRECONDITION`; the share of `publish` that belongs to it is not published: a redrive happens once.
    */
   move(channel: string, moves: readonly Move[]): Promise<readonly Outcome[]>
 }
