@@ -60,7 +60,13 @@ export function orderOf({ rank }: Origin, offset: number, behind: number): numbe
   return rank === 0 ? offset : behind - 0.5
 }
 
-/** Whether an entry stands before another. */
-export function isBefore(a: Entry, b: Entry): boolean {
+/** A place among all that a group reads. */
+export interface InOrder {
+  readonly order: number
+  readonly offset: number
+}
+
+/** Whether a place is before another. */
+export function isBefore(a: InOrder, b: InOrder): boolean {
   return a.order < b.order || (a.order === b.order && a.offset < b.offset)
 }

@@ -7,7 +7,7 @@ import { offsetKey } from '../storage/keys.ts'
 import type { Transaction } from '../storage/store.ts'
 import type { HeldDelivery, Place } from './delivery.ts'
 import { DueQueue } from './due-queue.ts'
-import { Entry, isBefore, type Origin, orderOf } from './entry.ts'
+import { Entry, type InOrder, isBefore, type Origin, orderOf } from './entry.ts'
 import { encodeEntry } from './entry-codec.ts'
 import type { GroupContext } from './group-context.ts'
 import { KeyGate } from './key-gate.ts'
@@ -185,7 +185,7 @@ export class Group implements Participant {
   }
 
   #entryAt({ source, offset, behind }: Pick<Place, 'source' | 'offset' | 'behind'>, key: string | undefined): Entry {
-    const entry = new Entry(source, { offset, order: orderOf(source, offset, behind), key })
+    const entry = new Entry(source, { ...placeInOrder({ source, offset, behind }), key })
     source.entries.set(offset, entry)
     return entry
   }
@@ -408,7 +408,7 @@ export class Group implements Participant {
   /** Whether a record that was just read cannot be handed over at once; it then has an entry. */
   #mustWait(place: Pick<Place, 'source' | 'offset' | 'behind'>, record: OutgoingRecord): boolean {
     const { key } = record
-    const waits = this.#waitsForKey(key)
+    const waits = !this.#gate.open && this.#waitsForKey(key, placeInOrder(place))
     const suspect = place.source.cursor.isSuspect(place.offset)
     if (!waits && !suspect) return false
     const entry = this.#entryAt(place, key)
@@ -429,9 +429,9 @@ export class Group implements Participant {
    * Whether a record cannot be handed over because of its key: another record holds it, the member that has it in hand can
    * take nothing now, or earlier records of it wait for that member.
    */
-  #waitsForKey(key: string | undefined, entry?: Entry): boolean {
+  #waitsForKey(key: string | undefined, place: InOrder): boolean {
     if (key === undefined || this.#gate.open) return false
-    if (this.#gate.isClosed(key, entry)) return true
+    if (this.#gate.isClosed(key, place)) return true
     const owner = this.#gate.ownerOf(key)
     return owner !== undefined && (owner.credit <= 0 || this.#gate.isQueued(key))
   }
@@ -489,3 +489,7 @@ export class Group implements Participant {
 }
 
 const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }
+
+function placeInOrder({ source, offset, behind }: Pick<Place, 'source' | 'offset' | 'behind'>): InOrder {
+  return { order: orderOf(source, offset, behind), offset }
+}

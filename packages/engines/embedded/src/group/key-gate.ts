@@ -1,4 +1,4 @@
-import { type Entry, isBefore } from './entry.ts'
+import { type Entry, type InOrder, isBefore } from './entry.ts'
 
 interface Gate {
   /** Records that hold the key, in order; the first is the one that everything behind it waits for. */
@@ -47,10 +47,10 @@ export class KeyGate<Member> {
     gate.heads.sort((a, b) => (isBefore(a, b) ? -1 : 1))
   }
 
-  /** Whether a record of this key must wait for one before it that holds the key; one that was just read is behind all. */
-  isClosed(key: string, entry?: Entry): boolean {
+  /** Whether a record of this key must wait for one before it that holds the key. */
+  isClosed(key: string, place: InOrder): boolean {
     const gate = this.#gates.get(key)
-    return gate !== undefined && (entry === undefined || isBefore(gate.heads[0]!, entry))
+    return gate !== undefined && isBefore(gate.heads[0]!, place)
   }
 
   /** Whether records of this key wait for the member that has it in hand: whatever comes later waits behind them. */
