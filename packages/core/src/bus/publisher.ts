@@ -17,6 +17,9 @@ interface Pending {
   readonly refuse: (error: PosthasteError) => void
 }
 
+/** A turn that brings more is worth several calls: the engine writes the first while the next are being made. */
+const batchMax = 512
+
 /**
  * Publishes records in batches: what is published within one turn goes to the engine in one call, in order. There is no
  * timer; while the engine is busy the next batch gathers by itself.
@@ -59,6 +62,7 @@ export class Publisher {
     return new Promise((confirm, refuse) => {
       if (this.#pending.length === 0) queueMicrotask(() => this.#flush())
       this.#pending.push({ record, confirm, refuse })
+      if (this.#pending.length === batchMax) this.#flush()
     })
   }
 

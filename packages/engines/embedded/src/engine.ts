@@ -114,7 +114,9 @@ export class EmbeddedEngine implements Engine {
     if (committer.failure !== undefined) return Promise.resolve(allFailed(records.length, committer.failure))
     const outcomes = opened.publisher.takeAll(records)
     return new Promise((resolve) => {
-      committer.wait((failure) => resolve(failure === undefined ? outcomes : allFailed(records.length, failure)))
+      const tell = (failure: PosthasteError | undefined): void =>
+        resolve(failure === undefined ? outcomes : allFailed(records.length, failure))
+      committer.wait(tell, records.length)
     })
   }
 

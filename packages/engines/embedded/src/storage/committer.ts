@@ -17,6 +17,9 @@ const commitMsMax = 30_000
 /** The time is counted in steps, so that it is the disk that was slow and not this process that stood still. */
 const watchStepMs = 1_000
 
+/** Records worth a transaction of their own, however many more the turn may bring. */
+const recordsEnough = 512
+
 /** A disk is slow in real time, whatever clock the application lives by. */
 export type SetTimer = (delayMs: number, fire: () => void) => Timer
 
@@ -46,6 +49,7 @@ export class Committer {
   #state: State = { kind: 'open' }
   #participants = new Set<Participant>()
   #waiters: Waiter[] = []
+  #records = 0
   #running = false
   #scheduled = false
 
@@ -70,14 +74,21 @@ export class Committer {
     this.#schedule()
   }
 
-  /** Tells when everything that has joined so far is durable, or that it will never be. */
-  wait(waiter: Waiter): void {
+  /**
+   * Tells when everything that has joined so far is durable, or that it will never be.
+   *
+   * @param records how many records the waiter has brought: when enough have come in one turn, the store begins to write
+   *   while the turn goes on to bring more
+   */
+  wait(waiter: Waiter, records = 0): void {
     if (this.#state.kind === 'failed') {
       waiter(this.#state.cause)
       return
     }
     this.#waiters.push(waiter)
-    this.#schedule()
+    this.#records += records
+    if (this.#records >= recordsEnough && !this.#running) void this.#commit()
+    else this.#schedule()
   }
 
   /** Resolves when everything that has joined so far is durable. Rejects when it cannot be. */
@@ -93,7 +104,7 @@ export class Committer {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      void this.#commit()
+      if (!this.#running && (this.#participants.size > 0 || this.#waiters.length > 0)) void this.#commit()
     })
   }
 
@@ -102,6 +113,7 @@ export class Committer {
     const waiters = this.#waiters
     this.#participants = new Set()
     this.#waiters = []
+    this.#records = 0
     this.#running = true
     try {
       await this.#watched(
