@@ -37,7 +37,7 @@ export class Browser implements Browsing {
   async move(name: string, moves: readonly Move[]): Promise<readonly Outcome[]> {
     const channel = this.#channel(name)
     if (channel.queueCursor === undefined)
-      throw new PosthasteError('INVALID_ARGUMENT', `'${name}' is a log: its records stay`)
+      throw new PosthasteError('FAILED_PRECONDITION', `'${name}' is a log: its records stay`)
     const outcomes = moves.map((move) => this.#moveOne(channel, move))
     await this.#committer.flushed()
     return outcomes
@@ -50,7 +50,8 @@ export class Browser implements Browsing {
     const gone = failed('NOT_FOUND', `'${channel.spec.name}' has nothing to move at ${position}`)
     if (offset === undefined || block === undefined) return gone
     const group = [...channel.groups.values()][0]?.group
-    if (group?.isInHand(offset)) return gone
+    if (group?.isInHand(offset))
+      return failed('CONFLICT', `the record of '${channel.spec.name}' at ${position} is being handled`)
     const published = this.#publisher.takeAllOrNone(publish)
     if (!published.ok) return published
     if (group !== undefined) group.withdraw(block, offset)
