@@ -35,6 +35,9 @@ export const deliveryLost: Outcome = Object.freeze({
 })
 
 /** A failed outcome. */
-export function failed(code: 'NOT_FOUND' | 'CONFLICT' | 'BODY_TOO_LARGE' | 'INVALID_ARGUMENT', message: string): Outcome {
+export function failed(
+  code: 'NOT_FOUND' | 'CONFLICT' | 'BODY_TOO_LARGE' | 'INVALID_ARGUMENT',
+  message: string,
+): Outcome {
   return { ok: false, error: new PosthasteError(code, message) }
 }

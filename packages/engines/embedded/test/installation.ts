@@ -2,7 +2,6 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EngineUnderTest, engineUnderTest } from '@posthaste/conformance'
-import type { DeliverySink, Engine, SubscriptionSpec } from '@posthaste/contracts'
 import { manualClock } from 'posthaste/testing'
 import { embedded } from '../src/index.ts'
 import { releaseOwnership } from '../src/storage/owner.ts'
@@ -41,7 +40,7 @@ export function durableInstallation(): Promise<EngineUnderTest> {
   const directories = new Directories()
   let dir = directories.fresh()
   return engineUnderTest({
-    connect: () => spreadable(embedded({ dir })),
+    connect: () => embedded({ dir }),
     clock,
     advance: (ms) => clock.advance(ms),
     async crash(engine) {
@@ -52,22 +51,5 @@ export function durableInstallation(): Promise<EngineUnderTest> {
       await engine.close()
     },
     cleanup: async () => directories.remove(),
-  })
-}
-
-/** The engine with deliveries that can be copied by spreading: it computes positions when they are read, on the prototype. */
-function spreadable(engine: Engine): Engine {
-  const subscribe = (spec: SubscriptionSpec, sink: DeliverySink) =>
-    engine.subscribe(spec, {
-      deliver: (batch) => sink.deliver(batch.map((delivery) => ({ ...delivery, position: delivery.position }))),
-      lost: (tags, reason) => sink.lost(tags, reason),
-      closed: (cause) => sink.closed(cause),
-    })
-  return new Proxy(engine, {
-    get: (target, name) => {
-      if (name === 'subscribe') return subscribe
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
   })
 }

@@ -154,6 +154,8 @@ export class Group implements Participant {
     const { record } = delivery
     const entry = delivery.entry ?? this.#entryAt(delivery, record.key)
     entry.failed = settlement.countsAttempt ? delivery.attempt : delivery.attempt - 1
+    // Who lived to tell is cleared; who was not tried is, but for one more crash.
+    entry.crashes = settlement.countsAttempt ? 0 : Math.min(entry.crashes, 1)
     entry.inHand = false
     entry.dueAtMs = settlement.visibleAtMs ?? 0
     entry.record = undefined
@@ -293,7 +295,8 @@ export class Group implements Participant {
         entry.record = undefined
         this.#gate.enqueue(entry.key!, entry)
       } else if (entry.isolated) {
-        if (this.#inFlight > 0 || this.#marking.length > 0) break
+        // What is in hand may take its time; only nothing new is handed over beside it.
+        if (this.#marking.length > 0) break
         this.#mark(entry)
         taken++
         break

@@ -12,7 +12,7 @@ export interface LogContext {
   readonly committer: Committer
   readonly recent: RecentBlocks
   readonly nowMs: () => number
-  /** A block whose trailer is damaged: nothing in it can be read. */
+  /** A block that had to be put together again, or of which nothing can be read. */
   readonly onDamagedBlock: (log: ChannelLog, first: number, bytes: Buffer) => void
 }
 
@@ -152,6 +152,7 @@ export class ChannelLog implements Participant {
       this.#committed = block.first + block.count
     }
     this.#written = []
+    if (this.readers.size === 0) this.floorMoved()
     for (const reader of this.readers) reader.appended()
   }
 
@@ -212,10 +213,8 @@ export class ChannelLog implements Participant {
 
   #open(first: number, bytes: Buffer): Block | undefined {
     const stored = StoredBlock.read(asBuffer(bytes))
-    if (stored === undefined) {
-      this.#context.onDamagedBlock(this, first, bytes)
-      return undefined
-    }
+    if (stored === undefined || stored.isRebuilt) this.#context.onDamagedBlock(this, first, bytes)
+    if (stored === undefined) return undefined
     const channel = this.name
     const { count, storedAtMs, behind } = stored
     return { first, count, storedAtMs, behind, record: (index) => stored.record(index, channel) }

@@ -81,6 +81,9 @@ export class StoredBlock {
   readonly #trailerAt: number
   readonly #intact: boolean
 
+  /** Whether the trailer had to be made anew. */
+  isRebuilt = false
+
   private constructor(bytes: Buffer, trailer: { at: number; count: number; storedAtMs: number; behind: number }) {
     this.#bytes = bytes
     this.#trailerAt = trailer.at
@@ -91,8 +94,17 @@ export class StoredBlock {
     this.behind = trailer.behind
   }
 
-  /** The block in these bytes, or undefined if its trailer is damaged. */
+  /** The block in these bytes; undefined if it is damaged in several places and cannot be cut up any more. */
   static read(bytes: Buffer): StoredBlock | undefined {
+    const block = StoredBlock.#whole(bytes)
+    if (block !== undefined) return block
+    const rebuilt = withNewTrailer(bytes)
+    const saved = rebuilt && StoredBlock.#whole(rebuilt)
+    if (saved !== undefined) saved.isRebuilt = true
+    return saved
+  }
+
+  static #whole(bytes: Buffer): StoredBlock | undefined {
     const fixedAt = bytes.length - trailerFixedBytes
     if (fixedAt < 0 || bytes[bytes.length - 1] !== version) return undefined
     const count = bytes.readUInt32LE(fixedAt + countAt)
@@ -111,4 +123,29 @@ export class StoredBlock {
   #end(index: number): number {
     return this.#bytes.readUInt32LE(this.#trailerAt + index * 4)
   }
+}
+
+/**
+ * A block whose trailer is damaged, with another: where all records are intact, their own lengths tell where each ends.
+ * Times that cannot be relied on become 0.
+ */
+function withNewTrailer(bytes: Buffer): Buffer | undefined {
+  const ends: number[] = []
+  for (let at = 0; bytes.length - at !== ends.length * 4 + trailerFixedBytes; ends.push(at)) {
+    const start = at
+    if (start + 8 > bytes.length) return undefined
+    at = start + 8 + bytes.readUInt32LE(start + 4)
+    if (!isIntact(bytes, { start, end: at })) return undefined
+  }
+  const trailerAt = ends.at(-1) ?? 0
+  const fixedAt = bytes.length - trailerFixedBytes
+  const rebuilt = Buffer.from(bytes)
+  for (const [index, end] of ends.entries()) rebuilt.writeUInt32LE(end, trailerAt + index * 4)
+  rebuilt.writeUInt32LE(crc32(rebuilt.subarray(0, trailerAt)), fixedAt + recordsCrcAt)
+  rebuilt.writeUInt32LE(ends.length, fixedAt + countAt)
+  const hasItsTimes = crc32(rebuilt.subarray(trailerAt, fixedAt + crcAt)) === bytes.readUInt32LE(fixedAt + crcAt)
+  if (!hasItsTimes) rebuilt.fill(0, fixedAt, fixedAt + recordsCrcAt)
+  rebuilt.writeUInt32LE(crc32(rebuilt.subarray(trailerAt, fixedAt + crcAt)), fixedAt + crcAt)
+  rebuilt.writeUInt8(version, rebuilt.length - 1)
+  return rebuilt
 }
