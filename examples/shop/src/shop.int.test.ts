@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { balance, get, historyOf, makeRig, onHand, post, type Rig, reach } from '../test/rig.ts'
+import { balance, get, historyOf, makeRig, onHand, patience, post, type Rig, reach } from '../test/rig.ts'
 import { OrderCreated } from './contracts.ts'
 import { fateOf } from './payment/gateway.ts'
 
@@ -27,11 +27,10 @@ describe('an order', () => {
     })
     await reach(shop, 'S-1001', 'shipped')
     await balance(shop)
-    const history = await historyOf(shop, 'S-1001')
-    expect(history[0]).toBe('accepted')
-    expect([...history].sort()).toEqual(
-      ['accepted', 'stock deducted', 'paid £119.90', '119 points granted', 'shipped as PH-S-1001'].sort(),
-    )
+    expect((await historyOf(shop, 'S-1001'))[0]).toBe('accepted')
+    await expect
+      .poll(async () => (await historyOf(shop, 'S-1001')).sort())
+      .toEqual(['accepted', 'stock deducted', 'paid £119.90', '119 points granted', 'shipped as PH-S-1001'].sort())
     expect(await onHand(shop, 'CUP')).toBe(396)
   })
 
@@ -150,7 +149,7 @@ describe('an inventory that is in trouble', () => {
     await post(shop, '/api/orders', { orderNo: '6', lines: [{ productId: 'KETTLE', quantity: 4 }] })
     await reach(shop, '6', 'cancelled')
     await balance(shop)
-    expect(await historyOf(shop, '6')).toContain('out of stock: KETTLE')
+    await expect.poll(() => historyOf(shop, '6'), patience).toContain('out of stock: KETTLE')
     expect(await onHand(shop, 'KETTLE')).toBe(3)
   })
 })
@@ -183,43 +182,49 @@ describe('a payment', () => {
     await balance(shop)
     expect((await get(shop, '/api/dead-letters')).body.payments).toMatchObject([{ orderNo, code }])
     expect(await onHand(shop, 'TEAPOT')).toBe(100)
-    expect(await historyOf(shop, orderNo)).toEqual([
-      'accepted',
-      'stock deducted',
-      'cancelled: not paid in time',
-      'stock given back: 6 pieces',
-    ])
+    await expect
+      .poll(() => historyOf(shop, orderNo))
+      .toEqual(['accepted', 'stock deducted', 'cancelled: not paid in time', 'stock given back: 6 pieces'])
   })
 
   it('that comes after the cancellation is paid back, and nothing is shipped', async () => {
     const refunded: string[] = []
-    let answer = (): void => undefined
+    let answer: (() => void) | undefined
     const gateway = {
-      charge: () => new Promise<void>((resolve) => (answer = resolve)),
+      charge: () =>
+        new Promise<void>((resolve) => {
+          answer = resolve
+        }),
       refund: async (orderNo: string) => void refunded.push(orderNo),
     }
-    const shop = await rig.open({ gateway, unpaidMs: 200 })
+    const shop = await rig.open({ gateway, unpaidMs: 1_500 })
     await post(shop, '/api/orders', { ...tea, orderNo: '8' })
     await reach(shop, '8', 'cancelled')
-    answer()
+    answer?.()
     await balance(shop)
-    expect(await historyOf(shop, '8')).toContain('£119.90 paid back')
+    await expect.poll(() => historyOf(shop, '8'), patience).toContain('£119.90 paid back')
     expect((await get(shop, '/api/orders/8')).body.state).toBe('cancelled')
-    expect(new Set(refunded)).toEqual(new Set(['8']))
+    await expect.poll(() => new Set(refunded), patience).toEqual(new Set(['8']))
   })
 })
 
 it('does not cancel an order for the time that the shop was closed', async () => {
-  const gateway = { charge: () => Promise.reject(new Error('no answer')), async refund() {} }
-  const paymentRetry = { immediate: 0, delayed: 1, baseMs: 2_000, maxMs: 2_000 }
-  const before = await rig.open({ gateway, paymentRetry, unpaidMs: 1_000 })
+  const failing = { charge: () => Promise.reject(new Error('no answer')), async refund() {} }
+  const paymentRetry = { immediate: 0, delayed: 100, baseMs: 100, maxMs: 100 }
+  const unpaidMs = 2_000
+  const before = await rig.open({ gateway: failing, paymentRetry, unpaidMs })
   await post(before, '/api/orders', { ...tea, orderNo: '1' })
   await reach(before, '1', 'reserved')
   await before.close()
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
-  const after = await rig.open({ unpaidMs: 30_000 })
+  await pause(unpaidMs)
+  // Slower than a cancellation that is due at once.
+  const after = await rig.open({ gateway: { ...failing, charge: () => pause(300) }, unpaidMs })
   await reach(after, '1', 'shipped')
 })
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
 
 describe('a return', () => {
   it('gives the money and the stock back and takes the points, once', async () => {

@@ -78,4 +78,5 @@ export async function onHand(shop: Shop, productId: string): Promise<unknown> {
   return (await get(shop, `/api/stock/${productId}`)).body.onHand
 }
 
-const patience = { timeout: 20_000, interval: 20 }
+/** How long a test waits for what must come. */
+export const patience = { timeout: 20_000, interval: 20 }
