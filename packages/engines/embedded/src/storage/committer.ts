@@ -163,9 +163,15 @@ export class Committer {
     }
   }
 
-  /** From here on nothing is written: the store is about to be closed. */
+  /** From here on nothing is begun: the store is about to be closed. What waits for a transaction to come is told so. */
   close(): void {
-    if (this.#state.kind === 'open') this.#state = { kind: 'failed', cause: notOpen() }
+    if (this.#state.kind === 'failed') return
+    const cause = notOpen()
+    const waiters = this.#waiters
+    this.#state = { kind: 'failed', cause }
+    this.#waiters = []
+    this.#participants.clear()
+    for (const waiter of waiters) waiter(cause)
   }
 
   #fail(failure: PosthasteError, waiters: readonly Waiter[]): void {
