@@ -30,7 +30,7 @@ export class Consumer implements EngineSubscription {
 
   grant(credit: number): void {
     if (this.#stopped !== undefined || !(credit > 0)) return
-    this.#member.credit += credit
+    this.#member.grant(credit)
     this.#group.granted(this.#member)
   }
 

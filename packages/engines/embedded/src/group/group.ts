@@ -71,8 +71,8 @@ export class Group implements Participant {
       for (const entry of [...source.entries.values()])
         if (entry.offset < end && this.#isUnread(entry)) this.#forget(entry)
     }
-    // What is in hand comes back as credit: claiming for it now spares the members a commit to wait for then.
-    cursor.claimTarget = () => source.position + this.#credit() + this.#inFlight
+    // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
+    cursor.claimTarget = () => source.position + this.#credit() + this.#owed()
     cursor.onClaimed = () => this.schedule()
     cursor.log.readers.add({
       get floor() {
@@ -243,6 +243,13 @@ export class Group implements Participant {
 
   // ── Handing over ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Credit that members have earned by settling and are about to be granted again. */
+  #owed(): number {
+    let owed = 0
+    for (const member of this.#members) owed += member.owed
+    return owed
+  }
+
   #credit(): number {
     let credit = 0
     for (const member of this.#members) credit += member.credit
@@ -394,11 +401,8 @@ export class Group implements Participant {
       }
       if (this.#isFull()) return
     }
-    if (
-      cursor.durableClaim < cursor.log.committedEnd &&
-      cursor.durableClaim - source.position < this.#credit() + this.#inFlight
-    )
-      cursor.touch()
+    const unclaimed = this.#credit() - (cursor.durableClaim - source.position)
+    if (cursor.durableClaim < cursor.log.committedEnd && unclaimed > 0) cursor.touch()
   }
 
   /** The reader comes to a record that an earlier process knew; false if there is none. */

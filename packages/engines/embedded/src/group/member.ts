@@ -10,10 +10,18 @@ export class Member {
   #batch: HeldDelivery[] = []
   #lastTag = 0
   credit = 0
+  /** Settled and not granted again yet. */
+  owed = 0
 
   constructor(name: string, sink: DeliverySink) {
     this.name = name
     this.#sink = sink
+  }
+
+  /** The member can take this many more. */
+  grant(credit: number): void {
+    this.credit += credit
+    this.owed = Math.max(0, this.owed - credit)
   }
 
   /** Puts a record into the next batch. Hot path. */
@@ -40,6 +48,7 @@ export class Member {
   /** Takes a delivery out of the member's hands. */
   take(tag: DeliveryTag): void {
     this.#held.delete(tag)
+    this.owed++
   }
 
   /** Takes everything out of the member's hands, in the order of delivery. */
@@ -48,6 +57,7 @@ export class Member {
     this.#held.clear()
     this.#batch = []
     this.credit = 0
+    this.owed = 0
     return all
   }
 
