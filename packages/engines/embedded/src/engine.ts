@@ -223,6 +223,8 @@ class DamageReport implements Participant {
   readonly #host: EngineHost
   readonly #committer: Committer
   #rows: { key: Buffer; bytes: Buffer }[] = []
+  /** What was told of: damage is found again whenever it is read. */
+  readonly #known = new Set<string>()
 
   constructor(host: EngineHost, committer: Committer) {
     this.#host = host
@@ -231,6 +233,9 @@ class DamageReport implements Participant {
 
   report(log: ChannelLog, offset: number, block: Buffer | undefined): void {
     const what = block === undefined ? 'record' : 'block'
+    const name = `${what} ${log.id}/${offset}`
+    if (this.#known.has(name)) return
+    this.#known.add(name)
     const bytes = block ?? log.rawBlockOf(offset)
     this.#tell(`a ${what} of '${log.name}' at offset ${offset} is damaged and was quarantined`, {
       channel: log.name,
