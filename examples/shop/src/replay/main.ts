@@ -15,7 +15,7 @@ Without a file it takes the sample that comes with the shop.`
 /** Orders are settled in seconds here, not in the half minute that people at a terminal have. */
 const unpaidMsDefault = '2000'
 const paymentRetry = { immediate: 0, delayed: 4, baseMs: 50, maxMs: 400 } as const
-/** Longer than an order may stay unpaid that was placed with `npm start`. */
+/** Nothing may move for so long, and for as long as an order may stay unpaid: also one that was placed with `npm start`. */
 const stallMsDefault = '60000'
 
 try {
@@ -33,7 +33,7 @@ async function replay(): Promise<boolean> {
   const shop = await openShop({ dir: dataDir(data), unpaidMs, paymentRetry, logLevel: 'error' })
   try {
     const report = await feed(path, { url: shop.url, concurrency, progress })
-    const books = await settle(shop, progress, stallMs)
+    const books = await settle(shop, progress, unpaidMs + stallMs)
     progress.end()
     const { balanced, text } = reconcile(report, books, shop.store)
     const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
