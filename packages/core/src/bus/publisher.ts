@@ -79,7 +79,7 @@ export class Publisher {
   async #publish(batch: readonly Pending[]): Promise<void> {
     try {
       const outcomes = await this.#engine.publish(batch.map(({ record }) => record))
-      for (const [at, pending] of batch.entries()) answer(pending, outcomes[at])
+      for (let at = 0; at < batch.length; at++) answer(batch[at]!, outcomes[at])
     } catch (thrown) {
       const error = PosthasteError.from(thrown, 'UNAVAILABLE', `the engine ${this.#engine.name} could not publish`)
       for (const { refuse } of batch) refuse(error)

@@ -104,15 +104,16 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
  * @throws PAYLOAD_INVALID, thrown or rejected; a schema that throws has said no in its own way
  */
 export function validated(contract: MessageContract, data: unknown): MaybePromise<unknown> {
-  const refuse = (thrown: unknown): never => {
-    throw PosthasteError.from(thrown, 'PAYLOAD_INVALID', `${contract.type}: the schema threw`)
-  }
   try {
     const output = validateWith(contract.data, data, contract.type)
-    return isPromiseLike(output) ? output.then(undefined, refuse) : output
+    return isPromiseLike(output) ? output.then(undefined, (thrown) => refuse(contract, thrown)) : output
   } catch (thrown) {
-    return refuse(thrown)
+    return refuse(contract, thrown)
   }
+}
+
+function refuse(contract: MessageContract, thrown: unknown): never {
+  throw PosthasteError.from(thrown, 'PAYLOAD_INVALID', `${contract.type}: the schema threw`)
 }
 
 /**

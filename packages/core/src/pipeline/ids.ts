@@ -5,7 +5,8 @@ export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => unknown
 
 const webCrypto: RandomBytes = (bytes) => crypto.getRandomValues(bytes)
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const digit: readonly number[] = [...'0123456789abcdef'].map((text) => text.charCodeAt(0))
+const dash = 45
 
 /** 12 bits beside the version and 14 beside the variant. */
 const counterBits = 26
@@ -52,20 +53,33 @@ export function messageIds(clock: Clock, random: RandomBytes = webCrypto): () =>
     const at = draw()
     const high = 0x7000 | (counter >> 14)
     const low = 0x8000 | (counter & 0x3fff)
+    // One flat text: a chain of concatenations would be flattened, and collected, once for each message.
     return (
       prefix +
-      hex[high >> 8]! +
-      hex[high & 0xff]! +
-      '-' +
-      hex[low >> 8]! +
-      hex[low & 0xff]! +
-      '-' +
-      hex[pool[at]!]! +
-      hex[pool[at + 1]!]! +
-      hex[pool[at + 2]!]! +
-      hex[pool[at + 3]!]! +
-      hex[pool[at + 4]!]! +
-      hex[pool[at + 5]!]!
+      String.fromCharCode(
+        digit[high >> 12]!,
+        digit[(high >> 8) & 15]!,
+        digit[(high >> 4) & 15]!,
+        digit[high & 15]!,
+        dash,
+        digit[low >> 12]!,
+        digit[(low >> 8) & 15]!,
+        digit[(low >> 4) & 15]!,
+        digit[low & 15]!,
+        dash,
+        digit[pool[at]! >> 4]!,
+        digit[pool[at]! & 15]!,
+        digit[pool[at + 1]! >> 4]!,
+        digit[pool[at + 1]! & 15]!,
+        digit[pool[at + 2]! >> 4]!,
+        digit[pool[at + 2]! & 15]!,
+        digit[pool[at + 3]! >> 4]!,
+        digit[pool[at + 3]! & 15]!,
+        digit[pool[at + 4]! >> 4]!,
+        digit[pool[at + 4]! & 15]!,
+        digit[pool[at + 5]! >> 4]!,
+        digit[pool[at + 5]! & 15]!,
+      )
     )
   }
 }

@@ -7,7 +7,7 @@ import {
   type SchemaIssue,
   type SchemaResult,
 } from '@posthaste/contracts'
-import { andThen } from './maybe-promise.ts'
+import { andThen, isPromiseLike } from './maybe-promise.ts'
 
 /**
  * Checks a value against a schema. Synchronous where the schema is.
@@ -17,7 +17,8 @@ import { andThen } from './maybe-promise.ts'
  * @throws PAYLOAD_INVALID with one issue per mistake. What the schema itself throws passes through.
  */
 export function validateWith<O>(schema: Schema<unknown, O>, value: unknown, what: string): MaybePromise<O> {
-  return andThen(schema['~standard'].validate(value), (result) => accepted(result, what))
+  const result = schema['~standard'].validate(value)
+  return isPromiseLike(result) ? result.then((later) => accepted(later, what)) : accepted(result, what)
 }
 
 /**
