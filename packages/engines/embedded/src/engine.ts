@@ -17,6 +17,7 @@ import { notOpen } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group/group.ts'
 import type { FullGroup } from './group/group-context.ts'
+import { Isolation } from './group/isolation.ts'
 import { Member } from './group/member.ts'
 import type { ChannelLog } from './log/channel-log.ts'
 import { RecentBlocks } from './log/recent-blocks.ts'
@@ -62,9 +63,11 @@ export class EmbeddedEngine implements Engine {
 
   async open(host: EngineHost): Promise<void> {
     if (this.#opened !== undefined) return
-    const store = openStore(this.#options.dir)
+    const { dir } = this.#options
+    const store = openStore(dir)
     try {
-      this.#opened = this.#assemble(host, store)
+      const boot = takeOwnership(store, dir)
+      this.#opened = await this.#restored(host, store, boot)
     } catch (error) {
       await store.close()
       throw error
@@ -72,8 +75,17 @@ export class EmbeddedEngine implements Engine {
     host.onState('connected')
   }
 
-  #assemble(host: EngineHost, store: Store): Opened {
-    const boot = takeOwnership(store, this.#options.dir)
+  /** What cannot be restored is left as it is, for whoever repairs it, and owned by nobody. */
+  async #restored(host: EngineHost, store: Store, boot: number): Promise<Opened> {
+    try {
+      return this.#assemble(host, store, boot)
+    } catch (cause) {
+      await store.commit(releaseOwnership)
+      throw PosthasteError.from(cause, 'ENGINE_CORRUPT', `what stands in ${this.#options.dir} cannot be read`)
+    }
+  }
+
+  #assemble(host: EngineHost, store: Store, boot: number): Opened {
     const { clock } = host
     const members = new Map<Member, Group>()
     const committer = new Committer(store, (failure) => this.#onFailure(failure))
@@ -82,6 +94,7 @@ export class EmbeddedEngine implements Engine {
       store,
       committer,
       clock,
+      isolation: new Isolation(),
       nowMs: () => clock.nowMs(),
       recent: new RecentBlocks(recentBytesMax),
       failed: () => committer.failure !== undefined,

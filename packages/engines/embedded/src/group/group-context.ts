@@ -2,12 +2,15 @@ import type { Clock } from '@posthaste/contracts'
 import type { ChannelLog } from '../log/channel-log.ts'
 import type { Committer } from '../storage/committer.ts'
 import type { Store } from '../storage/store.ts'
+import type { Isolation } from './isolation.ts'
 
 /** What a group needs from the engine. */
 export interface GroupContext {
   readonly store: Store
   readonly committer: Committer
   readonly clock: Clock
+  /** Shared by all groups. */
+  readonly isolation: Isolation
   /** Whether the engine can write no more, and so must hand over no more. */
   readonly failed: () => boolean
   /** A record that cannot be read. */

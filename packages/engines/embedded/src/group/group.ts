@@ -126,6 +126,7 @@ export class Group implements Participant {
       this.#change(entry)
       this.#makeReady(entry)
     }
+    this.#endWatch()
   }
 
   /** Looks for work in a microtask; called when credit or work has come. */
@@ -183,6 +184,7 @@ export class Group implements Participant {
 
   #endAlone(): void {
     this.#alone = undefined
+    this.#context.isolation.release(this)
     this.schedule()
   }
 
@@ -262,6 +264,15 @@ export class Group implements Participant {
     if (this.#mayGoOn()) this.#deliverReady()
     if (this.#mayGoOn() && this.#ready.length === 0) this.#readAll()
     for (const member of this.#members) member.flush()
+    this.#endWatch()
+  }
+
+  /** Lets other groups watch their suspects, unless one of this group is in hand or about to be. */
+  #endWatch(): void {
+    const isIsolated = (entry: Entry): boolean => entry.isolated
+    if (this.#alone !== undefined || this.#marking.some(isIsolated)) return
+    if (this.#writing.some(isIsolated) || this.#marked.some(isIsolated)) return
+    this.#context.isolation.release(this)
   }
 
   /** While hand-overs are being made durable, or one record is watched alone, nothing else may overtake. */
@@ -303,7 +314,7 @@ export class Group implements Participant {
         this.#gate.enqueue(entry.key!, entry)
       } else if (entry.isolated) {
         // What is in hand may take its time; only nothing new is handed over beside it.
-        if (this.#marking.length > 0) break
+        if (this.#marking.length > 0 || !this.#context.isolation.take(this)) break
         this.#mark(entry)
         taken++
         break

@@ -165,8 +165,10 @@ export class Cursor implements Participant, SegmentObserver {
     if (this.#readAt < end) this.onGap(end)
     while (this.#readAt < end) {
       const stop = Math.min(end, this.#segments.following(this.#readAt)?.first ?? end)
-      if (stop > this.#readAt) {
-        const gap = new Segment(this.#readAt, stop)
+      // What is below the floor is settled already, and must not move it back.
+      const first = Math.max(this.#readAt, this.#floor)
+      if (stop > first) {
+        const gap = new Segment(first, stop)
         this.#segments.insert(gap)
         this.#settledAbove += gap.remaining
         gap.remaining = 0

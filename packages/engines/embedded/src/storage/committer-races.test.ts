@@ -148,10 +148,11 @@ describe('the committer under races', () => {
     committer.join(participant('a'))
     wait('w')
     await turn()
+    wait('meanwhile')
     expect(clock.pending()).toBe(1)
     await store.end(new Error('ENOSPC'))
     await turn()
-    expect(told).toEqual(['failed ENGINE_WRITE_FAILED', 'w: ENGINE_WRITE_FAILED'])
+    expect(told).toEqual(['failed', 'w:', 'meanwhile:'].map((who) => `${who} ENGINE_WRITE_FAILED`))
     expect(clock.pending()).toBe(0)
   })
 
