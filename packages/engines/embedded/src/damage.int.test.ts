@@ -1,0 +1,176 @@
+import { open } from 'lmdb'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Directories } from '../test/installation.ts'
+import { record } from '../test/records.ts'
+import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
+
+let directories = new Directories()
+beforeEach(() => {
+  directories = new Directories()
+})
+afterEach(() => directories.remove())
+
+/** Tables of a closed directory, as somebody with the `lmdb` package sees them. */
+async function inside<T>(
+  dir: string,
+  work: (table: (name: string) => ReturnType<typeof openTable>) => Promise<T>,
+): Promise<T> {
+  const root = open({ path: dir, noSubdir: false, maxDbs: 20, encoding: 'binary', keyEncoding: 'binary' })
+  const result = await work((name) => openTable(root, name))
+  await root.close()
+  return result
+}
+
+const openTable = (root: ReturnType<typeof open>, name: string) =>
+  root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
+
+/** Flips bits of every stored block where `at` says. */
+function damage(dir: string, at: (block: Buffer) => number): Promise<void> {
+  return inside(dir, async (table) => {
+    const blocks = table('blocks')
+    for (const { key, value } of [...blocks.getRange()]) {
+      const where = at(value)
+      value.writeUInt8(value.readUInt8(where) ^ 0xff, where)
+      await blocks.put(key, value)
+    }
+  })
+}
+
+const quarantined = (dir: string) => inside(dir, async (table) => [...table('quarantine').getRange()])
+
+async function written(dir: string, kind: 'log' | 'queue' = 'log'): Promise<void> {
+  const { engine } = await opened(dir)
+  await declared(engine, ['g', 'h'].slice(0, kind === 'log' ? 2 : 1), { kind })
+  await published(engine, ...['first', 'second', 'third'].map((id) => record(id, { key: 'k' })))
+  await engine.close()
+}
+
+describe.each(['log', 'queue'] as const)('damage in a %s', (kind) => {
+  it('to one record costs that record alone, is told with channel and offset, and its bytes are kept', async () => {
+    const dir = directories.fresh()
+    await written(dir, kind)
+    await damage(dir, (block) => block.indexOf('second'))
+    const { engine, log, states } = await opened(dir)
+    const member = await TestMember.join(engine, 10)
+    await member.take(2)
+    await lull(engine)
+    expect(member.ids).toEqual(['first', 'third'])
+    await member.settle(...member.received.map(({ tag }) => ({ kind: 'ack', tag }) as const))
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 0, waiting: 0, inFlight: 0 })
+    expect(states.at(-1)).toMatchObject(['degraded', { code: 'ENGINE_CORRUPT', details: { channel: 'c', offset: 1 } }])
+    expect(log.entries.filter(({ level }) => level === 'error')).toHaveLength(1)
+    await engine.close()
+    const kept = await quarantined(dir)
+    expect(kept).toHaveLength(1)
+    expect(kept[0]?.value.includes('third')).toBe(true)
+  })
+
+  it('to the trailer of a block costs no record, and is told', async () => {
+    const dir = directories.fresh()
+    await written(dir, kind)
+    await damage(dir, (block) => block.length - 3)
+    const { engine, states } = await opened(dir)
+    const member = await TestMember.join(engine, 10)
+    await member.take(3)
+    expect(member.ids).toEqual(['first', 'second', 'third'])
+    expect(states.at(-1)).toMatchObject(['degraded', { code: 'ENGINE_CORRUPT' }])
+    await engine.close()
+    expect(await quarantined(dir)).toHaveLength(1)
+  })
+
+  it('to all of a block costs that block, and neither what follows nor the groups', async () => {
+    const dir = directories.fresh()
+    await written(dir, kind)
+    await inside(dir, async (table) => {
+      const blocks = table('blocks')
+      for (const { key, value } of [...blocks.getRange()]) await blocks.put(key, Buffer.alloc(value.length))
+    })
+    const { engine, states } = await opened(dir)
+    await published(engine, record('fourth', { key: 'k' }))
+    const member = await TestMember.join(engine, 10)
+    await member.take(1)
+    await lull(engine)
+    expect(member.ids).toEqual(['fourth'])
+    await member.settle(...member.received.map(({ tag }) => ({ kind: 'ack', tag }) as const))
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 0, waiting: 0, inFlight: 0 })
+    expect(states.at(-1)).toMatchObject(['degraded', { code: 'ENGINE_CORRUPT', details: { channel: 'c', offset: 0 } }])
+    await engine.close()
+  })
+})
+
+describe('damage to a record with a history', () => {
+  it('that holds its key, or is watched alone, lets the others go on', async () => {
+    const dir = directories.fresh()
+    await written(dir)
+    const before = await opened(dir)
+    const member = await TestMember.join(before.engine, 3)
+    const [first, ...rest] = await member.take(3)
+    if (first === undefined) throw new Error('nothing came')
+    await member.settle(
+      { kind: 'release', tag: first.tag, countsAttempt: true, holdKey: true },
+      ...rest.map(({ tag }) => ({ kind: 'release', tag, countsAttempt: false }) as const),
+    )
+    await before.engine.close()
+    await damage(dir, (block) => block.indexOf('first'))
+    // As after two crashes with it in hand.
+    await inside(dir, async (table) => {
+      const entries = table('entries')
+      for (const { key, value } of [...entries.getRange()]) {
+        value.writeUInt8(2, 5)
+        await entries.put(key, value)
+      }
+    })
+    const { engine } = await opened(dir)
+    const heir = await TestMember.join(engine, 10)
+    for (const id of ['second', 'third']) {
+      const [delivery] = await heir.take(1)
+      expect(delivery?.record.id).toBe(id)
+      if (delivery !== undefined) await heir.settle({ kind: 'ack', tag: delivery.tag })
+    }
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 0, waiting: 0, inFlight: 0 })
+    await engine.close()
+  })
+
+  it('in a block of which nothing is left, lets its key go on', async () => {
+    const dir = directories.fresh()
+    await written(dir)
+    const before = await opened(dir)
+    const member = await TestMember.join(before.engine, 1)
+    const [first] = await member.take(1)
+    if (first === undefined) throw new Error('nothing came')
+    await member.settle({ kind: 'release', tag: first.tag, countsAttempt: true, holdKey: true })
+    await before.engine.close()
+    await inside(dir, async (table) => {
+      const blocks = table('blocks')
+      for (const { key, value } of [...blocks.getRange()]) await blocks.put(key, Buffer.alloc(value.length))
+    })
+    const { engine } = await opened(dir)
+    await published(engine, record('fourth', { key: 'k' }))
+    expect((await (await TestMember.join(engine, 10)).take(1))[0]?.record.id).toBe('fourth')
+    await engine.close()
+  })
+})
+
+describe('damage to what stands about the records', () => {
+  it('is refused as ENGINE_CORRUPT, deletes nothing, and leaves the directory free', async () => {
+    const dir = directories.fresh()
+    await written(dir)
+    const spec = await inside(dir, async (table) => {
+      const topology = table('topology')
+      const before = topology.get(Buffer.from('channel/c'))
+      await topology.put(Buffer.from('channel/c'), Buffer.from('{"spec":'))
+      return before
+    })
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(opened(dir)).rejects.toMatchObject({ code: 'ENGINE_CORRUPT' })
+    }
+    await inside(dir, async (table) => table('topology').put(Buffer.from('channel/c'), spec ?? Buffer.alloc(0)))
+    const { engine } = await opened(dir)
+    expect((await (await TestMember.join(engine, 10)).take(3)).map(({ record: { id } }) => id)).toEqual([
+      'first',
+      'second',
+      'third',
+    ])
+    await engine.close()
+  })
+})
