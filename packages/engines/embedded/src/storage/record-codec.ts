@@ -218,8 +218,14 @@ function readHeaders(buffer: Buffer, stored: StoredHeaders, record: { id: string
     }
     const units = buffer.readUInt16LE(at)
     at += 2
-    headers[name] = text.slice(unit, unit + units)
+    setHeader(headers, name, text.slice(unit, unit + units))
     unit += units
   }
   return headers
+}
+
+/** An assignment to `__proto__` would be lost. */
+function setHeader(headers: Record<string, string>, name: string, value: string): void {
+  if (name !== '__proto__') headers[name] = value
+  else Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
 }
