@@ -125,21 +125,22 @@ describe('a list of segments', () => {
     )
   })
 
-  it('does not join what is done over a gap between two blocks', () => {
-    const list = new SegmentList(new Rows())
-    for (const [first, end] of [
-      [0, 2],
-      [5, 7],
-    ] as const) {
-      const segment = new Segment(first, end)
-      list.insert(segment)
-      segment.add(first)
-      segment.add(first + 1)
-      list.merge(segment)
+  it('does not join what is done over a gap, whichever side is done first', () => {
+    const blocks = [new Segment(0, 2), new Segment(5, 7), new Segment(9, 10)]
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+    ]) {
+      const list = new SegmentList(new Rows())
+      const copies = blocks.map(({ first, end }) => new Segment(first, end))
+      for (const copy of copies) list.insert(copy)
+      for (const index of order) {
+        const segment = copies[index]
+        if (segment === undefined) throw new Error('there are three')
+        for (let offset = segment.first; offset < segment.end; offset++) segment.add(offset)
+        expect(list.merge(segment).advancePrefix()).toBe(segment.count)
+      }
+      expect(spans(list)).toEqual(blocks.map(({ first, end }) => [first, end]))
     }
-    expect(spans(list)).toEqual([
-      [0, 2],
-      [5, 7],
-    ])
   })
 })
