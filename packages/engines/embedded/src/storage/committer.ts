@@ -10,7 +10,13 @@ export interface Participant {
   committed(): void
 }
 
-type Waiter = (failure: PosthasteError | undefined) => void
+type Tell = (failure: PosthasteError | undefined) => void
+
+/** Somebody who waits for durability, and how many records it waits for. */
+interface Waiter {
+  readonly tell: Tell
+  readonly records: number
+}
 
 /** A disk that takes longer than this for one transaction is taken for broken. */
 const commitMsMax = 30_000
@@ -49,6 +55,9 @@ export class Committer {
   #state: State = { kind: 'open' }
   #participants = new Set<Participant>()
   #waiters: Waiter[] = []
+  /** Whose transaction is on disk, and who have not heard of it yet. */
+  #untold: Waiter[] = []
+  #telling = false
   #records = 0
   #running = false
   #scheduled = false
@@ -80,12 +89,12 @@ export class Committer {
    * @param records how many records the waiter has brought: when enough have come in one turn, the store begins to write
    *   while the turn goes on to bring more
    */
-  wait(waiter: Waiter, records = 0): void {
+  wait(tell: Tell, records = 0): void {
     if (this.#state.kind === 'failed') {
-      waiter(this.#state.cause)
+      tell(this.#state.cause)
       return
     }
-    this.#waiters.push(waiter)
+    this.#waiters.push({ tell, records })
     this.#records += records
     if (this.#records >= recordsEnough && !this.#running) void this.#commit()
     else this.#schedule()
@@ -126,8 +135,31 @@ export class Committer {
       return this.#fail(writeFailed(cause), waiters)
     }
     this.#running = false
-    for (const waiter of waiters) waiter(undefined)
-    if (this.#participants.size > 0 || this.#waiters.length > 0) this.#schedule()
+    if (this.#participants.size > 0 || this.#waiters.length > 0) void this.#commit()
+    this.#untold.push(...waiters)
+    if (!this.#telling) this.#tell()
+  }
+
+  /**
+   * In portions, each in a turn of its own and all in order: what those who are told do at once can be on its way to the disk
+   * while the next are told.
+   */
+  #tell(): void {
+    let records = 0
+    let told = 0
+    while (told < this.#untold.length && records < recordsEnough) {
+      const waiter = this.#untold[told++]!
+      records += waiter.records
+      waiter.tell(undefined)
+    }
+    this.#untold.splice(0, told)
+    this.#telling = this.#untold.length > 0
+    if (this.#telling) setImmediate(() => this.#tell())
+  }
+
+  /** Those whose transaction is on disk must not hear of what came after it. */
+  #tellAll(): void {
+    for (const { tell } of this.#untold.splice(0)) tell(undefined)
   }
 
   /** After some I/O errors the store never answers at all. */
@@ -171,7 +203,8 @@ export class Committer {
     this.#state = { kind: 'failed', cause }
     this.#waiters = []
     this.#participants.clear()
-    for (const waiter of waiters) waiter(cause)
+    this.#tellAll()
+    for (const { tell } of waiters) tell(cause)
   }
 
   #fail(failure: PosthasteError, waiters: readonly Waiter[]): void {
@@ -179,7 +212,8 @@ export class Committer {
     this.#state = { kind: 'failed', cause: failure }
     this.#waiters = []
     this.#participants.clear()
+    this.#tellAll()
     this.#onFailure(failure)
-    for (const waiter of [...waiters, ...later]) waiter(failure)
+    for (const { tell } of [...waiters, ...later]) tell(failure)
   }
 }
