@@ -30,7 +30,7 @@ describe('DueQueue', () => {
           } else {
             await clock.advance(step.goMs)
             const gone = waiting.filter((atMs) => atMs <= clock.nowMs()).sort((a, b) => a - b)
-            expect(due.splice(0).sort((a, b) => a - b)).toEqual(gone)
+            expect(due.splice(0)).toEqual(gone)
             waiting.splice(0, waiting.length, ...waiting.filter((atMs) => atMs > clock.nowMs()))
             expect(queue.size).toBe(waiting.length)
           }
@@ -38,6 +38,18 @@ describe('DueQueue', () => {
         }
       }),
       { numRuns: 50 },
+    )
+  })
+
+  it('gives back in order of time what was added in any', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 50_000 }), { maxLength: 60 }), async (times) => {
+        const { clock, due, queue } = started()
+        for (const atMs of times) queue.add(atMs, atMs)
+        clock.jump(50_000)
+        await clock.advance(60_000)
+        expect(due).toEqual([...times].sort((a, b) => a - b))
+      }),
     )
   })
 

@@ -444,14 +444,14 @@ export class Group implements Participant {
   }
 
   /**
-   * Whether a record cannot be handed over because of its key: another record holds it, the member that has it in hand can
-   * take nothing now, or earlier records of it wait for that member.
+   * Whether a record cannot be handed over because of its key: a record before it holds it, or the member that has it in
+   * hand can take nothing now. Later ones cannot overtake, since what waits for a member goes first when that takes again.
    */
   #waitsForKey(key: string | undefined, place: InOrder): boolean {
     if (key === undefined || this.#gate.open) return false
     if (this.#gate.isClosed(key, place)) return true
     const owner = this.#gate.ownerOf(key)
-    return owner !== undefined && (owner.credit <= 0 || this.#gate.isQueued(key))
+    return owner !== undefined && owner.credit <= 0
   }
 
   /** Records that are held in memory, in hand or waiting, are bounded; at the bound nothing new is read. */

@@ -53,11 +53,6 @@ export class KeyGate<Member> {
     return gate !== undefined && isBefore(gate.heads[0]!, place)
   }
 
-  /** Whether records of this key wait for the member that has it in hand: whatever comes later waits behind them. */
-  isQueued(key: string): boolean {
-    return (this.#inHand?.get(key)?.queue.length ?? 0) > 0
-  }
-
   /** Lets an entry wait for its key: until it is reopened, or put back by the member that has it in hand. */
   enqueue(key: string, entry: Entry): void {
     this.#waiting++
