@@ -86,7 +86,7 @@ export const layers: readonly Layer[] = [
   },
   {
     name: 'testing',
-    at: [`${core}/testing/`],
+    at: [`${core}/testing/`, 'packages/core/test/'],
     imports: [...halves, 'eventing', 'app'],
     portable: false,
     because: 'test doubles may reach all of core, and nothing that ships may reach them',

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
-import { embedded } from './index.ts'
+import { embedded } from './embedded.ts'
 import { Store } from './storage/store.ts'
 
 let directories = new Directories()

@@ -9,7 +9,7 @@ import type {
 import { manualClock, type RecordingLog, recordingLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
-import { embedded } from './index.ts'
+import { embedded } from './embedded.ts'
 import { Store } from './storage/store.ts'
 
 const topology = {

@@ -4,7 +4,7 @@ import type { Engine, EngineHost, OutgoingRecord } from '@posthaste/contracts'
 import { manualClock, silentLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Directories } from '../test/installation.ts'
-import { embedded } from './index.ts'
+import { embedded } from './embedded.ts'
 import { Store } from './storage/store.ts'
 
 const topology = {
@@ -67,7 +67,7 @@ async function startChild(): Promise<{ child: ChildProcess; answer: unknown }> {
     env: {
       ...process.env,
       DIR: dir,
-      EMBEDDED: new URL('./index.ts', import.meta.url).href,
+      EMBEDDED: new URL('./embedded.ts', import.meta.url).href,
       TOPOLOGY: JSON.stringify(topology),
     },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EngineUnderTest, engineUnderTest } from '@posthaste/conformance'
 import { manualClock } from 'posthaste/testing'
-import { embedded } from '../src/index.ts'
+import { embedded } from '../src/embedded.ts'
 import { releaseOwnership } from '../src/storage/owner.ts'
 import { Store } from '../src/storage/store.ts'
 

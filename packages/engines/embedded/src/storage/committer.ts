@@ -33,7 +33,6 @@ function realTimer(delayMs: number, fire: () => void): Timer {
   // tidy-allow timer: virtual time may leap by an hour while a transaction is being written
   const timer = setTimeout(fire, delayMs)
   timer.unref()
-  // tidy-allow timer: see above
   return { cancel: () => clearTimeout(timer) }
 }
 

@@ -2,8 +2,6 @@ import type { Engine } from '@posthaste/contracts'
 import { EmbeddedEngine } from './engine.ts'
 import { checkOptions, type EmbeddedOptions } from './options.ts'
 
-export type { EmbeddedOptions } from './options.ts'
-
 /**
  * The durable engine inside the process: a confirmed publish is on disk, and state, cursors and timers change in one
  * transaction with it. One process owns the directory; the file system must be local.
