@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
-import { embedded } from './embedded.ts'
+import { checkOptions } from './options.ts'
 import { Store } from './storage/store.ts'
 
 let directories = new Directories()
@@ -302,12 +302,11 @@ describe('close', () => {
   })
 })
 
-describe('embedded', () => {
-  it('lists every mistake in its options', () => {
+describe('the options', () => {
+  it('are refused with every mistake in them', () => {
     const wrong = { dir: '', sync: false } as unknown as { dir: string }
-    expect(() => embedded(wrong)).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID', issues: [{}, {}].map(() => expect.anything()) }),
-    )
-    expect(embedded({ dir: 'data' }).name).toBe('embedded')
+    const issues = [expect.objectContaining({ path: 'dir' }), expect.objectContaining({ path: 'sync' })]
+    expect(() => checkOptions(wrong)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', issues }))
+    expect(checkOptions({ dir: 'data' })).toEqual({ dir: 'data' })
   })
 })

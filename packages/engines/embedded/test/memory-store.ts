@@ -39,6 +39,13 @@ export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commi
     return this as unknown as Store
   }
 
+  /** A store of its own with the same rows. */
+  copy(): MemoryStore {
+    const copy = new MemoryStore()
+    for (const [name, table] of this.#tables) copy.#tables.set(name, new Map(table))
+    return copy
+  }
+
   /** Number of rows in a table. */
   count(table: TableName): number {
     return this.#table(table).size
