@@ -2,16 +2,14 @@ import type { Lag, OutgoingRecord, ReleaseSettlement } from '@posthaste/contract
 import { capabilities } from '../features.ts'
 import type { Block } from '../log/block.ts'
 import type { Cursor } from '../log/cursor.ts'
-import type { Participant } from '../storage/committer.ts'
-import { offsetKey } from '../storage/keys.ts'
-import type { Transaction } from '../storage/store.ts'
 import type { HeldDelivery, Place } from './delivery.ts'
 import { DueQueue } from './due-queue.ts'
 import { Entry, type InOrder, isBefore, type Origin, orderOf } from './entry.ts'
-import { encodeEntry } from './entry-codec.ts'
+import { EntryRows } from './entry-rows.ts'
 import type { GroupContext } from './group-context.ts'
 import { KeyGate } from './key-gate.ts'
 import type { Member } from './member.ts'
+import { Roster } from './roster.ts'
 import { Source } from './source.ts'
 
 /** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
@@ -24,32 +22,27 @@ const nearRecords = 16_384
  * The order of a key rests on three things: logs are read in order; what was read and could not be delivered stands in
  * `#ready`, which goes before anything new; and the gate keeps back what must wait for another record of its key.
  */
-export class Group implements Participant {
+export class Group {
   readonly channel: string
   readonly name: string
   readonly #context: GroupContext
   readonly #sources: Source[] = []
-  readonly #members: Member[] = []
+  readonly #roster = new Roster()
   readonly #gate = new KeyGate<Member>()
   readonly #due: DueQueue<Entry>
   #ready: Entry[] = []
   #sorted = true
-  /** Entries whose hand-over is to be made durable, is being made, and has been. */
-  #marking: Entry[] = []
-  #writing: Entry[] = []
-  #marked: Entry[] = []
-  readonly #changed = new Set<Entry>()
-  readonly #removed: { cursor: number; offset: number }[] = []
+  readonly #rows: EntryRows
   #inFlight = 0
   #alone: Entry | undefined
   #scheduled = false
-  #turn = 0
   #full = false
 
   constructor(identity: { channel: string; name: string }, context: GroupContext) {
     this.channel = identity.channel
     this.name = identity.name
     this.#context = context
+    this.#rows = new EntryRows(context.committer, () => this.#pump())
     this.#due = new DueQueue(context.clock, (entries) => {
       for (const entry of entries) this.#becomeDue(entry)
     })
@@ -72,13 +65,13 @@ export class Group implements Participant {
         if (entry.offset < end && this.#isUnread(entry)) this.#forget(entry)
     }
     // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
-    cursor.claimTarget = () => source.position + this.#credit() + this.#owed()
+    cursor.claimTarget = () => source.position + this.#roster.credit + this.#roster.owed
     cursor.onClaimed = () => this.schedule()
     cursor.log.readers.add({
       get floor() {
         return cursor.floor
       },
-      follows: (first) => this.#members.length > 0 && first - cursor.readAt <= nearRecords,
+      follows: (first) => this.#roster.size > 0 && first - cursor.readAt <= nearRecords,
       appending: () => this.#appending(),
       // Not at once: what belongs before it may be committed with it, and the claim on it is.
       appended: () => this.schedule(),
@@ -86,20 +79,14 @@ export class Group implements Participant {
   }
 
   #appending(): void {
-    if (this.#credit() > 0) for (const source of this.#sources) source.cursor.touch()
+    if (this.#roster.credit > 0) for (const source of this.#sources) source.cursor.touch()
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   join(member: Member): void {
-    this.#members.push(member)
-    if (this.#members.length > 1) this.#gate.share(this.#keysInHand())
-  }
-
-  *#keysInHand(): Iterable<{ key: string; member: Member }> {
-    for (const member of this.#members) {
-      for (const { record } of member.held()) if (record.key !== undefined) yield { key: record.key, member }
-    }
+    this.#roster.add(member)
+    if (this.#roster.size > 1) this.#gate.share(this.#roster.keysInHand())
   }
 
   /** A member can take more. */
@@ -110,22 +97,16 @@ export class Group implements Participant {
 
   /** A member is gone: what it had in hand is handed back. */
   leave(member: Member): void {
-    const at = this.#members.indexOf(member)
-    if (at < 0) return
+    if (!this.#roster.remove(member)) return
     for (const entry of this.#gate.feed(member)) this.#makeReady(entry)
-    this.#members.splice(at, 1)
     for (const delivery of member.takeAll()) this.release(delivery, handBack)
-    if (this.#members.length === 0) this.#unmark()
+    if (this.#roster.size === 0) this.#unmark()
     this.schedule()
   }
 
   /** Hand-overs that were prepared for members that are gone. */
   #unmark(): void {
-    for (const entry of [...this.#marked.splice(0), ...this.#writing.splice(0), ...this.#marking.splice(0)]) {
-      entry.inHand = false
-      this.#change(entry)
-      this.#makeReady(entry)
-    }
+    for (const entry of this.#rows.unmarkAll()) this.#makeReady(entry)
     this.#endWatch()
   }
 
@@ -165,7 +146,7 @@ export class Group implements Participant {
       this.#gate.close(record.key, entry)
     }
     // A hand-back has a row, too: after a crash that alone tells it from what was in hand.
-    this.#change(entry)
+    this.#rows.change(entry)
     if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
     else {
       entry.record = record
@@ -189,19 +170,15 @@ export class Group implements Participant {
   }
 
   #entryAt({ source, offset, behind }: Pick<Place, 'source' | 'offset' | 'behind'>, key: string | undefined): Entry {
-    const entry = new Entry(source, { ...placeInOrder({ source, offset, behind }), key })
+    const entry = new Entry(source, { order: orderOf(source, offset, behind), offset, key })
     source.entries.set(offset, entry)
     return entry
   }
 
   #forget(entry: Entry): void {
     entry.source.entries.delete(entry.offset)
-    this.#changed.delete(entry)
+    this.#rows.remove(entry)
     if (entry === this.#alone) this.#endAlone()
-    if (entry.stored) {
-      this.#removed.push({ cursor: entry.source.cursor.id, offset: entry.offset })
-      this.#context.committer.join(this)
-    }
     if (!entry.hold || entry.key === undefined) return
     for (const freed of this.#gate.reopen(entry.key, entry)) this.#makeReady(freed)
   }
@@ -223,76 +200,38 @@ export class Group implements Participant {
     this.schedule()
   }
 
-  #change(entry: Entry): void {
-    entry.stored = true
-    this.#changed.add(entry)
-    this.#context.committer.join(this)
-  }
-
-  write(tx: Transaction): void {
-    for (const { cursor, offset } of this.#removed) tx.remove('entries', offsetKey(cursor, offset))
-    this.#removed.length = 0
-    for (const entry of this.#changed)
-      tx.put('entries', offsetKey(entry.source.cursor.id, entry.offset), encodeEntry(entry))
-    this.#changed.clear()
-    this.#writing = this.#marking.splice(0)
-  }
-
-  committed(): void {
-    this.#marked.push(...this.#writing.splice(0))
-    this.#pump()
-  }
-
   // ── Handing over ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Credit that members have earned by settling and are about to be granted again. */
-  #owed(): number {
-    let owed = 0
-    for (const member of this.#members) owed += member.owed
-    return owed
-  }
-
-  #credit(): number {
-    let credit = 0
-    for (const member of this.#members) credit += member.credit
-    return credit
-  }
-
   #pump(): void {
-    if (this.#members.length === 0 || this.#context.failed()) return
+    if (this.#roster.size === 0 || this.#context.failed()) return
     this.#deliverMarked()
     if (this.#mayGoOn()) this.#deliverReady()
     if (this.#mayGoOn() && this.#ready.length === 0) this.#readAll()
-    for (const member of this.#members) member.flush()
+    this.#roster.flush()
     this.#endWatch()
   }
 
   /** Lets other groups watch their suspects, unless one of this group is in hand or about to be. */
   #endWatch(): void {
-    const isIsolated = (entry: Entry): boolean => entry.isolated
-    if (this.#alone !== undefined || this.#marking.some(isIsolated)) return
-    if (this.#writing.some(isIsolated) || this.#marked.some(isIsolated)) return
-    this.#context.isolation.release(this)
+    if (this.#alone === undefined && !this.#rows.hasSuspect) this.#context.isolation.release(this)
   }
 
   /** While hand-overs are being made durable, or one record is watched alone, nothing else may overtake. */
   #mayGoOn(): boolean {
-    return this.#alone === undefined && this.#marking.length + this.#writing.length + this.#marked.length === 0
+    return this.#alone === undefined && !this.#rows.pending
   }
 
   #deliverMarked(): void {
-    while (this.#marked.length > 0) {
-      const entry = this.#marked[0]!
+    for (let entry = this.#rows.firstMarked(); entry !== undefined; entry = this.#rows.firstMarked()) {
       if (this.#waitsForKey(entry.key, entry)) {
-        this.#marked.shift()
-        entry.inHand = false
-        this.#change(entry)
+        this.#rows.shiftMarked()
+        this.#rows.unmark(entry)
         this.#gate.enqueue(entry.key!, entry)
         continue
       }
       const member = this.#memberFor(entry.key)
       if (member === undefined) return
-      this.#marked.shift()
+      this.#rows.shiftMarked()
       if (entry.isolated) this.#alone = entry
       this.#deliverEntry(member, entry)
     }
@@ -301,9 +240,9 @@ export class Group implements Participant {
   #deliverReady(): void {
     if (!this.#sorted) this.#ready.sort((a, b) => (isBefore(a, b) ? -1 : 1))
     this.#sorted = true
-    const credit = this.#credit()
+    const { credit } = this.#roster
     let taken = 0
-    while (taken < this.#ready.length && this.#marking.length < credit) {
+    while (taken < this.#ready.length && this.#rows.marking < credit) {
       const entry = this.#ready[taken]!
       if (entry.source.cursor.isSettled(entry.offset)) {
         taken++
@@ -314,25 +253,19 @@ export class Group implements Participant {
         this.#gate.enqueue(entry.key!, entry)
       } else if (entry.isolated) {
         // What is in hand may take its time; only nothing new is handed over beside it.
-        if (this.#marking.length > 0 || !this.#context.isolation.take(this)) break
-        this.#mark(entry)
+        if (this.#rows.marking > 0 || !this.#context.isolation.take(this)) break
+        this.#rows.mark(entry)
         taken++
         break
-      } else if (entry.needsMark) this.#mark(entry)
+      } else if (entry.needsMark) this.#rows.mark(entry)
       else {
-        const member = this.#marking.length > 0 ? undefined : this.#memberFor(entry.key)
+        const member = this.#rows.marking > 0 ? undefined : this.#memberFor(entry.key)
         if (member === undefined) break
         this.#deliverEntry(member, entry)
       }
       taken++
     }
     this.#ready.splice(0, taken)
-  }
-
-  #mark(entry: Entry): void {
-    entry.inHand = true
-    this.#marking.push(entry)
-    this.#change(entry)
   }
 
   #deliverEntry(member: Member, entry: Entry): void {
@@ -360,13 +293,7 @@ export class Group implements Participant {
   #memberFor(key: string | undefined): Member | undefined {
     const owner = key === undefined ? undefined : this.#gate.ownerOf(key)
     if (owner !== undefined) return owner.credit > 0 ? owner : undefined
-    for (let i = 0; i < this.#members.length; i++) {
-      const member = this.#members[(this.#turn + i) % this.#members.length]!
-      if (member.credit <= 0) continue
-      this.#turn = (this.#turn + i + 1) % this.#members.length
-      return member
-    }
-    return undefined
+    return this.#roster.next()
   }
 
   /** Reads the channel, and what is addressed to the group in its place between the channel's own records. */
@@ -384,7 +311,7 @@ export class Group implements Participant {
   /** Hands over what was never handed over before, up to a place in the order. Hot path. */
   #read(source: Source, before: number): void {
     const { cursor } = source
-    let credit = this.#credit()
+    let { credit } = this.#roster
     while (credit > this.#ready.length && !this.#isFull() && source.advance()) {
       const { block, segment } = source
       const { first, count, storedAtMs, behind } = block!
@@ -412,7 +339,7 @@ export class Group implements Participant {
       }
       if (this.#isFull()) return
     }
-    const unclaimed = this.#credit() - (cursor.durableClaim - source.position)
+    const unclaimed = this.#roster.credit - (cursor.durableClaim - source.position)
     if (cursor.durableClaim < cursor.log.committedEnd && unclaimed > 0) cursor.touch()
   }
 
@@ -426,14 +353,15 @@ export class Group implements Participant {
   /** Whether a record that was just read cannot be handed over at once; it then has an entry. */
   #mustWait(place: Pick<Place, 'source' | 'offset' | 'behind'>, record: OutgoingRecord): boolean {
     const { key } = record
-    const waits = !this.#gate.open && this.#waitsForKey(key, placeInOrder(place))
+    const order = orderOf(place.source, place.offset, place.behind)
+    const waits = !this.#gate.open && this.#waitsForKey(key, { order, offset: place.offset })
     const suspect = place.source.cursor.isSuspect(place.offset)
     if (!waits && !suspect) return false
     const entry = this.#entryAt(place, key)
     if (suspect) {
       entry.failed = 1
       entry.crashes = 1
-      this.#change(entry)
+      this.#rows.change(entry)
     }
     if (waits) this.#gate.enqueue(key!, entry)
     else {
@@ -475,9 +403,7 @@ export class Group implements Participant {
   isInHand(offset: number): boolean {
     const source = this.#sources[0]!
     if (source.entries.get(offset)?.inHand) return true
-    return this.#members.some((member) =>
-      [...member.held()].some((held) => held.source === source && held.offset === offset),
-    )
+    return this.#roster.holds((held) => held.source === source && held.offset === offset)
   }
 
   /** Settles a record of the channel that nobody has in hand, wherever it waits. */
@@ -507,7 +433,3 @@ export class Group implements Participant {
 }
 
 const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }
-
-function placeInOrder({ source, offset, behind }: Pick<Place, 'source' | 'offset' | 'behind'>): InOrder {
-  return { order: orderOf(source, offset, behind), offset }
-}
