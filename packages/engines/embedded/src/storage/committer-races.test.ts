@@ -136,7 +136,8 @@ describe('the committer under races', () => {
           else if (each === 'turn') await turn()
           else await held.end()
         }
-        for (let rest = 0; rest < 4; rest++) await held.end()
+        // Each turn tells a portion.
+        for (let rest = 0; rest < 4 + waiting; rest++) await held.end()
         expect(answers).toEqual(Array.from({ length: waiting }, (_, waiter) => ({ waiter, isEarly: false })))
         expect(durable.size).toBe(joined)
       }),
