@@ -83,8 +83,9 @@ const program = fc.array(
   fc.oneof(
     { weight: 2, arbitrary: fc.record({ append: fc.integer({ min: 1, max: 20 }) }) },
     { weight: 6, arbitrary: fc.record({ settle: fc.array(fc.nat(10_000), { maxLength: 12 }) }) },
+    { weight: 4, arbitrary: fc.record({ settleNext: fc.integer({ min: 1, max: 15 }) }) },
     { weight: 3, arbitrary: fc.record({ read: fc.integer({ min: 1, max: 3 }) }) },
-    { weight: 1, arbitrary: fc.constant({ kill: true as const }) },
+    { weight: 2, arbitrary: fc.constant({ kill: true as const }) },
   ),
   { minLength: 5, maxLength: 40 },
 )
@@ -101,12 +102,15 @@ describe.each([{ exclusive: false }, { exclusive: true }])('a cursor on disk, ex
         let readInThisLife: number[] = []
         for (const step of steps) {
           if ('append' in step) await life.append(step.append)
-          else if ('settle' in step) {
-            for (const wish of step.settle) {
-              const end = life.log.committedEnd
-              if (end === 0) continue
-              life.settle(wish % end)
-              settled.add(wish % end)
+          else if ('settle' in step || 'settleNext' in step) {
+            const { log } = life
+            const chosen =
+              'settle' in step
+                ? step.settle.filter(() => log.committedEnd > 0).map((wish) => wish % log.committedEnd)
+                : life.offsets((offset) => !settled.has(offset)).slice(0, step.settleNext)
+            for (const offset of chosen) {
+              life.settle(offset)
+              settled.add(offset)
             }
             await life.committer.flushed()
           } else if ('read' in step) readInThisLife.push(...life.read(step.read))
@@ -140,7 +144,7 @@ describe.each([{ exclusive: false }, { exclusive: true }])('a cursor on disk, ex
         }
         await life.store.close()
       }),
-      { numRuns: 12 },
+      { numRuns: 20 },
     )
   })
 })
