@@ -26,7 +26,7 @@ import { Publisher } from './publisher.ts'
 import { Scheduler } from './scheduler.ts'
 import { Committer, type Participant } from './storage/committer.ts'
 import { offsetKey } from './storage/keys.ts'
-import { releaseOwnership, takeOwnership } from './storage/owner.ts'
+import { endOwnership, releaseOwnership, takeOwnership } from './storage/owner.ts'
 import { Store, type Transaction } from './storage/store.ts'
 import { Registry } from './topology.ts'
 
@@ -81,6 +81,7 @@ export class EmbeddedEngine implements Engine {
       return this.#assemble(host, store, boot)
     } catch (cause) {
       await store.commit(releaseOwnership)
+      endOwnership(this.#options.dir)
       throw PosthasteError.from(cause, 'ENGINE_CORRUPT', `what stands in ${this.#options.dir} cannot be read`)
     }
   }
@@ -162,6 +163,7 @@ export class EmbeddedEngine implements Engine {
     } finally {
       committer.close()
       await store.close()
+      endOwnership(this.#options.dir)
     }
   }
 
@@ -218,7 +220,12 @@ function allFailed(count: number, error: PosthasteError): readonly Outcome[] {
   return new Array<Outcome>(count).fill({ ok: false, error })
 }
 
-function reportFull(host: EngineHost, { channel, group, held }: FullGroup): void {
+function reportFull(host: EngineHost, { channel, group, held, full }: FullGroup): void {
+  if (!full) {
+    host.log.info(`group '${group}' of '${channel}' reads on`, { channel, group, held })
+    host.onState('connected')
+    return
+  }
   const message = `group '${group}' of '${channel}' holds ${held} unsettled records and reads no more for now`
   const remedy = 'Settle or dead-letter what it holds: look at the handlers that fail.'
   host.log.warn(message, { channel, group, held })

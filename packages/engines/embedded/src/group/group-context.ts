@@ -15,14 +15,15 @@ export interface GroupContext {
   readonly failed: () => boolean
   /** A record that cannot be read. */
   readonly onDamaged: (log: ChannelLog, offset: number) => void
-  /** The group holds as much as it may, and reads nothing new for now. */
+  /** The group holds as much as it may, and reads nothing new for now; or it does so no more. */
   readonly onFull: (full: FullGroup) => void
 }
 
-/** A group at its bound. */
+/** A group that has come to its bound, or is well below it again. */
 export interface FullGroup {
   readonly channel: string
   readonly group: string
   /** Unsettled records it holds. */
   readonly held: number
+  readonly full: boolean
 }

@@ -12,6 +12,9 @@ import type { Member } from './member.ts'
 import { Roster } from './roster.ts'
 import { Source } from './source.ts'
 
+/** A full group is told to be one no more when it holds clearly less, so that it is not told at each acknowledgement. */
+const relievedBelow = capabilities.unsettledMax * 0.9
+
 /** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
 const nearRecords = 16_384
 
@@ -386,8 +389,10 @@ export class Group {
   #isFull(): boolean {
     const held = this.#inFlight + this.#ready.length + this.#gate.waiting + this.#due.size
     const full = held >= capabilities.unsettledMax
-    if (full && !this.#full) this.#context.onFull({ channel: this.channel, group: this.name, held })
-    this.#full = full
+    if (full !== this.#full && (full || held < relievedBelow)) {
+      this.#full = full
+      this.#context.onFull({ channel: this.channel, group: this.name, held, full })
+    }
     return full
   }
 

@@ -73,7 +73,7 @@ export class ChannelLog implements Participant {
     this.name = identity.spec.name
     this.#main = identity.main
     this.#context = context
-    this.#next = readTail(context.store, this.id)
+    this.#next = Math.max(readTail(context.store, this.id), endOfBlocks(context.store, this.id))
     this.#committed = this.#next
   }
 
@@ -224,6 +224,13 @@ export class ChannelLog implements Participant {
 function readTail(store: Store, id: number): number {
   const row = store.get('tails', idKey(id))
   return row === undefined ? 0 : row.readUIntBE(0, 6)
+}
+
+/** An offset is never given twice, even if the row that says which is next is damaged. */
+function endOfBlocks(store: Store, id: number): number {
+  const range = { from: offsetKey(id, 0), to: offsetKey(id, wideMax), limit: 1, reverse: true }
+  const last = store.rows('blocks', range)[0]
+  return last === undefined ? 0 : offsetOf(last.key) + (StoredBlock.read(asBuffer(last.value))?.count ?? 1)
 }
 
 function tailRow(next: number): Buffer {

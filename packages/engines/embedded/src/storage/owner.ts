@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { locked, wrongFormat } from '../errors.ts'
 import type { Store, Transaction } from './store.ts'
 
@@ -31,11 +31,12 @@ export function takeOwnership(store: Store, dir: string): number {
     if (found !== undefined && found.toString() !== String(format)) throw wrongFormat(dir, found.toString())
     const row = store.get('meta', ownerKey)
     const owner = row === undefined ? undefined : (JSON.parse(row.toString()) as Owner)
-    if (owner !== undefined && isAlive(owner)) throw locked(dir, owner.pid)
+    if (owner !== undefined && isAlive(owner, dir)) throw locked(dir, owner.pid)
     tx.put('meta', formatKey, Buffer.from(String(format)))
     tx.put('meta', ownerKey, Buffer.from(JSON.stringify(self())))
     const boot = Number(store.get('meta', bootKey)?.toString() ?? 0) + 1
     tx.put('meta', bootKey, Buffer.from(String(boot)))
+    ownedHere.add(realpathSync(dir))
     return boot
   })
 }
@@ -45,13 +46,22 @@ export function releaseOwnership(tx: Transaction): void {
   tx.remove('meta', ownerKey)
 }
 
+/** This process has let go of a directory, whether or not it could still write so. */
+export function endOwnership(dir: string): void {
+  ownedHere.delete(realpathSync(dir))
+}
+
+/** Directories that engines of this process own; the row alone cannot tell one that failed and was closed. */
+const ownedHere = new Set<string>()
+
 function self(): Owner {
   return { pid: process.pid, startedAt: startOf(process.pid), namespace: namespaceOf() }
 }
 
-/** A second engine in the same process counts as alive: it would be just as wrong. */
-function isAlive(owner: Owner): boolean {
+/** A second engine in the same process would be just as wrong as one in another. */
+function isAlive(owner: Owner, dir: string): boolean {
   if (owner.namespace !== namespaceOf()) return false
+  if (owner.pid === process.pid && owner.startedAt === startOf(process.pid)) return ownedHere.has(realpathSync(dir))
   try {
     process.kill(owner.pid, 0)
   } catch (error) {
