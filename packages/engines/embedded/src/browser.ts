@@ -26,6 +26,8 @@ export class Browser implements Browsing {
       throw new PosthasteError('INVALID_ARGUMENT', `limit must be 1 to ${limitMax}, not ${limit}`)
     const start = after === undefined ? 0 : offsetOfPosition(after)
     if (start === undefined) throw new PosthasteError('INVALID_ARGUMENT', `'${after}' is not a position of this engine`)
+    // Pages are read at once; whoever asks for one after the other must still let timers and I/O go.
+    await new Promise((resolve) => setImmediate(resolve))
     const records: BrowsedRecord[] = []
     for (const record of unsettledFrom(channel, after === undefined ? 0 : start + 1)) {
       if (records.length === limit) return { records, next: records.at(-1)!.position }

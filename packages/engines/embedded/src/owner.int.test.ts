@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { Engine, EngineHost, OutgoingRecord } from '@posthaste/contracts'
 import { manualClock, silentLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -28,13 +29,13 @@ try {
   await engine.open({ clock: manualClock(), log: silentLog, instance: 'child', random: () => 0.5, onState() {} })
   await engine.declare(JSON.parse(process.env.TOPOLOGY))
   const outcomes = await engine.publish([{ id: 'from the child', channel: 'work', headers: {}, body: Buffer.from('x') }])
-  process.send({ ok: outcomes[0].ok })
+  process.send?.({ ok: outcomes[0].ok })
 } catch (error) {
-  process.send({ code: error.code, pid: error.details?.pid })
+  process.send?.({ code: error.code, pid: error.details?.pid })
 }
 process.on('message', async () => {
   await engine.close()
-  process.send({ ok: true })
+  process.send?.({ ok: true })
   process.disconnect()
 })
 `
@@ -62,15 +63,17 @@ async function opened(): Promise<Engine> {
   return engine
 }
 
+const ownerArguments = ['--conditions=source', '--input-type=module', '-e', ownerProgram]
+
+function ownerEnvironment(): NodeJS.ProcessEnv {
+  const EMBEDDED = new URL('./embedded.ts', import.meta.url).href
+  return { ...process.env, DIR: dir, EMBEDDED, TOPOLOGY: JSON.stringify(topology) }
+}
+
 async function startChild(): Promise<{ child: ChildProcess; answer: unknown }> {
-  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', ownerProgram], {
+  const child = spawn(process.execPath, ownerArguments, {
     cwd: import.meta.dirname,
-    env: {
-      ...process.env,
-      DIR: dir,
-      EMBEDDED: new URL('./embedded.ts', import.meta.url).href,
-      TOPOLOGY: JSON.stringify(topology),
-    },
+    env: ownerEnvironment(),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   children.push(child)
@@ -159,6 +162,28 @@ describe('a data directory', () => {
     await expect(opened()).rejects.toMatchObject({ code: 'ENGINE_LOCKED' })
     await rewrite('owner', JSON.stringify({ ...JSON.parse(owner), ...change }))
     await expect(opened()).resolves.toBeDefined()
+  })
+
+  it.runIf(process.platform === 'linux')('is free when its owner is dead, though nobody has collected it', async () => {
+    // A shell that never waits keeps its child's entry in the process table.
+    const parent = spawn('sh', ['-c', '"$0" "$@" & echo $!; exec sleep 600', process.execPath, ...ownerArguments], {
+      cwd: import.meta.dirname,
+      env: ownerEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(parent)
+    const [line] = await once(parent.stdout!, 'data')
+    const pid = Number(String(line))
+    await expect.poll(() => rowOf('owner'), { timeout: 20_000 }).toContain(`"pid":${pid},`)
+    await expect(opened()).rejects.toMatchObject({ code: 'ENGINE_LOCKED', details: { pid } })
+    process.kill(pid, 'SIGKILL')
+    const isOpened = () =>
+      opened().then(
+        () => true,
+        () => false,
+      )
+    await expect.poll(isOpened, { timeout: 20_000 }).toBe(true)
+    expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ')
   })
 
   it('is free to the process that could not even write that it let go of it', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { locked, wrongFormat } from '../errors.ts'
 import type { Store, Transaction } from './store.ts'
 
@@ -67,14 +67,31 @@ function isAlive(owner: Owner, dir: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
-  return owner.startedAt === startOf(owner.pid)
+  return owner.startedAt === startOf(owner.pid) && !isZombie(owner.pid)
 }
 
-/** Field 22 of `/proc/<pid>/stat`; undefined where there is no such file. @see proc(5) */
+/** Dead, with all of its threads, and not yet collected by its parent; where pid 1 collects nobody, for ever. */
+function isZombie(pid: number): boolean {
+  const state = statOf(pid)?.[0]
+  if (state !== 'Z' && state !== 'X') return false
+  try {
+    // Threads may outlive the first one by a moment, and one of them may be in the middle of a write.
+    return readdirSync(`/proc/${pid}/task`).length <= 1
+  } catch {
+    return true
+  }
+}
+
+/** When a process began. */
 function startOf(pid: number): string | undefined {
+  return statOf(pid)?.[19]
+}
+
+/** `/proc/<pid>/stat` from its third field, the state, on; undefined where there is no such file. @see proc(5) */
+function statOf(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }
