@@ -67,7 +67,7 @@ async function publishing(of: {
   const cpuPeers = { [putName]: cpuIn(costs.put), 'engine alone': cpuIn(costs.engine) }
   return [
     resultOf({ case: of.name, unit: perSecond, ours: rateIn(costs.ours), peers, limit, goal }),
-    resultOf({ case: `${of.name}, engine alone`, unit: perSecond, ours: rateIn(costs.engine), peers, limit }),
+    resultOf({ case: `${of.name}, engine alone`, unit: perSecond, ours: rateIn(costs.engine), peers, limit, goal }),
     resultOf({ case: `${of.name}, main thread`, unit: perMessage, ours: cpuIn(costs.ours), peers: cpuPeers }),
   ]
 }
