@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -58,8 +59,10 @@ function readArguments() {
   if (positionals.length > 1) throw new UsageError(`one file at a time, not ${positionals.length}`)
   const [asked] = positionals
   const sample = fileURLToPath(new URL('../../sample/orders.csv', import.meta.url))
+  const path = asked === undefined ? sample : userPath(asked)
+  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`)
   return {
-    path: asked === undefined ? sample : userPath(asked),
+    path,
     data: values.data,
     concurrency: Math.max(1, wholeNumber('--concurrency', values.concurrency, 256)),
     unpaidMs: wholeNumber('--unpaid-ms', values['unpaid-ms'], 3_600_000),

@@ -130,7 +130,7 @@ describe('a command line that makes no sense', () => {
     [['--unheard-of'], 'usage:'],
     [['--concurrency', 'many'], 'usage:'],
     [['a.csv', 'b.csv'], 'usage:'],
-    [['not-there.csv'], 'ENOENT'],
+    [['not-there.csv'], 'there is no file'],
   ])('%j is refused with %s', async (args, text) => {
     const end = await replay(undefined, ...args)
     expect(end.code).toBe(1)
