@@ -10,11 +10,15 @@ import { createCall } from '../pipeline/call.ts'
 import type { FilterStack } from '../pipeline/stack.ts'
 import type { Receipt } from './context.ts'
 
-/** A record whose publisher waits. */
-interface Pending {
-  readonly record: OutgoingRecord
-  readonly confirm: (receipt: Receipt) => void
-  readonly refuse: (error: PosthasteError) => void
+/** Records whose publishers wait, column by column: the first goes to the engine as it is. */
+class Batch {
+  readonly records: OutgoingRecord[] = []
+  readonly confirm: ((receipt: Receipt) => void)[] = []
+  readonly refuse: ((error: PosthasteError) => void)[] = []
+
+  get size(): number {
+    return this.records.length
+  }
 }
 
 /** A turn that brings more is worth several calls: the engine writes the first while the next are being made. */
@@ -28,7 +32,7 @@ export class Publisher {
   readonly #engine: Engine
   readonly #stack: FilterStack
   readonly #service: Service<OutgoingRecord, Receipt>
-  #pending: Pending[] = []
+  #pending = new Batch()
   readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(engine: Engine, stack: FilterStack) {
@@ -38,7 +42,7 @@ export class Publisher {
   }
 
   /**
-   * Resolves when the engine has confirmed the record. Hot path: without filters one promise, one entry and two closures.
+   * Resolves when the engine has confirmed the record. Hot path: without filters one promise and what it is made of.
    * @throws what the engine refuses it with
    */
   publish(record: OutgoingRecord): Promise<Receipt> {
@@ -47,7 +51,7 @@ export class Publisher {
 
   /** Resolves when everything handed to the engine so far is answered. */
   async flushed(): Promise<void> {
-    if (this.#pending.length > 0) this.#flush()
+    if (this.#pending.size > 0) this.#flush()
     await Promise.all(this.#underWay)
   }
 
@@ -60,41 +64,42 @@ export class Publisher {
 
   #enqueue(record: OutgoingRecord): Promise<Receipt> {
     return new Promise((confirm, refuse) => {
-      if (this.#pending.length === 0) queueMicrotask(() => this.#flush())
-      this.#pending.push({ record, confirm, refuse })
-      if (this.#pending.length === batchMax) this.#flush()
+      const pending = this.#pending
+      if (pending.size === 0) queueMicrotask(() => this.#flush())
+      pending.records.push(record)
+      pending.confirm.push(confirm)
+      pending.refuse.push(refuse)
+      if (pending.size === batchMax) this.#flush()
     })
   }
 
   #flush(): void {
     const batch = this.#pending
-    if (batch.length === 0) return
-    this.#pending = []
+    if (batch.size === 0) return
+    this.#pending = new Batch()
     const underWay = this.#publish(batch)
     this.#underWay.add(underWay)
     void underWay.then(() => this.#underWay.delete(underWay))
   }
 
   /** Never rejects: every entry learns its own outcome. */
-  async #publish(batch: readonly Pending[]): Promise<void> {
+  async #publish(batch: Batch): Promise<void> {
     try {
-      const outcomes = await this.#engine.publish(batch.map(({ record }) => record))
-      for (let at = 0; at < batch.length; at++) answer(batch[at]!, outcomes[at])
+      const outcomes = await this.#engine.publish(batch.records)
+      for (let at = 0; at < batch.size; at++) answer(batch, at, outcomes[at])
     } catch (thrown) {
       const error = PosthasteError.from(thrown, 'UNAVAILABLE', `the engine ${this.#engine.name} could not publish`)
-      for (const { refuse } of batch) refuse(error)
+      for (const refuse of batch.refuse) refuse(error)
     }
   }
 }
 
-function answer({ record, confirm, refuse }: Pending, outcome: Outcome | undefined): void {
-  if (outcome === undefined) {
-    refuse(
-      new PosthasteError(
-        'UNAVAILABLE',
-        `${record.channel}: the engine did not say whether it has message ${record.id}`,
-      ),
-    )
-  } else if (outcome.ok) confirm({ id: record.id })
-  else refuse(outcome.error)
+function answer(batch: Batch, at: number, outcome: Outcome | undefined): void {
+  const { id, channel } = batch.records[at]!
+  if (outcome?.ok) batch.confirm[at]!({ id })
+  else batch.refuse[at]!(outcome?.error ?? unanswered(channel, id))
+}
+
+function unanswered(channel: string, id: string): PosthasteError {
+  return new PosthasteError('UNAVAILABLE', `${channel}: the engine did not say whether it has message ${id}`)
 }
