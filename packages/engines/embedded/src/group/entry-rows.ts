@@ -88,7 +88,7 @@ export class EntryRows implements Participant {
   }
 
   committed(): void {
-    this.#marked.push(...this.#writing.splice(0))
+    for (const entry of this.#writing.splice(0)) this.#marked.push(entry)
     this.#onDurable()
   }
 }

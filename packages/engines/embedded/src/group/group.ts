@@ -62,6 +62,7 @@ export class Group {
     for (const entry of source.entries.values()) {
       if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
       if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
+      else entry.dueAtMs = 0
     }
     cursor.onGap = (end) => {
       for (const entry of [...source.entries.values()])
@@ -152,6 +153,7 @@ export class Group {
     this.#rows.change(entry)
     if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
     else {
+      entry.dueAtMs = 0
       entry.record = record
       this.#makeReady(entry)
     }
@@ -248,6 +250,7 @@ export class Group {
     while (taken < this.#ready.length && this.#rows.marking < credit) {
       const entry = this.#ready[taken]!
       if (entry.source.cursor.isSettled(entry.offset)) {
+        this.#forget(entry)
         taken++
         continue
       }
@@ -349,7 +352,8 @@ export class Group {
   /** The reader comes to a record that an earlier process knew; false if there is none. */
   #meet(entry: Entry | undefined): boolean {
     if (entry === undefined) return false
-    if (entry.dueAtMs <= this.#context.clock.nowMs()) this.#makeReady(entry)
+    // Otherwise it stands in the due queue, which brings it: never both.
+    if (entry.dueAtMs === 0) this.#makeReady(entry)
     return true
   }
 

@@ -75,7 +75,7 @@ export class KeyGate<Member> {
     const freed: Entry[] = []
     for (const key of starved) {
       const held = this.#inHand!.get(key)
-      if (held?.member === member) freed.push(...held.queue.splice(0))
+      if (held?.member === member) for (const entry of held.queue.splice(0)) freed.push(entry)
     }
     this.#waiting -= freed.length
     return freed

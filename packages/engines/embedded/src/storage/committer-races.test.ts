@@ -145,6 +145,15 @@ describe('the committer under races', () => {
     )
   })
 
+  it('tells hundreds of thousands who wait for one transaction', async () => {
+    const everybody = 300_000
+    let told = 0
+    for (let waiter = 0; waiter < everybody; waiter++) committer.wait(() => void told++)
+    await turn()
+    await store.end()
+    expect(told).toBe(everybody)
+  })
+
   it('leaves neither a timer nor an unhandled rejection behind a write that fails', async () => {
     committer.join(participant('a'))
     wait('w')

@@ -135,7 +135,8 @@ export class Committer {
     }
     this.#running = false
     if (this.#participants.size > 0 || this.#waiters.length > 0) void this.#commit()
-    this.#untold.push(...waiters)
+    // One by one: as arguments, a few hundred thousand would overflow the stack.
+    for (const waiter of waiters) this.#untold.push(waiter)
     if (!this.#telling) this.#tell()
   }
 
