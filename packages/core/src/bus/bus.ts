@@ -29,7 +29,7 @@ import {
   type SubscribeOptions,
 } from './options.ts'
 import {
-  checkPublishOptions,
+  checkPublishAllOptions,
   checkScheduleOptions,
   type PublishAllOptions,
   type PublishOptions,
@@ -196,7 +196,7 @@ class EngineBus implements Bus {
   ): Promise<readonly PublishResult[]> {
     this.#checkOpen()
     // Mistakes of the options are those of every message: told once.
-    if (options !== undefined) checkPublishOptions(options)
+    if (options !== undefined) checkPublishAllOptions(options)
     const kind = contract.kind
     const receipts = data.map((one) => this.#publish(contract, { data: one, options, kind }).then(accepted, refused))
     return Promise.all(receipts)

@@ -174,7 +174,9 @@ class Redrive {
     const { by, wanted, limit } = this.#selection
     if (this.#chosen >= limit) return false
     // What dies again while everything is redriven would go round in circles.
-    if (by === 'all' && (storedAtMs > this.#startedAtMs || this.#found.has(record.id))) return false
+    // What died again since this began has had its turn.
+    if (by !== 'position' && storedAtMs > this.#startedAtMs) return false
+    if (by === 'all' && this.#found.has(record.id)) return false
     if (by === 'position' && !wanted.delete(position)) return false
     // One id may stand here twice; both are wanted, and neither is missing.
     if (by === 'id' && !wanted.has(record.id)) return false

@@ -341,6 +341,22 @@ describe('dead letters', () => {
     expect(moved).toEqual(['1', '2'])
   })
 
+  it('that die again are not redriven again when they were chosen by id, either', async () => {
+    const moved: string[] = []
+    const { letters } = scripted(
+      [
+        { records: [letter('a', '1'), letter('b', '2')], next: '2' },
+        { records: [letter('a', '3', Number.POSITIVE_INFINITY)], next: undefined },
+      ],
+      async (_, moves) => {
+        moved.push(...moves.map(({ position }) => position))
+        return moves.map(() => succeeded)
+      },
+    )
+    expect(await letters.redrive({ ids: ['a'] })).toMatchObject({ moved: 1 })
+    expect(moved).toEqual(['1'])
+  })
+
   it('that the engine does not move are named', async () => {
     const { letters } = scripted(
       [{ records: [letter('a', '1'), letter('b', '2'), letter('c', '3')], next: undefined }],

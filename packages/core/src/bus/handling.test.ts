@@ -1,7 +1,7 @@
 import { type AckSettlement, event, ignore, PosthasteError, reject, retryLater } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { errorOf, gate, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { errorOf, gate, kinds, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
 import type { MessageContext } from './context.ts'
 import { derivedId } from './derived-ids.ts'
 import type { SubscribeOptions } from './options.ts'
@@ -230,6 +230,24 @@ describe('what cannot be read', () => {
       seen.push(deadLetterOf(engine.subscription.settlements[0])!.headers.dlcode!)
     }
     expect(seen).toEqual(['PAYLOAD_INVALID', 'PAYLOAD_INVALID'])
+  })
+
+  it('never reaches the handler once it was handed back while an asynchronous schema looked at it', async () => {
+    const checked = Promise.withResolvers<{ value: unknown }>()
+    const data = { '~standard': { version: 1, vendor: 'test', validate: () => checked.promise } } as const
+    const { bus, engine, clock } = scriptedRig()
+    const handler = vi.fn()
+    bus.on(event('shop.slow', { data }), { group: 'points' }, handler)
+    await bus.start()
+    engine.subscription.deliver({ n: 1 })
+    await clock.advance(0)
+    const closing = bus.close({ graceMs: 10 })
+    await clock.advance(10)
+    checked.resolve({ value: 1 })
+    await clock.advance(2_000)
+    await closing
+    expect(kinds(engine.subscription.settlements)).toEqual(['1 hand back'])
+    expect(handler).not.toHaveBeenCalled()
   })
 
   it('is a message that has expired, even if it did so while it waited for its turn', async () => {

@@ -45,7 +45,7 @@ export function handling(init: HandlingInit): Handling {
 
   const run = (work: Work, data: unknown): MaybePromise<Ending> => {
     // Lost or handed back while an asynchronous schema looked at it; the ending is dropped anyway.
-    if (work.state === 'gone') return doneQuietly
+    if (work.state !== 'running') return doneQuietly
     work.data = data
     work.cancel = cancelSource()
     const { id, headers } = work.record

@@ -68,6 +68,17 @@ export function checkPublishOptions(options: PublishOptions): void {
   if (issues !== undefined) refuseOptions(issues)
 }
 
+/**
+ * Types say it to TypeScript, but for options that were declared as those of one message.
+ * @throws CONFIG_INVALID with an issue per mistake
+ */
+export function checkPublishAllOptions(options: PublishAllOptions): void {
+  const own = ['id', 'key'].filter((name) => (options as PublishOptions)[name as 'id' | 'key'] !== undefined)
+  if (own.length > 0)
+    refuseOptions(own.map((path) => ({ path, message: 'belongs to one message, not to all of them' })))
+  checkPublishOptions(options)
+}
+
 /** @throws CONFIG_INVALID when nothing says when */
 export function checkScheduleOptions(options: ScheduleOptions): void {
   if (options?.atMs !== undefined || options?.delayMs !== undefined) return

@@ -282,6 +282,16 @@ describe('publishAll', () => {
     expect(await bus.publishAll(Deduct, [])).toEqual([])
   })
 
+  it('refuses an id or a key, which are of one message', async () => {
+    const { bus, engine } = await started()
+    const options = { id: 'same', key: 'k' }
+    expect(await errorOf(bus.publishAll(Noted, [{ n: 1 }, { n: 2 }], options as never))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      issues: [{ path: 'id' }, { path: 'key' }],
+    })
+    expect(engine.records).toEqual([])
+  })
+
   it('tells mistakes of the options once', async () => {
     const { bus } = await started()
     expect(await errorOf(bus.publishAll(Noted, [{ n: 1 }], { nope: 1 } as never))).toMatchObject({
