@@ -17,7 +17,9 @@ export interface Payment {
   /** `void`: cancelled before any money came. `refunded`: it came, and went back since the order was cancelled. */
   readonly state: 'captured' | 'declined' | 'void' | 'refunded'
   readonly amountPence: Pence
-  /** Whether the order was cancelled while its payment was still to be tried. */
+  /** Whether a payment that is void had been declined: its dead letter may still be redriven. */
+  readonly declined?: true
+  /** Whether the payment was to be tried, for the first time or again, when the order was cancelled already. */
   readonly overtaken?: true
 }
 
@@ -80,16 +82,20 @@ function captured({ orderNo, totalPence }: { readonly orderNo: string; readonly 
   return [say(isLate ? LatePaymentRefunded : PaymentSucceeded, { orderNo, amountPence: totalPence })]
 }
 
-/** The order is off. Where the money came before the news of it, it goes back. */
+/**
+ * The order is off. Where the money came before the news of it, it goes back; where it was declined, nobody shall try
+ * again.
+ */
 function cancelled({ orderNo }: { readonly orderNo: string }, tx: Transaction) {
   const payment = tx.get(payments, orderNo)
   if (payment === undefined) tx.put(payments, [orderNo], { state: 'void', amountPence: 0 })
+  if (payment?.state === 'declined') tx.put(payments, [orderNo], { state: 'void', amountPence: 0, declined: true })
   if (payment?.state !== 'captured') return []
   tx.put(payments, [orderNo], { ...payment, state: 'refunded' })
   return [say(LatePaymentRefunded, { orderNo, amountPence: payment.amountPence })]
 }
 
-/** Whether the order was cancelled before its payment was tried; remembers that it would have been. */
+/** Whether the order was cancelled before this attempt at its payment; remembers that there would have been one. */
 function isOff(store: Store, orderNo: string): Promise<boolean> {
   return store.transact((tx) => {
     const payment = tx.get(payments, orderNo)
@@ -99,7 +105,11 @@ function isOff(store: Store, orderNo: string): Promise<boolean> {
   })
 }
 
-/** So that payment's own books know of it, not only the dead letters. */
+/** So that payment's own books know of it, not only the dead letters. What is void stays so. */
 function rememberRefusal(store: Store, orderNo: string, amountPence: Pence): Promise<void> {
-  return store.transact((tx) => tx.put(payments, [orderNo], { state: 'declined', amountPence }))
+  return store.transact((tx) => {
+    const payment = tx.get(payments, orderNo)
+    if (payment === undefined) tx.put(payments, [orderNo], { state: 'declined', amountPence })
+    if (payment?.state === 'void') tx.put(payments, [orderNo], { ...payment, declined: true })
+  })
 }
