@@ -15,7 +15,7 @@ export interface Demand {
 
 /**
  * Compares what handlers need with what the engine can do. What is missing is refused before anything starts, never
- * ignored: `docs/guarantees.md` holds on every engine that an application starts on.
+ * ignored: what the core guarantees, it guarantees on every engine that an application starts on.
  *
  * @throws CAPABILITY_UNSUPPORTED with an issue per missing capability and handler
  */
