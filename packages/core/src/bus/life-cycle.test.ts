@@ -344,6 +344,51 @@ describe('close', () => {
     expect(engine.subscriptions).toHaveLength(1)
   })
 
+  it('waits for the handlers of a membership that ended by itself', async () => {
+    const { runs, handler } = gated()
+    const { engine, subscription, clock, bus } = await ordered(handler)
+    subscription.deliver({ key: 'a', n: 1 })
+    await clock.advance(0)
+    subscription.sink.closed(gone)
+    expect(bus.stats()[0]).toMatchObject({ state: 'waiting', running: 1 })
+    const closing = bus.close()
+    await clock.advance(1_000)
+    expect(await isSettled(closing)).toBe(false)
+    expect(bus.stats()[0]).toMatchObject({ state: 'draining', running: 1 })
+    runs[0]!.end.open()
+    await closing
+    expect(bus.stats()[0]).toMatchObject({ state: 'stopped', running: 0 })
+    expect(engine.subscriptions).toHaveLength(1)
+  })
+
+  it('waits for them also after the group was joined again', async () => {
+    const { runs, handler } = gated()
+    const { engine, subscription, clock, bus } = await ordered(handler)
+    subscription.deliver({ key: 'a', n: 1 })
+    await clock.advance(0)
+    subscription.sink.closed(gone)
+    await clock.advance(11_000)
+    expect(engine.subscriptions).toHaveLength(2)
+    expect(bus.stats()[0]).toMatchObject({ state: 'running', running: 1 })
+    const closing = bus.close()
+    expect(await isSettled(closing)).toBe(false)
+    runs[0]!.end.open()
+    await closing
+  })
+
+  it('waits for them no longer than the grace', async () => {
+    const { handler } = gated()
+    const { subscription, clock, bus } = await ordered(handler)
+    subscription.deliver({ key: 'a', n: 1 })
+    await clock.advance(0)
+    subscription.sink.closed(gone)
+    const closing = bus.close({ graceMs: 500 })
+    await clock.advance(400)
+    expect(await isSettled(closing)).toBe(false)
+    await clock.advance(200)
+    expect(await isSettled(closing)).toBe(true)
+  })
+
   it('leaves a group that is just being joined', async () => {
     const { bus, engine, clock } = scriptedRig()
     await bus.start()

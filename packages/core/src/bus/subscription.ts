@@ -45,9 +45,9 @@ type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'joining' }
   | { readonly kind: 'running'; readonly consumer: Consumer; readonly member: EngineSubscription }
-  /** It ended by itself. Handlers of the old consumer may still run. */
+  /** It ended by itself. */
   | { readonly kind: 'waiting'; readonly timer: Timer }
-  | { readonly kind: 'draining'; readonly consumer: Consumer }
+  | { readonly kind: 'draining'; readonly consumer: Consumer | undefined }
   | { readonly kind: 'stopped' }
 
 const restartBackoff = { baseMs: 200, factor: 2, maxMs: 30_000 }
@@ -66,6 +66,8 @@ export class Subscription {
   readonly #handling: Handling
   readonly #counters: SubscriptionCounters = noCounts()
   #state: State = { kind: 'idle' }
+  /** Consumers that ended by themselves while handlers of theirs ran on. */
+  #former: readonly Consumer[] = []
   /** Ends in a row without a message settled in between. */
   #failures = 0
   #settledBefore = 0
@@ -99,19 +101,21 @@ export class Subscription {
       .catch((error) => this.#ended(error, () => this.startWhen(ready)))
   }
 
-  /** Hands back what has not begun, lets handlers end for up to `graceMs`, then leaves. Idempotent. */
+  /**
+   * Hands back what has not begun, lets handlers end for up to `graceMs`, those of memberships that ended by themselves
+   * included, then leaves. Idempotent.
+   */
   async drain(graceMs: number): Promise<void> {
     const state = this.#state
+    if (state.kind === 'draining' || state.kind === 'stopped') return this.#joined.catch(() => {})
     if (state.kind === 'waiting') state.timer.cancel()
-    if (state.kind !== 'running') {
-      if (state.kind !== 'draining') this.#state = { kind: 'stopped' }
-      // One that is joining leaves again by itself.
-      await this.#joined.catch(() => {})
-      return
-    }
-    this.#state = { kind: 'draining', consumer: state.consumer }
-    await state.consumer.drain(graceMs)
-    await this.#leave(state.member)
+    const current = state.kind === 'running' ? state : undefined
+    this.#state = { kind: 'draining', consumer: current?.consumer }
+    const formerEnded = this.#former.map((former) => former.quiet(graceMs, () => former.running === 0))
+    await Promise.all([current?.consumer.drain(graceMs), ...formerEnded])
+    // One that is joining leaves again by itself.
+    await this.#joined.catch(() => {})
+    if (current !== undefined) await this.#leave(current.member)
     this.#state = { kind: 'stopped' }
   }
 
@@ -120,7 +124,8 @@ export class Subscription {
     const consumer = state.kind === 'running' || state.kind === 'draining' ? state.consumer : undefined
     const { contract, settings } = this.#init
     const place = { channel: contract.type, group: settings.group, state: state.kind }
-    return { ...place, ...this.#counters, running: consumer?.running ?? 0, unsettled: consumer?.unsettled ?? 0 }
+    const running = this.#former.reduce((sum, former) => sum + former.running, consumer?.running ?? 0)
+    return { ...place, ...this.#counters, running, unsettled: consumer?.unsettled ?? 0 }
   }
 
   describe(): SubscriptionDescription {
@@ -175,6 +180,7 @@ export class Subscription {
       counters: this.#counters,
       deps,
       onEnded: (cause) => {
+        this.#former = [...this.#former, consumer()].filter(({ running }) => running > 0)
         this.#ended(cause, () => this.#rejoin(consumer(), member))
       },
     }
