@@ -7,9 +7,14 @@ describe('headersFit', () => {
     const headers = fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.string({ unit: 'grapheme', maxLength: 10 }))
     fc.assert(
       fc.property(headers, fc.nat(100), (given, bytesMax) => {
-        expect(headersFit(given, bytesMax)).toBe(headerBytes(given) <= bytesMax)
+        expect(headersFit(given, 255, bytesMax)).toBe(headerBytes(given) <= bytesMax)
       }),
     )
+  })
+
+  it('counts headers, too', () => {
+    expect(headersFit({ a: '', b: '' }, 2, 100)).toBe(true)
+    expect(headersFit({ a: '', b: '', c: '' }, 2, 100)).toBe(false)
   })
 })
 

@@ -83,10 +83,30 @@ export function utf8Bytes(text: string): number {
   return encoder.encode(text).length
 }
 
-/** Whether header names and values stay within a number of bytes. Hot path: counts exactly only near the limit. */
-export function headersFit(headers: Readonly<Record<string, string>>, bytesMax: number): boolean {
+/** Most headers of a record, whatever the engine: engines count them in one byte. */
+export const headersMax = 255
+
+/** What a dead letter adds: seven headers, and fewer bytes but for the list of issues, which may be left out. */
+const reservedBytesMax = 4_096
+const reservedHeaders = 15
+
+/** Most bytes of headers of a message that is published to an engine of that limit: the rest is for its dead letter. */
+export function publishedBytesMax(headerBytesMax: number): number {
+  return headerBytesMax - Math.min(reservedBytesMax, Math.floor(headerBytesMax / 4))
+}
+
+/** Most headers of a message that is published. */
+export const publishedHeadersMax = headersMax - reservedHeaders
+
+/** Whether headers stay within a number and a number of bytes. Hot path: counts exactly only near the limit. */
+export function headersFit(headers: Readonly<Record<string, string>>, countMax: number, bytesMax: number): boolean {
   let length = 0
-  for (const name in headers) length += name.length + headers[name]!.length
+  let count = 0
+  for (const name in headers) {
+    length += name.length + headers[name]!.length
+    count += 1
+  }
+  if (count > countMax) return false
   // A UTF-16 unit takes at most three bytes.
   return length * 3 <= bytesMax || headerBytes(headers) <= bytesMax
 }

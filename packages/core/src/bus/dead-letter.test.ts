@@ -110,7 +110,43 @@ describe('a dead letter', () => {
     expect(lessIssues).toMatchObject({ dlmessage: 'x'.repeat(500) })
     expect(lessIssues).not.toHaveProperty('dlissues')
     expect(dead(record, error, full - 300).headers).toMatchObject({ dlcode: 'PAYLOAD_INVALID', dlmessage: '' })
-    expect(dead(record, error, 1).headers).toEqual({ ...record.headers, dlcode: 'PAYLOAD_INVALID' })
+  })
+
+  it('leaves out what others added where the engine could not store it otherwise', () => {
+    const own = { ...recordOf({}).headers, causationid: 'cause' }
+    const many = Object.fromEntries(Array.from({ length: 249 }, (_, n) => [`x${n}`, 'x']))
+    const long = { note: 'x'.repeat(19_900) }
+    for (const extra of [many, long]) {
+      const letter = dead(recordOf({ headers: { ...own, ...extra } }), new PosthasteError('HANDLER_FAILED', 'no'))
+      expect(letter.headers).toEqual({
+        ...own,
+        dlcode: 'HANDLER_FAILED',
+        dlmessage: 'no',
+        dlattempts: '6',
+        dlgroup: 'points',
+        dlchannel: 'shop.noted',
+        dltime: '2026-11-21T10:00:00.000Z',
+      })
+    }
+  })
+
+  it('can be stored by every engine, whatever the headers that it came with', () => {
+    const name = fc.oneof(
+      fc.constantFrom('type', 'source', 'time', 'correlationid', 'datacontenttype', 'dlcode', 'dlissues'),
+      fc.stringMatching(/^[a-z0-9]{1,20}$/),
+    )
+    const text = fc.string({ unit: 'grapheme', maxLength: 400, size: 'max' })
+    const headers = fc.dictionary(name, text, { maxKeys: 300, size: 'max' })
+    const error = new PosthasteError('PAYLOAD_INVALID', 'ü'.repeat(2_000), { issues })
+    fc.assert(
+      fc.property(headers, fc.integer({ min: 120, max: 20_000 }), (given, bytesMax) => {
+        const letter = dead(recordOf({ headers: given }), error, bytesMax)
+        expect(headerBytes(letter.headers)).toBeLessThanOrEqual(bytesMax)
+        expect(Object.keys(letter.headers).length).toBeLessThanOrEqual(255)
+        expect(letter.headers).toMatchObject({ dlcode: 'PAYLOAD_INVALID', dlgroup: 'points', dlattempts: '6' })
+      }),
+      { numRuns: 50 },
+    )
   })
 })
 

@@ -8,7 +8,7 @@ import type {
   PosthasteError,
 } from '@posthaste/contracts'
 import { isoTime } from '../pipeline/ids.ts'
-import { attributeText, deadLetterAttributes, headersFit, utf8Bytes } from './attributes.ts'
+import { attributeText, deadLetterAttributes, headersFit, headersMax, utf8Bytes } from './attributes.ts'
 
 /** A message that a group could not handle, as it stands in the group's dead letters. */
 export interface DeadLetter {
@@ -50,27 +50,48 @@ export interface Death {
 
 const reasonLengthMax = 1_024
 const issuesBytesMax = 8_192
+/** Of the message's own attributes where not all of its headers can be kept. Whoever reads bodies needs the first. */
+const keptAttributes = ['datacontenttype', 'type', 'correlationid', 'source', 'time', 'causationid']
+const keptLengthMax = 200
 
 /**
  * The record that stands for a message in the dead letters: id, key, body and headers are the message's own, untouched;
- * what happened is told in attributes beside them. Reasons are cut short rather than be too large to be stored.
+ * what happened is told in attributes beside them. What is told is cut short rather than be too large to be stored. Where
+ * that is not enough, as for messages of other publishers whose headers fill the engine's limit, the message's extension
+ * attributes are left out: a dead letter that no engine stores would block its key for ever.
  */
 export function composeDeadLetter(delivery: Delivery, death: Death): OutgoingRecord {
   const { record, attempt } = delivery
   const { error, group, atMs, headerBytesMax } = death
-  const reason = { dlcode: error.code, dlmessage: attributeText(plainMessage(error), reasonLengthMax) }
   const origin = { dlattempts: String(attempt), dlgroup: group, dlchannel: record.channel, dltime: isoTime(atMs) }
-  const issues = issuesText(error.issues)
-  const told = { ...record.headers, ...reason, ...origin, ...(issues === undefined ? undefined : { dlissues: issues }) }
-  const { dlissues: _, ...brief } = told as typeof told & { dlissues?: string }
-  const headers = [told, brief, { ...brief, dlmessage: '' }].find((fit) => headersFit(fit, headerBytesMax))
+  const what = { dlcode: error.code, ...origin }
+  const dlmessage = attributeText(plainMessage(error), reasonLengthMax)
+  const dlissues = issuesText(error.issues)
+  const brief = { ...originalHeaders(record.headers), ...what, dlmessage }
+  const told = dlissues === undefined ? brief : { ...brief, dlissues }
+  const headers = [told, brief, { ...brief, dlmessage: '' }].find((fit) => headersFit(fit, headersMax, headerBytesMax))
   return {
     id: record.id,
     channel: deadLetterChannel(record.channel, group).name,
     key: record.key,
-    headers: headers ?? { ...record.headers, dlcode: error.code },
+    headers: headers ?? leastHeaders(record.headers, { ...what, dlmessage }, headerBytesMax),
     body: record.body,
   }
+}
+
+/** What happened, and the message's own attributes, each cut short, as far as there is room. */
+function leastHeaders(headers: Headers, what: Headers, bytesMax: number): Headers {
+  const { dlmessage = '', ...first } = what
+  const kept = keptAttributes.map((name) => [name, attributeText(headers[name] ?? '', keptLengthMax)] as const)
+  const least: Record<string, string> = {}
+  let left = bytesMax
+  for (const [name, text] of [...Object.entries(first), ...kept, ['dlmessage', dlmessage] as const]) {
+    const bytes = utf8Bytes(name) + utf8Bytes(text)
+    if (text === '' || bytes > left) continue
+    least[name] = text
+    left -= bytes
+  }
+  return least
 }
 
 /** The dead letter that a record is. Tolerant: what others have put there is shown as far as it goes. */

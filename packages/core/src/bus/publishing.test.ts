@@ -259,6 +259,20 @@ describe('what is said about one message', () => {
     await bus.publish(Anything, 1, { headers: { note: 'a'.repeat(150) } })
   })
 
+  it('leaves room in its headers for what a dead letter adds', async () => {
+    const { bus } = await started({ can: { headerBytesMax: 20_000 } })
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x${n}`, '']))
+    // Five are Posthaste's own.
+    await bus.publish(Noted, { n: 1 }, { headers: many(235) })
+    expect(await errorOf(bus.publish(Noted, { n: 1 }, { headers: many(236) }))).toMatchObject({
+      code: 'BODY_TOO_LARGE',
+      message: expect.stringContaining('241 headers'),
+    })
+    await bus.publish(Noted, { n: 1 }, { headers: { note: 'x'.repeat(15_000) } })
+    const tooLong = { note: 'x'.repeat(16_000) }
+    expect(await errorOf(bus.publish(Noted, { n: 1 }, { headers: tooLong }))).toMatchObject({ code: 'BODY_TOO_LARGE' })
+  })
+
   it('cannot ask for a later time of an engine that has none', async () => {
     const { bus } = await started({ can: { delay: 'none' } })
     expect(await errorOf(bus.publish(Noted, { n: 1 }, { delayMs: 1 }))).toMatchObject({

@@ -11,7 +11,14 @@ import {
 import { isoTime } from '../pipeline/ids.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import { validateWith } from '../pipeline/validation.ts'
-import { headersFit, utf8Bytes, type WireHeaders } from './attributes.ts'
+import {
+  headerBytes,
+  headersFit,
+  publishedBytesMax,
+  publishedHeadersMax,
+  utf8Bytes,
+  type WireHeaders,
+} from './attributes.ts'
 import { type Codec, codecFor, jsonCodec } from './codec.ts'
 import { checkPublishOptions, type PublishOptions } from './publish-options.ts'
 
@@ -79,10 +86,7 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
       const message = `${contract.type}: the body has ${body.length} bytes; the engine takes ${capabilities.bodyBytesMax}`
       throw new PosthasteError('BODY_TOO_LARGE', message)
     }
-    if (!headersFit(headers, capabilities.headerBytesMax)) {
-      const message = `${contract.type}: the engine takes ${capabilities.headerBytesMax} bytes of headers`
-      throw new PosthasteError('BODY_TOO_LARGE', message, { remedy: 'Send fewer or shorter headers.' })
-    }
+    checkHeaders(contract, headers, publishedBytesMax(capabilities.headerBytesMax))
     const ttl = contract.timeToLiveMs
     const expiresAtMs = ttl === undefined ? undefined : (dueAtMs ?? nowMs) + ttl
     return { id, channel: contract.type, key, headers, body, dueAtMs, expiresAtMs }
@@ -149,6 +153,14 @@ function checkKey(contract: MessageContract, key: unknown, given: boolean): void
   const path = 'key'
   const message = `must be text of 1 to ${keyBytesMax} bytes, not ${typeof key === 'string' ? `of ${key.length} characters` : typeof key}`
   throw new PosthasteError('PAYLOAD_INVALID', `${contract.type}: key ${message}`, { issues: [{ path, message }] })
+}
+
+/** What is published must fit into a dead letter, too: one that does not would be settled never. */
+function checkHeaders(contract: MessageContract, headers: Headers, bytesMax: number): void {
+  if (headersFit(headers, publishedHeadersMax, bytesMax)) return
+  const count = Object.keys(headers).length
+  const message = `${contract.type}: ${count} headers of ${headerBytes(headers)} bytes; there may be ${publishedHeadersMax} of ${bytesMax} bytes, which leaves room for a dead letter`
+  throw new PosthasteError('BODY_TOO_LARGE', message, { remedy: 'Send fewer or shorter headers.' })
 }
 
 function dueTime(options: PublishOptions | undefined, nowMs: number): number | undefined {
