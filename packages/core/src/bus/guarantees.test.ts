@@ -64,6 +64,20 @@ describe('the ladder on a real engine', () => {
     expect((await bus.deadLetters(Noted, { group: 'points' }).browse()).letters).toHaveLength(1)
   })
 
+  it('ends in the dead letters also for messages whose headers leave no room for them', async () => {
+    const { bus, clock, engine } = await memoryRig()
+    bus.on(Noted, { group: 'points', retry: false }, () => {
+      throw new Error('no')
+    })
+    await bus.start()
+    const record = recordOf({ headers: { note: 'x'.repeat(engine.capabilities.headerBytesMax - 4) } })
+    expect(await engine.publish([record])).toEqual([succeeded])
+    await clock.advance(0)
+    const { letters } = await bus.deadLetters(Noted, { group: 'points' }).browse()
+    expect(letters).toMatchObject([{ id: record.id, code: 'ATTEMPTS_EXHAUSTED', headers: {} }])
+    expect(bus.stats()[0]).toMatchObject({ deadLettered: 1, unsettled: 0 })
+  })
+
   it('counts the deliveries that ended with their process', async () => {
     const store = memoryStore()
     for (let crash = 0; crash < 3; crash++) {
