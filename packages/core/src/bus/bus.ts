@@ -21,14 +21,15 @@ import { deadLetterChannel } from './dead-letter.ts'
 import { type DeadLetters, deadLettersOf } from './dead-letters.ts'
 import type { ErasedHandler } from './handling.ts'
 import {
-  commandGroup,
   type HandlerOptions,
   type HandlerSettings,
+  readDeadLetterGroup,
   readHandlerOptions,
   readSubscribeOptions,
   type SubscribeOptions,
 } from './options.ts'
 import {
+  checkId,
   checkPublishAllOptions,
   checkScheduleOptions,
   type PublishAllOptions,
@@ -41,7 +42,7 @@ import { checkRequirements } from './requirements.ts'
 import { type PublisherOptions, publisherStack } from './stacks.ts'
 import type { SubscriptionStats } from './stats.ts'
 import { Subscription, type SubscriptionDescription } from './subscription.ts'
-import { Channels } from './topology.ts'
+import { Channels, checkContract } from './topology.ts'
 
 /** What a bus is made of. The engine is opened before `start` and closed after `close`, by whoever brings it. */
 export interface BusOptions {
@@ -100,7 +101,10 @@ export interface Bus {
   publish<C extends EventContract>(event: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt>
   /** Sends a command. Otherwise like {@link Bus.publish}. */
   send<C extends CommandContract>(command: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt>
-  /** Publishes many. One that fails stops no other: there is a result for each, in order. */
+  /**
+   * Publishes many. One that fails stops no other: there is a result for each, in order.
+   * @throws CONTRACT_INVALID CONFIG_INVALID INVALID_ARGUMENT when what is wrong is wrong for all of them
+   */
   publishAll<C extends MessageContract>(
     contract: C,
     data: readonly DataIn<C>[],
@@ -111,12 +115,13 @@ export interface Bus {
   /**
    * Takes a scheduled message back.
    * @returns whether it was still waiting
-   * @throws CAPABILITY_UNSUPPORTED where the engine cannot
+   * @throws CAPABILITY_UNSUPPORTED where the engine cannot; CONTRACT_INVALID INVALID_ARGUMENT
    */
   cancel(contract: MessageContract, id: string): Promise<boolean>
   /**
-   * What a group could not handle. A command has one group, which need not be named.
-   * @throws CONFIG_INVALID when an event's group is not named
+   * What a group could not handle. A command has one group, which need not be named. The group need not have a handler
+   * here; one that nobody has ever consumed as has no dead letters, and looking for them leaves nothing behind.
+   * @throws CONFIG_INVALID when an event's group is not named, or is no name of a group; CONTRACT_INVALID
    */
   deadLetters(contract: EventContract, of: { readonly group: string }): DeadLetters
   deadLetters(contract: CommandContract, of?: { readonly group: string }): DeadLetters
@@ -197,18 +202,24 @@ class EngineBus implements Bus {
     this.#checkOpen()
     // Mistakes of the options are those of every message: told once.
     if (options !== undefined) checkPublishAllOptions(options)
+    checkContract(contract)
+    if (!Array.isArray(data))
+      throw new PosthasteError('INVALID_ARGUMENT', `${contract.type}: publishAll takes an array`)
     const kind = contract.kind
     const receipts = data.map((one) => this.#publish(contract, { data: one, options, kind }).then(accepted, refused))
     return Promise.all(receipts)
   }
 
   async schedule<C extends MessageContract>(contract: C, data: DataIn<C>, options: ScheduleOptions): Promise<Receipt> {
+    checkContract(contract)
     checkScheduleOptions(options)
     return this.#publish(contract, { data, options, kind: contract.kind })
   }
 
   async cancel(contract: MessageContract, id: string): Promise<boolean> {
     this.#checkOpen()
+    checkContract(contract)
+    checkId(id)
     const { scheduling, name } = this.#options.engine
     if (scheduling === undefined) {
       throw new PosthasteError('CAPABILITY_UNSUPPORTED', `the engine ${name} cannot take back what is scheduled`)
@@ -218,12 +229,14 @@ class EngineBus implements Bus {
   }
 
   deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
-    const group = of?.group ?? (contract.kind === 'command' ? commandGroup : undefined)
-    if (group === undefined)
-      throw new PosthasteError('CONFIG_INVALID', `${contract.type}: say whose dead letters: { group }`)
+    checkContract(contract)
+    const group = readDeadLetterGroup(contract, of)
     const channel = deadLetterChannel(contract.type, group)
     const { engine, clock } = this.#options
-    const declared = (): Promise<void> => this.#channels.declare([contract], { channels: [channel], groups: [] })
+    // A mistyped group must not leave a channel behind, so only those of this bus are declared.
+    const declared = async (): Promise<void> => {
+      if (this.#consumes(contract, group)) await this.#channels.declare([contract], { channels: [channel], groups: [] })
+    }
     return deadLettersOf({ contract, group, engine, declared, nowMs: () => clock.nowMs() })
   }
 
@@ -268,7 +281,7 @@ class EngineBus implements Bus {
     this.#channels.register(contract)
     const { group } = settings
     const target = `${contract.type}@${group}`
-    if (this.#subscriptions.some((other) => other.contract.type === contract.type && other.settings.group === group)) {
+    if (this.#consumes(contract, group)) {
       throw new PosthasteError('CONTRACT_DUPLICATE', `${target} has a handler already`)
     }
     const subscription = new Subscription({
@@ -283,6 +296,10 @@ class EngineBus implements Bus {
     if (this.#state.kind === 'running') checkRequirements([subscription], this.#options.engine)
     this.#subscriptions.push(subscription)
     if (this.#state.kind === 'running') this.#join(subscription)
+  }
+
+  #consumes({ type }: MessageContract, group: string): boolean {
+    return this.#subscriptions.some(({ contract, settings }) => contract.type === type && settings.group === group)
   }
 
   #join(subscription: Subscription): void {
@@ -355,7 +372,8 @@ interface Outgoing {
 
 /** Types say it to TypeScript; this says it to JavaScript. */
 function checkKind(contract: MessageContract, kind: MessageContract['kind'], method: string): void {
-  if (contract.kind === kind) return
+  if (contract?.kind === kind) return
+  checkContract(contract)
   throw new PosthasteError(
     'CONTRACT_INVALID',
     `${method} takes ${kind}s, and ${contract.type} is another kind of contract`,

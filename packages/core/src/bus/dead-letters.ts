@@ -1,5 +1,7 @@
 import {
   type BrowsedRecord,
+  type BrowsePage,
+  type BrowseQuery,
   type Browsing,
   type Engine,
   type MessageContract,
@@ -56,7 +58,7 @@ export interface RedriveFailure {
   readonly error: PosthasteError
 }
 
-/** The dead letters of one group of one contract. */
+/** The dead letters of one group of one contract. A group that nobody has ever consumed as has none. */
 export interface DeadLetters {
   /**
    * A page of them. Disturbs nobody.
@@ -77,7 +79,7 @@ export interface DeadLettersInit {
   readonly contract: MessageContract
   readonly group: string
   readonly engine: Engine
-  /** Makes the channel exist. */
+  /** Makes the channel exist where this application consumes as that group. */
   readonly declared: () => Promise<void>
   readonly nowMs: () => number
 }
@@ -110,7 +112,7 @@ export function deadLettersOf(init: DeadLettersInit): DeadLetters {
       const { limit, after } = readOptions('browse', given, { options: querySpec })
       const browsing = browsingOf(engine)
       await declared()
-      const page = await browsing.browse({ channel, limit, after })
+      const page = await pageOf(browsing, { channel, limit, after })
       return { letters: page.records.map(parseDeadLetter), next: page.next }
     },
     async redrive(given) {
@@ -163,7 +165,7 @@ class Redrive {
   async run(): Promise<RedriveReport> {
     let after: string | undefined
     do {
-      const page = await this.#browsing.browse({ channel: this.#channel, limit: scanSize, after })
+      const page = await pageOf(this.#browsing, { channel: this.#channel, limit: scanSize, after })
       await this.#move(page.records.filter((found) => this.#choose(found)))
       after = page.next
     } while (after !== undefined && !this.#complete())
@@ -217,6 +219,16 @@ class Redrive {
       const error = new PosthasteError('NOT_FOUND', `${this.#channel}: there is no dead letter ${name}`)
       return by === 'id' ? { id: name, position: undefined, error } : { id: undefined, position: name, error }
     })
+  }
+}
+
+/** A page of a channel; an empty one where nobody has declared it, since looking must not make a channel. */
+async function pageOf(browsing: Browsing, query: BrowseQuery): Promise<BrowsePage> {
+  try {
+    return await browsing.browse(query)
+  } catch (error) {
+    if (PosthasteError.is(error, 'NOT_FOUND')) return { records: [], next: undefined }
+    throw error
   }
 }
 

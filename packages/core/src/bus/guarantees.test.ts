@@ -397,6 +397,30 @@ describe('dead letters', () => {
     )
   })
 
+  it('are those of a group whose name is one', async () => {
+    const { bus } = await refusing()
+    for (const of of [null, {}, { group: 'a.b' }, { group: '' }, { group: 5 }, { group: 'points', limit: 1 }]) {
+      expect(() => bus.deadLetters(Noted, of as never)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    }
+  })
+
+  it('of a group that there is not are none, and looking for them makes no channel', async () => {
+    const { bus, engine } = await refusing()
+    const letters = bus.deadLetters(Noted, { group: 'pionts' })
+    expect(await letters.browse()).toEqual({ letters: [], next: undefined })
+    expect(await letters.redrive({ all: true })).toEqual({ moved: 0, failed: [] })
+    const query = { channel: 'posthaste.dead.pionts.shop.noted', limit: 1 }
+    expect(await errorOf(engine.browsing!.browse(query))).toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('are redriven also by who has no handler for them', async () => {
+    const { engine, clock, state } = await refusing()
+    const { bus } = await memoryRigOn(engine)
+    expect(await bus.deadLetters(Noted, { group: 'points' }).redrive({ all: true })).toEqual({ moved: 5, failed: [] })
+    await clock.advance(0)
+    expect(state.points).toHaveLength(5)
+  })
+
   it('are asked for in one way at a time', async () => {
     const { letters } = await refusing()
     for (const selection of [

@@ -1,3 +1,4 @@
+import type { MessageContract } from '@posthaste/contracts'
 import {
   checkTogether,
   choiceOption,
@@ -76,13 +77,15 @@ const handlerSpec = {
   stack: optional(functionOption<unknown>(undefined)),
 }
 
+const groupOption = {
+  fallback: commandGroup,
+  expects: '1 to 64 of A-Z a-z 0-9 _ -',
+  accepts: (value: unknown) => typeof value === 'string' && groupPattern.test(value),
+}
+
 const subscribeSpec = {
   ...handlerSpec,
-  group: required({
-    fallback: '',
-    expects: '1 to 64 of A-Z a-z 0-9 _ -',
-    accepts: (value: unknown) => typeof value === 'string' && groupPattern.test(value),
-  }),
+  group: required(groupOption),
   from: choiceOption<'next' | 'earliest'>('next', ['next', 'earliest']),
 }
 
@@ -129,6 +132,15 @@ export function readHandlerOptions(what: string, given: HandlerOptions): Handler
 type Filled = Required<Pick<SubscribeOptions, 'group'>> & {
   readonly concurrency: number
   readonly from: 'next' | 'earliest'
+}
+
+/**
+ * Whose dead letters are asked for. A command's need no name.
+ * @throws CONFIG_INVALID with an issue per mistake
+ */
+export function readDeadLetterGroup({ type, kind }: MessageContract, given: unknown = {}): string {
+  const group: OptionSpec<string> = kind === 'command' ? groupOption : required(groupOption)
+  return readOptions(`${type}.deadLetters`, given, { options: { group } }).group
 }
 
 function settingsOf(options: SubscribeOptions & Filled, ladder: Ladder): HandlerSettings {

@@ -52,6 +52,8 @@ const known: Readonly<Record<string, { accepts(value: unknown): boolean; readonl
  * @throws CONFIG_INVALID with an issue per mistake
  */
 export function checkPublishOptions(options: PublishOptions): void {
+  if (typeof options !== 'object' || options === null)
+    refuseOptions([{ path: '', message: 'options must be an object' }])
   let issues: Issue[] | undefined
   for (const name in options) {
     const value = options[name as keyof PublishOptions]
@@ -73,7 +75,7 @@ export function checkPublishOptions(options: PublishOptions): void {
  * @throws CONFIG_INVALID with an issue per mistake
  */
 export function checkPublishAllOptions(options: PublishAllOptions): void {
-  const own = ['id', 'key'].filter((name) => (options as PublishOptions)[name as 'id' | 'key'] !== undefined)
+  const own = ['id', 'key'].filter((name) => (options as PublishOptions | null)?.[name as 'id' | 'key'] !== undefined)
   if (own.length > 0)
     refuseOptions(own.map((path) => ({ path, message: 'belongs to one message, not to all of them' })))
   checkPublishOptions(options)
@@ -85,6 +87,13 @@ export function checkScheduleOptions(options: ScheduleOptions): void {
   throw new PosthasteError('CONFIG_INVALID', 'schedule needs atMs or delayMs', {
     remedy: 'Say when, or publish at once.',
   })
+}
+
+/** @throws INVALID_ARGUMENT when something cannot be a message's id */
+export function checkId(id: unknown): void {
+  if (isText(id)) return
+  const message = `id ${text.expects}`
+  throw new PosthasteError('INVALID_ARGUMENT', message, { issues: [{ path: 'id', message: text.expects }] })
 }
 
 function mistake(name: string, value: unknown): string | undefined {

@@ -416,3 +416,40 @@ describe('the life of a publisher', () => {
     expect(await errorOf(bus.start())).toMatchObject({ code: 'FAILED_PRECONDITION' })
   })
 })
+
+describe('what JavaScript may give', () => {
+  it('is refused with a code, wherever a contract belongs', async () => {
+    const { bus, engine } = await started()
+    const service = { kind: 'service', name: 'stock', methods: {} }
+    for (const wrong of [null, undefined, 'shop.noted', {}, { kind: 'event' }, service] as never[]) {
+      for (const refused of [
+        () => bus.publish(wrong, { n: 1 } as never),
+        () => bus.send(wrong, { n: 1 } as never),
+        () => bus.publishAll(wrong, []),
+        () => bus.schedule(wrong, { n: 1 } as never, { delayMs: 1 }),
+        () => bus.cancel(wrong, 'id'),
+        async () => bus.on(wrong, { group: 'points' }, () => {}),
+        async () => bus.handle(wrong, () => {}),
+        async () => bus.deadLetters(wrong, { group: 'points' }),
+      ]) {
+        expect(await errorOf(refused())).toMatchObject({ code: 'CONTRACT_INVALID' })
+      }
+    }
+    expect(engine.records).toEqual([])
+  })
+
+  it('is refused with a code where options, data and ids belong', async () => {
+    const { bus, engine } = await started()
+    for (const wrong of [null, 5, 'text'] as never[]) {
+      expect(await errorOf(bus.publish(Noted, { n: 1 }, wrong))).toMatchObject({ code: 'CONFIG_INVALID' })
+      expect(await errorOf(bus.publishAll(Noted, [{ n: 1 }], wrong))).toMatchObject({ code: 'CONFIG_INVALID' })
+      expect(await errorOf(bus.schedule(Noted, { n: 1 }, wrong))).toMatchObject({ code: 'CONFIG_INVALID' })
+      expect(await errorOf(bus.publishAll(Noted, wrong))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+      expect(() => bus.on(Noted, wrong, () => {})).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    }
+    for (const id of [undefined, null, '', 5, 'x'.repeat(5_000)] as never[]) {
+      expect(await errorOf(bus.cancel(Noted, id))).toMatchObject({ code: 'INVALID_ARGUMENT', issues: [{ path: 'id' }] })
+    }
+    expect(engine.records).toEqual([])
+  })
+})

@@ -11,6 +11,18 @@ import { commandGroup } from './options.ts'
 
 const reservedPrefix = 'posthaste.'
 
+/**
+ * Types say it to TypeScript; this says it to JavaScript.
+ * @throws CONTRACT_INVALID when something is no contract of a message
+ */
+export function checkContract(given: unknown): void {
+  const { kind, type } = (given ?? {}) as Partial<MessageContract>
+  if ((kind === 'event' || kind === 'command') && typeof type === 'string') return
+  throw new PosthasteError('CONTRACT_INVALID', 'what was given is neither an event nor a command', {
+    remedy: 'Give what event() or command() has made.',
+  })
+}
+
 /** Where the messages of a contract stand. */
 export function channelOf(contract: MessageContract): ChannelSpec {
   const keyed = contract.key !== undefined
@@ -34,9 +46,10 @@ export class Channels {
 
   /**
    * Takes note of a contract.
-   * @throws CONTRACT_INVALID when its name is reserved; CONTRACT_DUPLICATE when another contract of that name differs
+   * @throws CONTRACT_INVALID when it is none, or its name is reserved; CONTRACT_DUPLICATE when another contract of that name differs
    */
   register(contract: MessageContract): ChannelSpec {
+    checkContract(contract)
     const { type } = contract
     if (type.startsWith(reservedPrefix)) {
       throw new PosthasteError('CONTRACT_INVALID', `${type}: names that begin with ${reservedPrefix} are reserved`)
