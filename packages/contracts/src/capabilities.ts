@@ -39,8 +39,16 @@ export interface EngineCapabilities {
   readonly attempts: 'exact' | 'hand-overs' | 'none'
   /** Whether a `log` keeps settled records as `retention` asks, and a new group may begin at the `earliest`. */
   readonly history: Support
-  /** Number of priority levels; 1 means none. */
+  /** Most priority levels that a channel may have; 1 means none. */
   readonly priorityLevels: number
+  /** Whether records that a subscription's filter refuses are not delivered. Otherwise the core acknowledges them unseen. */
+  readonly filter: Support
+  /** Whether groups may follow every channel whose name matches a pattern, those made later included (`Engine.patterns`). */
+  readonly patterns: Support
+  /** Whether groups may go with their last member (`GroupSpec.lifetime`). */
+  readonly temporaryGroups: Support
+  /** Longest time, in milliseconds, for which a channel may recognise repeated ids (`ChannelSpec.deduplicateForMs`); 0: not at all. */
+  readonly deduplicateForMsMax: number
   /** Milliseconds until an unsettled delivery is given to somebody else; `Infinity` where it stays while the member lives. */
   readonly leaseMs: number
   /** Longest time a delivery may stay unsettled however often it is extended; `Infinity` where there is no such limit. */

@@ -14,7 +14,7 @@ export function refuse(what: string, issues: readonly Issue[]): void {
 export function messageMistakes(type: unknown, options: unknown, known: readonly string[]): Issue[] {
   const named = mistakes([['', isName(type, messageName, messageNameLengthMax), messageNameRule]])
   if (!isObject(options)) return [...named, { path: '', message: 'must be given its options: at least data' }]
-  const { data, key, description, timeToLiveMs, retention } = options
+  const { data, key, description, timeToLiveMs, retention, codec, version, priorities, deduplicateForMs } = options
   return [
     ...named,
     ...unknownOptions(options, known, ''),
@@ -23,8 +23,33 @@ export function messageMistakes(type: unknown, options: unknown, known: readonly
       ['key', key === undefined || typeof key === 'function', 'must be a function of the data'],
       ['description', isOptional('string', description), 'must be text'],
       ['timeToLiveMs', timeToLiveMs === undefined || isPositive(timeToLiveMs), positiveRule],
+      ['codec', codec === undefined || isCodec(codec), 'must be a codec: contentType, encode and decode'],
+      [
+        'version',
+        version === undefined || isWhole(version, 1, versionMax),
+        `must be a whole number, 1 to ${versionMax}`,
+      ],
+      ['priorities', priorities === undefined || isWhole(priorities, 1, prioritiesMax), prioritiesRule],
+      ['priorities', !isWhole(priorities, 2, prioritiesMax) || key === undefined, 'exclude a key: that is about order'],
+      ['deduplicateForMs', deduplicateForMs === undefined || isPositive(deduplicateForMs), positiveRule],
+      ['reply', options.reply === undefined || isSchema(options.reply), schemaRule],
     ]),
+    ...upcasterMistakes(options.upcasters, version),
     ...(known.includes('retention') && retention !== undefined ? retentionMistakes(retention) : []),
+  ]
+}
+
+/** What is wrong with a pattern of events. */
+export function patternMistakes(pattern: unknown, options: unknown): Issue[] {
+  const named = mistakes([['', isName(pattern, patternName, messageNameLengthMax), patternRule]])
+  if (!isObject(options)) return [...named, { path: '', message: 'must be given its options: at least data' }]
+  return [
+    ...named,
+    ...unknownOptions(options, ['data', 'description'], ''),
+    ...mistakes([
+      ['data', isSchema(options.data), schemaRule],
+      ['description', isOptional('string', options.description), 'must be text'],
+    ]),
   ]
 }
 
@@ -46,6 +71,11 @@ const messageName = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)*$/
 /** With `posthaste.dead.`, a group of 64 and a dot in front it is still the name of a channel, of 240 at most. */
 const messageNameLengthMax = 160
 const messageNameRule = `the type must be dotted words of letters, digits, _ and -, at most ${messageNameLengthMax} characters`
+const patternName = /^(\*|[A-Za-z][A-Za-z0-9_-]*)(\.(\*|[A-Za-z0-9][A-Za-z0-9_-]*))*(\.\*\*)?$/
+const patternRule = 'the pattern must be dotted words of letters, digits, _ and -, or * for any word, or ** at the end'
+const versionMax = 1_000_000
+const prioritiesMax = 10
+const prioritiesRule = `must be a whole number, 1 to ${prioritiesMax}`
 /** As protobuf has it, so that every service can be served over gRPC. */
 const serviceName = /^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*$/
 const serviceNameLengthMax = 200
@@ -77,6 +107,18 @@ function retentionMistakes(retention: unknown): Issue[] {
       ['retention.bytesMax', bytesMax === undefined || isPositive(bytesMax), positiveRule],
     ]),
   ]
+}
+
+function upcasterMistakes(upcasters: unknown, version: unknown): Issue[] {
+  if (upcasters === undefined) return []
+  if (!isObject(upcasters)) return [{ path: 'upcasters', message: 'must be an object of functions by version' }]
+  const current = typeof version === 'number' ? version : 1
+  return Object.entries(upcasters).flatMap(([from, lift]) =>
+    mistakes([
+      [`upcasters.${from}`, isWhole(Number(from), 1, current - 1), `must be by a version below ${current}`],
+      [`upcasters.${from}`, typeof lift === 'function', 'must be a function of the data'],
+    ]),
+  )
 }
 
 function methodMistakes(name: string, contract: unknown): Issue[] {
@@ -152,6 +194,16 @@ function isSchema(value: unknown): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   const standard = (value as { readonly '~standard'?: unknown })['~standard']
   return isObject(standard) && typeof standard.validate === 'function'
+}
+
+function isCodec(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { contentType, encode, decode } = value
+  return typeof contentType === 'string' && typeof encode === 'function' && typeof decode === 'function'
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max
 }
 
 function isOptional(type: 'string' | 'boolean', value: unknown): boolean {

@@ -1,4 +1,5 @@
-import { messageMistakes, refuse, serviceMistakes } from './contract-check.ts'
+import type { Codec } from './codec.ts'
+import { messageMistakes, patternMistakes, refuse, serviceMistakes } from './contract-check.ts'
 import type { InputOf, OutputOf, Schema } from './schema.ts'
 
 /** How long an event stays readable for groups that come later. Without a bound, only while a group still needs it. */
@@ -29,8 +30,32 @@ export interface MessageOptions<S extends Schema> {
   readonly key?: KeyOf<OutputOf<S>> | undefined
   /** For people: appears in the console and in generated documents. */
   readonly description?: string | undefined
-  /** Milliseconds after publishing at which the message is worth nothing: it is dead-lettered instead of handled. */
+  /** Milliseconds after publishing at which the message is worth nothing: it is not handled any more. */
   readonly timeToLiveMs?: number | undefined
+  /** How data is written; what is read is decided by each message's content type. JSON if absent. */
+  readonly codec?: Codec | undefined
+  /** Version of the data's schema, a whole number from 1 (the default); travels with each message as `dataversion`. */
+  readonly version?: number | undefined
+  /**
+   * What lifts data of an older version to the next, by the older version's number: `{ 1: (old) => ({ ...old, currency:
+   * 'EUR' }) }`. Applied one after the other up to `version`, before the schema checks. A message of a version that has no
+   * upcaster, or of a newer one, is taken as it is if the schema accepts it.
+   */
+  readonly upcasters?: Upcasters | undefined
+  /** Levels of priority, 1 (the default) to 10. Excludes `key`. */
+  readonly priorities?: number | undefined
+  /** For this many milliseconds, a message that is published again under the same id is confirmed and dropped. Default: never. */
+  readonly deduplicateForMs?: number | undefined
+}
+
+/** What lifts data to the next version, by the number of the older one. Must be pure; what it throws refuses the message. */
+export type Upcasters = Readonly<Record<number, (data: unknown) => unknown>>
+
+/** What a command's contract says beside its type. */
+export interface CommandOptions<S extends Schema, R extends Schema | undefined = Schema | undefined>
+  extends MessageOptions<S> {
+  /** What its handler answers, for those who `request` instead of `send`. */
+  readonly reply?: R
 }
 
 /** What an event's contract says beside its type. */
@@ -46,7 +71,8 @@ export interface EventContract<S extends Schema = Schema> extends EventOptions<S
 }
 
 /** Work to be done. One handler, however many instances of it run. Deleted when done. */
-export interface CommandContract<S extends Schema = Schema> extends MessageOptions<S> {
+export interface CommandContract<S extends Schema = Schema, R extends Schema | undefined = Schema | undefined>
+  extends CommandOptions<S, R> {
   readonly kind: 'command'
   /** CloudEvents `type`, and the name of the channel. */
   readonly type: string
@@ -55,11 +81,33 @@ export interface CommandContract<S extends Schema = Schema> extends MessageOptio
 /** A contract for messages of either kind. */
 export type MessageContract<S extends Schema = Schema> = EventContract<S> | CommandContract<S>
 
+/** A command that is answered. */
+export type RequestContract<S extends Schema = Schema, R extends Schema = Schema> = CommandContract<S, R> & {
+  readonly reply: R
+}
+
+/** What whoever requests receives: what the reply's schema yields. */
+export type ReplyOut<C extends RequestContract> = OutputOf<C['reply']>
+
+/** What a request's handler returns, before the reply's schema is applied. */
+export type ReplyIn<C extends RequestContract> = InputOf<C['reply']>
+
+/** All events whose type matches a pattern, for one handler. */
+export interface EventPattern<S extends Schema = Schema> {
+  readonly kind: 'pattern'
+  /** Dotted words, of which `*` stands for one, and a `**` at the end for one or more. */
+  readonly pattern: string
+  /** What all of them fit. */
+  readonly data: S
+  /** For people. */
+  readonly description?: string | undefined
+}
+
 /** What whoever publishes a message passes. */
 export type DataIn<C extends MessageContract> = InputOf<C['data']>
 
 /** What whoever handles a message receives. */
-export type DataOut<C extends MessageContract> = OutputOf<C['data']>
+export type DataOut<C extends MessageContract | EventPattern> = OutputOf<C['data']>
 
 /** Marks a method's output as a stream of values instead of one. */
 export interface StreamOf<S extends Schema = Schema> {
@@ -127,9 +175,9 @@ export type HandlerOutput<M extends MethodContract> =
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type
  */
 export function event<const S extends Schema>(type: string, options: EventOptions<S>): EventContract<S> {
-  refuse(`event '${type}'`, messageMistakes(type, options, ['data', 'key', 'description', 'timeToLiveMs', 'retention']))
+  refuse(`event '${type}'`, messageMistakes(type, options, [...messageOptionNames, 'retention']))
   const retention = options.retention && { retention: Object.freeze({ ...options.retention }) }
-  return Object.freeze({ ...options, ...retention, kind: 'event', type })
+  return Object.freeze({ ...frozenOptions(options), ...retention, kind: 'event', type })
 }
 
 /**
@@ -138,9 +186,39 @@ export function event<const S extends Schema>(type: string, options: EventOption
  * @param type dotted name such as `shop.stock.deduct`; becomes the CloudEvents `type` and the channel's name
  * @throws CONTRACT_INVALID when the type or an option is malformed
  */
-export function command<const S extends Schema>(type: string, options: MessageOptions<S>): CommandContract<S> {
-  refuse(`command '${type}'`, messageMistakes(type, options, ['data', 'key', 'description', 'timeToLiveMs']))
-  return Object.freeze({ ...options, kind: 'command', type })
+export function command<const S extends Schema, const R extends Schema>(
+  type: string,
+  options: CommandOptions<S, R> & { readonly reply: R },
+): RequestContract<S, R>
+export function command<const S extends Schema>(
+  type: string,
+  options: CommandOptions<S, undefined>,
+): CommandContract<S, undefined>
+export function command(type: string, options: CommandOptions<Schema>): CommandContract {
+  refuse(`command '${type}'`, messageMistakes(type, options, [...messageOptionNames, 'reply']))
+  return Object.freeze({ ...frozenOptions(options), kind: 'command', type })
+}
+
+const messageOptionNames = [
+  ...['data', 'key', 'description', 'timeToLiveMs', 'codec', 'version', 'upcasters', 'priorities', 'deduplicateForMs'],
+]
+
+/** A copy that nobody can change, so that what was checked stays true. */
+function frozenOptions<O extends MessageOptions<Schema>>(options: O): O {
+  return options.upcasters === undefined ? options : { ...options, upcasters: Object.freeze({ ...options.upcasters }) }
+}
+
+/**
+ * All events whose type matches a pattern: `shop.order.*` (one word) or `shop.**` (one or more). For handlers only.
+ *
+ * @throws CONTRACT_INVALID when the pattern or an option is malformed
+ */
+export function events<const S extends Schema>(
+  pattern: string,
+  options: Pick<EventPattern<S>, 'data' | 'description'>,
+): EventPattern<S> {
+  refuse(`events '${pattern}'`, patternMistakes(pattern, options))
+  return Object.freeze({ ...options, kind: 'pattern', pattern })
 }
 
 /**

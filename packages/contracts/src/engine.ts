@@ -59,8 +59,10 @@ export interface Engine {
   readonly lag?: LagReading
   /** Moving a group to another place of the log; absent where the engine cannot. */
   readonly seeking?: Seeking
-  /** Prepared (half) messages; absent where the engine cannot, and the core emulates. */
+  /** Prepared (half) messages; absent where the engine cannot. */
   readonly preparing?: Preparing
+  /** Groups over all channels of a pattern; there where `patterns` is native. */
+  readonly patterns?: Patterns
 }
 
 /** What an engine is given when it opens. */
@@ -105,6 +107,17 @@ export interface ChannelSpec {
    * `partitions`.
    */
   readonly alongside?: string | undefined
+  /**
+   * Levels of priority: records of a higher one are handed over first, those of one level in their order. 1 if absent, at
+   * most `priorityLevels`. Not for keyed channels: the order of a key and priorities exclude each other.
+   */
+  readonly priorities?: number | undefined
+  /**
+   * For this many milliseconds after a record was stored, another one of its id is confirmed and not stored again, over
+   * restarts too. At most `deduplicateForMsMax`; absent: never. A record that is addressed to one group (a redrive) is no
+   * repetition. A scheduled record counts from when it was published.
+   */
+  readonly deduplicateForMs?: number | undefined
 }
 
 /** Who shares the work of a channel. */
@@ -117,6 +130,11 @@ export interface GroupSpec {
    * group of a queue takes all that stands there; a second one is drift.
    */
   readonly from: 'next' | 'earliest'
+  /**
+   * `temporary`: the group, with all that waits in it, goes when its last member leaves, with the process at the latest;
+   * one that nobody has joined yet stays until then. `durable` if absent. Needs the `temporaryGroups` capability; logs only.
+   */
+  readonly lifetime?: 'durable' | 'temporary' | undefined
 }
 
 /** What `declare` found and did. */
@@ -162,7 +180,7 @@ export interface OutgoingRecord {
   readonly dueAtMs?: number | undefined
   /** Worth nothing from this wall-clock time on. The engine may leave checking to the core, and must not drop silently. */
   readonly expiresAtMs?: number | undefined
-  /** 0 (lowest) to `priorityLevels` − 1. */
+  /** 0 (lowest, and if absent) to the channel's `priorities` − 1; higher ones count as the highest. */
   readonly priority?: number | undefined
 }
 
@@ -180,6 +198,33 @@ export interface SubscriptionSpec {
   readonly group: string
   /** Names the member within the group, for logs and leases. */
   readonly member: string
+  /**
+   * Only records that it accepts are delivered; the others are settled for the group, without an attempt and without a
+   * delivery. The same for all members of a group: where members differ, which filter holds for a record is the engine's.
+   * Only where the `filter` capability is native.
+   */
+  readonly filter?: RecordFilter | undefined
+}
+
+/**
+ * Which records a group wants, as data for engines whose server evaluates it, and as a function for those that run in
+ * this process. All that is given must hold.
+ */
+export interface RecordFilter {
+  /** The header `tag` is one of these. */
+  readonly tags?: readonly string[] | undefined
+  /** Headers have these values: all of them, or at least one. */
+  readonly headers?: HeaderMatch | undefined
+  /** An expression over the attributes that must be true. @see CloudEvents SQL 1.0 */
+  readonly sql?: string | undefined
+  /** The same as a function. Never throws. */
+  readonly accepts: (record: OutgoingRecord) => boolean
+}
+
+/** What headers must be like. */
+export interface HeaderMatch {
+  readonly match: 'all' | 'any'
+  readonly values: Headers
 }
 
 /** Names one delivery within its subscription; never reused by it. */
@@ -308,11 +353,16 @@ export interface Scheduling {
    * @returns whether it was still waiting; false when it was handed over, was cancelled before, or never existed
    */
   cancel(channel: string, id: string): Promise<boolean>
+  /** When the record of this id that waits longest is due, milliseconds since the epoch; undefined when none waits. */
+  dueAt(channel: string, id: string): Promise<number | undefined>
 }
 
 /** Looking into a channel without consuming: dead letters, above all. */
 export interface Browsing {
-  /** A page of records, oldest first. Does not disturb consumers. */
+  /**
+   * A page of records, oldest first. Does not disturb consumers. A page may be shorter than asked for, or empty, and still
+   * have a `next`: looking for a needle in a backlog must not hold the engine up.
+   */
   browse(query: BrowseQuery): Promise<BrowsePage>
   /**
    * Removes records of a `queue` channel by position and publishes others in the same step, as `atomicSettle` has it.
@@ -329,6 +379,20 @@ export interface BrowseQuery {
   readonly after?: string | undefined
   /** At most this many, 1 to 10,000. */
   readonly limit: number
+  /** Only these; all if absent. */
+  readonly match?: RecordMatch | undefined
+}
+
+/** Which records to find: all that is given must hold. */
+export interface RecordMatch {
+  readonly id?: string | undefined
+  readonly key?: string | undefined
+  /** The header `correlationid`. */
+  readonly correlationId?: string | undefined
+  /** Stored at this wall-clock time or later, milliseconds since the epoch. */
+  readonly sinceMs?: number | undefined
+  /** Stored before this wall-clock time. */
+  readonly untilMs?: number | undefined
 }
 
 /** Some records, and where to go on. */
@@ -367,7 +431,10 @@ export interface Lag {
   readonly inFlight: number
 }
 
-/** Where a group may be moved to. */
+/**
+ * Where a group may be moved to: the oldest record that is kept, what comes next, the first record stored at a time or
+ * later, or a position that a delivery or a browsed record had.
+ */
 export type SeekTarget =
   | { readonly to: 'earliest' | 'next' }
   | { readonly atMs: number }
@@ -375,18 +442,68 @@ export type SeekTarget =
 
 /** Moving a group to another place of a log. */
 export interface Seeking {
-  /** Moves a group without members. What it settles from here on begins at the target. */
+  /**
+   * Moves a durable group without members. What it is delivered from here on begins at the target; what it had settled
+   * behind the target comes again, what it had not settled before the target never comes, attempts begin at 1, and records
+   * that were addressed to it alone stay. A target that is not kept any more counts as the oldest that is.
+   * @throws NOT_FOUND when the group is not declared; CONFLICT while it has members; FAILED_PRECONDITION for a queue;
+   *   INVALID_ARGUMENT when the position is none of this engine
+   */
   seek(channel: string, group: string, target: SeekTarget): Promise<void>
 }
 
-/** Prepared (half) messages: durable, invisible, and resolved later. */
+/** Names a prepared record. */
+export interface PreparedName {
+  readonly channel: string
+  readonly id: string
+}
+
+/** A record that stands outside of its channel until somebody decides. */
+export interface PreparedRecord {
+  readonly record: OutgoingRecord
+  /** When it was prepared, milliseconds since the epoch. */
+  readonly preparedAtMs: number
+  /** When somebody is to be asked about it; `Infinity`: never again by itself. */
+  readonly checkAtMs: number
+  /** How often that was put off. */
+  readonly checks: number
+}
+
+/**
+ * Prepared (half) messages: durable and invisible until they are resolved. The first decision counts.
+ * All of it also over restarts.
+ */
 export interface Preparing {
-  /** Stores records that nobody sees until `commit`; they are asked about from `checkAfterMs` on. */
-  prepare(records: readonly OutgoingRecord[], checkAfterMs: number): Promise<readonly Outcome[]>
-  /** Makes prepared records visible, by id. Idempotent. */
-  commit(ids: readonly string[]): Promise<readonly Outcome[]>
-  /** Forgets prepared records, by id. Idempotent. */
-  rollback(ids: readonly string[]): Promise<readonly Outcome[]>
-  /** Prepared records that are due for a check, oldest first. */
-  unresolved(limit: number): Promise<readonly OutgoingRecord[]>
+  /** Keeps a record that nobody sees. Preparing again under a name that waits is `CONFLICT`. */
+  prepare(record: OutgoingRecord, checkAtMs: number): Promise<Outcome>
+  /** Publishes prepared records as `publish` would have; `NOT_FOUND` for what is resolved already or never was there. */
+  commit(names: readonly PreparedName[]): Promise<readonly Outcome[]>
+  /** Forgets prepared records; `NOT_FOUND` as for `commit`. */
+  rollback(names: readonly PreparedName[]): Promise<readonly Outcome[]>
+  /** Nobody could decide: asks again at `checkAtMs`, and counts the check. `NOT_FOUND` as for `commit`. */
+  postpone(name: PreparedName, checkAtMs: number): Promise<Outcome>
+  /** What waits in a channel, those to be asked about first at the front. `limit` 1 to 10,000. */
+  prepared(channel: string, limit: number): Promise<readonly PreparedRecord[]>
+}
+
+/**
+ * Groups over every channel whose name matches a pattern: dotted words, of which `*` stands for one, and a `**` at the end
+ * for one or more. Names that begin with `posthaste.` match no pattern.
+ */
+export interface Patterns {
+  /**
+   * Makes a group on each log that matches, now and as soon as one is declared later, before anything is published to it,
+   * over restarts too for a durable group.
+   */
+  declare(spec: PatternGroupSpec): Promise<void>
+  /**
+   * Tells of every channel with a group of this pattern: those there are, before it resolves, and then each as it appears.
+   * @returns ends the telling
+   */
+  watch(pattern: string, onChannel: (channel: string) => void): Promise<() => void>
+}
+
+/** A group over a pattern. */
+export interface PatternGroupSpec extends Omit<GroupSpec, 'channel'> {
+  readonly pattern: string
 }

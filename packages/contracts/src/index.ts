@@ -6,15 +6,19 @@
 
 // For users.
 export type { Call, CallChange, CallKind, Cancellation, Headers, MaybePromise } from './call.ts'
+export type { Codec } from './codec.ts'
 export { type ErrorCode, type ErrorCodeEntry, errorCodes, isErrorCode } from './codes.ts'
 export {
   type CommandContract,
+  type CommandOptions,
   command,
   type DataIn,
   type DataOut,
   type EventContract,
   type EventOptions,
+  type EventPattern,
   event,
+  events,
   type HandlerInput,
   type HandlerOutput,
   type HttpRoute,
@@ -26,12 +30,16 @@ export {
   type MethodOutput,
   type Methods,
   type ParsedRoute,
+  type ReplyIn,
+  type ReplyOut,
+  type RequestContract,
   type Retention,
   routeOf,
   type ServiceContract,
   type StreamOf,
   service,
   stream,
+  type Upcasters,
 } from './contract.ts'
 export {
   ignore,
@@ -74,6 +82,7 @@ export {
   type EngineState,
   type EngineSubscription,
   type GroupSpec,
+  type HeaderMatch,
   type KeyRangeControl,
   type KeyRangeSink,
   type Lag,
@@ -81,7 +90,13 @@ export {
   type Move,
   type OutgoingRecord,
   type Outcome,
+  type PatternGroupSpec,
+  type Patterns,
+  type PreparedName,
+  type PreparedRecord,
   type Preparing,
+  type RecordFilter,
+  type RecordMatch,
   type ReleaseSettlement,
   type Scheduling,
   type Seeking,
@@ -93,6 +108,7 @@ export {
   type TopologyDrift,
   type TopologyReport,
 } from './engine.ts'
+export type { BlobStore, InboxEntry, InboxResult, InboxStore } from './stores.ts'
 export type {
   CalledMethod,
   ClientTransport,

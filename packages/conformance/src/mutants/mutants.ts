@@ -165,6 +165,9 @@ export const mutants: readonly Mutant[] = [
     name: 'cancels-in-words',
     fault: 'says that it cancelled, and delivers',
     foundBy: 'cancel/in-time',
-    mutate: (engine) => changed(engine, { scheduling: { cancel: async () => true } }),
+    mutate: (engine) =>
+      changed(engine, {
+        scheduling: { dueAt: async (channel, id) => engine.scheduling?.dueAt(channel, id), cancel: async () => true },
+      }),
   },
 ]

@@ -7,6 +7,7 @@ import {
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
+  type Scheduling,
   type SubscriptionSpec,
   type Topology,
   type TopologyReport,
@@ -167,8 +168,10 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  readonly scheduling = {
+  readonly scheduling: Scheduling = {
     cancel: async (channel: string, id: string): Promise<boolean> => this.#running().scheduler.cancel(channel, id),
+    dueAt: async (channel: string, id: string): Promise<number | undefined> =>
+      this.#running().scheduler.dueAt(channel, id),
   }
 
   readonly browsing = {

@@ -78,6 +78,18 @@ export class Scheduler implements Participant, Scheduling {
     return true
   }
 
+  async dueAt(channel: string, id: string): Promise<number | undefined> {
+    const { store, committer } = this.#context
+    const target = this.#context.targetOf(channel)
+    if (target === undefined) return undefined
+    if (this.#added.length > 0 || this.#writtenAtMs < Number.POSITIVE_INFINITY) await committer.flushed()
+    // Rows of one name are ordered by time.
+    const first = store
+      .rows('scheduled', namedRows(target.id, id))
+      .find(({ value }) => !this.#leaving.has(value.toString('hex')))
+    return first === undefined ? undefined : timeOf(first.value)
+  }
+
   /** Records that wait for their time to join a log. */
   waiting(logId: number): number {
     return this.#context.store.keys('scheduled', { from: idKey(logId), to: idKey(logId + 1) }).length

@@ -86,6 +86,12 @@ export class Channel {
     return true
   }
 
+  /** When the first of what is scheduled under an id is due; undefined when nothing is. */
+  dueAt(id: string): number | undefined {
+    const times = this.#scheduled.get(id)?.map(({ record }) => record.dueAtMs ?? 0)
+    return times === undefined ? undefined : Math.min(...times)
+  }
+
   #append(record: OutgoingRecord, storedAtMs: number): void {
     const number = this.#surroundings.nextNumber()
     const position = String(number)

@@ -63,7 +63,10 @@ class MemoryEngine implements Engine {
   constructor(state: State, clock: Clock | undefined) {
     this.#state = state
     this.#clock = clock
-    this.scheduling = { cancel: async (channel, id) => this.#channelOf(channel).cancel(id) }
+    this.scheduling = {
+      cancel: async (channel, id) => this.#channelOf(channel).cancel(id),
+      dueAt: async (channel, id) => this.#channelOf(channel).dueAt(id),
+    }
     this.browsing = browsing((channel) => this.#channelOf(channel), state)
     this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }
