@@ -16,7 +16,7 @@ const core = 'packages/core/src'
 const kernel = ['contracts', 'pipeline'] as const
 const policies = [...kernel, 'resilience', 'telemetry'] as const
 const halves = [...policies, 'discovery', 'bus', 'rpc'] as const
-const product = [...halves, 'eventing', 'app', 'engines', 'transports', 'stores', 'registries'] as const
+const product = [...halves, 'eventing', 'app', 'engines', 'transports', 'codecs', 'stores', 'registries'] as const
 
 /** Rows stand in the order of the arrows: a layer imports only from rows above it. */
 export const layers: readonly Layer[] = [
@@ -91,7 +91,7 @@ export const layers: readonly Layer[] = [
     portable: false,
     because: 'test doubles may reach all of core, and nothing that ships may reach them',
   },
-  ...(['engines', 'transports', 'stores', 'registries'] as const).map((name) => ({
+  ...(['engines', 'transports', 'codecs', 'stores', 'registries'] as const).map((name) => ({
     name,
     at: [`packages/${name}/`],
     imports: ['contracts'],

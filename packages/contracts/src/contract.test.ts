@@ -58,7 +58,8 @@ describe('an event', () => {
     }
     expect(issuesOf(() => untyped.event('no type', wrong))).toEqual({
       '': 'the type must be dotted words of letters, digits, _ and -, at most 160 characters',
-      retries: 'is no option; there are data, key, description, timeToLiveMs, retention',
+      retries:
+        'is no option; there are data, key, description, timeToLiveMs, codec, version, upcasters, priorities, deduplicateForMs, retention',
       data: 'must implement Standard Schema',
       key: 'must be a function of the data',
       description: 'must be text',
@@ -121,7 +122,8 @@ describe('a command', () => {
 
   it('has no retention, since it is deleted when done', () => {
     expect(issuesOf(() => untyped.command('shop.stock.deduct', { data, retention: { forMs: 1 } }))).toEqual({
-      retention: 'is no option; there are data, key, description, timeToLiveMs',
+      retention:
+        'is no option; there are data, key, description, timeToLiveMs, codec, version, upcasters, priorities, deduplicateForMs, reply',
     })
   })
 
