@@ -1,17 +1,8 @@
-import type {
-  CommandContract,
-  DataIn,
-  EventContract,
-  MessageContract,
-  Methods,
-  ServiceContract,
-} from '@posthaste/contracts'
-import type { MessageHandler, PublishResult } from '../bus/bus.ts'
-import type { Receipt } from '../bus/context.ts'
-import type { DeadLetters } from '../bus/dead-letters.ts'
-import type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
-import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
-import type { SubscriptionDescription } from '../bus/subscription.ts'
+import type { Methods, ServiceContract } from '@posthaste/contracts'
+import type { Administration } from '../bus/administration.ts'
+import type { Subscribing } from '../bus/consuming/subscribing.ts'
+import type { SubscriptionDescription } from '../bus/consuming/subscription.ts'
+import type { Publishing } from '../bus/publishing/publishing.ts'
 import type { Client } from '../rpc/client.ts'
 import type { ClientOptions } from '../rpc/client-options.ts'
 import type { MethodDescription } from '../rpc/rpc.ts'
@@ -28,26 +19,18 @@ export interface AppDescription {
 }
 
 /**
- * An application: what it handles, serves, calls and publishes, over one engine and any number of transports.
+ * An application: what it handles, serves, calls and publishes, over one engine and any number of transports. Without an
+ * engine, what needs one is refused with CAPABILITY_UNSUPPORTED, handlers by `start`.
  *
  * What is wrong with one registration is thrown where it is made; what shows only when everything is known is reported
  * by `start`, all at once, before anything starts.
  */
-export interface App {
+export interface App extends Publishing, Subscribing, Administration {
   readonly name: string
   readonly state: AppState
   /** Where the transports listen; empty while they do not. */
   readonly urls: readonly string[]
 
-  /**
-   * Follows an event as a member of a group. After `start`, joins at once, in the background.
-   * @throws CONFIG_INVALID CONTRACT_INVALID; CONTRACT_DUPLICATE when the group has a handler here already
-   */
-  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void
-  /** Handles a command. Otherwise like {@link App.on}. */
-  handle<C extends CommandContract>(command: C, handler: MessageHandler<C>): void
-  /** Handles a command, with options. Otherwise like {@link App.on}. */
-  handle<C extends CommandContract>(command: C, options: HandlerOptions, handler: MessageHandler<C>): void
   /**
    * Serves a service, to clients of this application and over its transports. Before `start` only.
    *
@@ -66,37 +49,6 @@ export interface App {
    * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for streaming methods
    */
   client<const M extends Methods>(service: ServiceContract<M>, options?: ClientOptions<M>): Client<M>
-
-  /**
-   * Publishes an event. Resolves when the engine has confirmed it, as durably as it can.
-   *
-   * @throws PAYLOAD_INVALID BODY_TOO_LARGE CONFIG_INVALID CAPABILITY_UNSUPPORTED before anything leaves; what the engine
-   *   refuses it with; FAILED_PRECONDITION before `start`; ENGINE_CLOSED after `close`
-   */
-  publish<C extends EventContract>(event: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt>
-  /** Sends a command. Otherwise like {@link App.publish}. */
-  send<C extends CommandContract>(command: C, data: DataIn<C>, options?: PublishOptions): Promise<Receipt>
-  /** Publishes many. One that fails stops no other: there is a result for each, in order. */
-  publishAll<C extends MessageContract>(
-    contract: C,
-    data: readonly DataIn<C>[],
-    options?: PublishAllOptions,
-  ): Promise<readonly PublishResult[]>
-  /** Publishes a message that is handled later. Otherwise like {@link App.publish}. */
-  schedule<C extends MessageContract>(contract: C, data: DataIn<C>, options: ScheduleOptions): Promise<Receipt>
-  /**
-   * Takes a scheduled message back.
-   * @returns whether it was still waiting
-   * @throws CAPABILITY_UNSUPPORTED where the engine cannot
-   */
-  cancel(contract: MessageContract, id: string): Promise<boolean>
-  /**
-   * What a group could not handle. A command has one group, which need not be named.
-   * @throws CAPABILITY_UNSUPPORTED without an engine
-   */
-  deadLetters(contract: EventContract, of: { readonly group: string }): DeadLetters
-  /** What could not be handled of a command. */
-  deadLetters(contract: CommandContract, of?: { readonly group: string }): DeadLetters
 
   /**
    * Opens the engine, declares what is needed, begins to consume, then takes calls. Where a step fails, what was opened

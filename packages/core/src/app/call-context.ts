@@ -8,8 +8,8 @@ import type {
   Headers,
   MessageContract,
 } from '@posthaste/contracts'
-import type { Receipt } from '../bus/context.ts'
-import type { PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
+import type { Receipt } from '../bus/consuming/context.ts'
+import type { PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 import { RequestContext, type ServeContext } from '../rpc/context.ts'
 
 /**

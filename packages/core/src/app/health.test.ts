@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { noCounts, type SubscriptionStanding } from '../bus/stats.ts'
+import { noCounts, type SubscriptionStanding } from '../bus/consuming/stats.ts'
 import { type Health, healthOf } from './health.ts'
 
 const subscription = (state: SubscriptionStanding) => ({

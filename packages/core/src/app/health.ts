@@ -1,5 +1,5 @@
 import type { EngineState, PosthasteError } from '@posthaste/contracts'
-import type { SubscriptionStats } from '../bus/stats.ts'
+import type { SubscriptionStats } from '../bus/consuming/stats.ts'
 import type { AppState } from './life-cycle.ts'
 
 /**

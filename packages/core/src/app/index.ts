@@ -35,18 +35,20 @@ export {
 // What an application is made of.
 export type { ClientTransport, Clock, Engine, Log, LogFields, ServerTransport } from '@posthaste/contracts'
 // Messages.
-export type { MessageHandler, PublishResult } from '../bus/bus.ts'
-export type { MessageContext, Receipt } from '../bus/context.ts'
+export type { Administration } from '../bus/administration.ts'
+export type { MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
+export type { Publishing, PublishResult } from '../bus/publishing/publishing.ts'
+export type { MessageContext, Receipt } from '../bus/consuming/context.ts'
 export type {
   DeadLetterPage,
   DeadLetterQuery,
   DeadLetters,
   RedriveReport,
   RedriveSelection,
-} from '../bus/dead-letters.ts'
-export type { DeadLetter } from '../bus/dead-letter.ts'
-export type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
-export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
+} from '../bus/dead-letters/dead-letters.ts'
+export type { DeadLetter } from '../bus/dead-letters/dead-letter.ts'
+export type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
+export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 // Calls.
 export type { Client } from '../rpc/client.ts'
 export type { CallOptions, ClientOptions } from '../rpc/client-options.ts'

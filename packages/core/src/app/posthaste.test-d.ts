@@ -1,7 +1,7 @@
 import { command, event, service } from '@posthaste/contracts'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
-import type { MessageContext } from '../bus/context.ts'
+import type { MessageContext } from '../bus/consuming/context.ts'
 import type { CallContext } from './call-context.ts'
 import { posthaste } from './posthaste.ts'
 

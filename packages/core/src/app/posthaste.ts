@@ -12,11 +12,13 @@ import {
   PosthasteError,
   type ServiceContract,
 } from '@posthaste/contracts'
-import { type Bus, createBus, type MessageHandler, type PublishResult } from '../bus/bus.ts'
-import type { Receipt } from '../bus/context.ts'
-import type { DeadLetters } from '../bus/dead-letters.ts'
-import type { HandlerOptions, SubscribeOptions } from '../bus/options.ts'
-import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publish-options.ts'
+import { type Bus, createBus } from '../bus/bus.ts'
+import type { Receipt } from '../bus/consuming/context.ts'
+import type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
+import type { MessageHandler } from '../bus/consuming/subscribing.ts'
+import type { DeadLetters } from '../bus/dead-letters/dead-letters.ts'
+import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
+import type { PublishResult } from '../bus/publishing/publishing.ts'
 import { refuseOptions } from '../pipeline/options.ts'
 import { timerWheel } from '../pipeline/timer-wheel.ts'
 import type { Client } from '../rpc/client.ts'

@@ -2,7 +2,7 @@ import { command, event } from '@posthaste/contracts'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import type { Bus } from './bus.ts'
-import type { MessageContext, Receipt } from './context.ts'
+import type { MessageContext, Receipt } from './consuming/context.ts'
 
 const Created = event('shop.created', {
   data: z.object({ no: z.string().transform(Number) }),

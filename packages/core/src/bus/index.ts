@@ -8,10 +8,11 @@ export {
   type BusOptions,
   type CloseOptions,
   createBus,
-  type MessageHandler,
-  type PublishResult,
 } from './bus.ts'
-export type { MessageContext, Receipt } from './context.ts'
+export type { Administration } from './administration.ts'
+export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
+export type { Publishing, PublishResult } from './publishing/publishing.ts'
+export type { MessageContext, Receipt } from './consuming/context.ts'
 export type {
   DeadLetterPage,
   DeadLetterQuery,
@@ -19,12 +20,12 @@ export type {
   RedriveFailure,
   RedriveReport,
   RedriveSelection,
-} from './dead-letters.ts'
-export type { DeadLetter } from './dead-letter.ts'
-export type { Ladder, RetryLadder } from './ladder.ts'
-export type { HandlerOptions, SubscribeOptions } from './options.ts'
-export type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publish-options.ts'
-export { type ConsumerStackOptions, consumerStack, type PublisherOptions, publisherStack } from './stacks.ts'
-export type { SubscriptionCounters, SubscriptionStanding, SubscriptionStats } from './stats.ts'
-export type { SubscriptionDescription } from './subscription.ts'
-export type { Message } from './work.ts'
+} from './dead-letters/dead-letters.ts'
+export type { DeadLetter } from './dead-letters/dead-letter.ts'
+export type { Ladder, RetryLadder } from './consuming/ladder.ts'
+export type { HandlerOptions, SubscribeOptions } from './consuming/options.ts'
+export type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
+export { type ConsumerStackOptions, consumerStack, type PublisherOptions, publisherStack } from './consuming/stacks.ts'
+export type { SubscriptionCounters, SubscriptionStanding, SubscriptionStats } from './consuming/stats.ts'
+export type { SubscriptionDescription } from './consuming/subscription.ts'
+export type { Message } from './consuming/work.ts'

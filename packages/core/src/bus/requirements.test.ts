@@ -2,7 +2,7 @@ import { type EngineCapabilities, event, type MessageContract, PosthasteError } 
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { fullCapabilities, Noted, Ordered, ScriptedEngine } from '../../test/bus/rig.ts'
-import { readSubscribeOptions, type SubscribeOptions } from './options.ts'
+import { readSubscribeOptions, type SubscribeOptions } from './consuming/options.ts'
 import { checkRequirements } from './requirements.ts'
 
 function missing(

@@ -5,7 +5,7 @@ import {
   type MessageContract,
   PosthasteError,
 } from '@posthaste/contracts'
-import type { HandlerSettings } from './options.ts'
+import type { HandlerSettings } from './consuming/options.ts'
 
 /** A handler, and what it asks of the engine. */
 export interface Demand {

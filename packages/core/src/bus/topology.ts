@@ -7,7 +7,7 @@ import {
   PosthasteError,
   type Topology,
 } from '@posthaste/contracts'
-import { commandGroup } from './options.ts'
+import { commandGroup } from './consuming/options.ts'
 
 const reservedPrefix = 'posthaste.'
 
@@ -21,6 +21,19 @@ export function checkContract(given: unknown): void {
   throw new PosthasteError('CONTRACT_INVALID', 'what was given is neither an event nor a command', {
     remedy: 'Give what event() or command() has made.',
   })
+}
+
+/**
+ * The same for a contract that must be of one kind.
+ * @throws CONTRACT_INVALID
+ */
+export function checkKind(contract: MessageContract, kind: MessageContract['kind'], method: string): void {
+  if (contract?.kind === kind) return
+  checkContract(contract)
+  throw new PosthasteError(
+    'CONTRACT_INVALID',
+    `${method} takes ${kind}s, and ${contract.type} is another kind of contract`,
+  )
 }
 
 /** Where the messages of a contract stand. */

@@ -17,8 +17,8 @@ import {
 import { memory } from '@posthaste/memory'
 import { z } from 'zod'
 import { type Bus, type BusOptions, createBus } from '../../src/bus/bus.ts'
-import type { MessageContext } from '../../src/bus/context.ts'
-import type { SubscribeOptions } from '../../src/bus/options.ts'
+import type { MessageContext } from '../../src/bus/consuming/context.ts'
+import type { SubscribeOptions } from '../../src/bus/consuming/options.ts'
 import { type ManualClock, manualClock } from '../../src/testing/manual-clock.ts'
 import { type RecordingLog, recordingLog } from '../../src/testing/recording-log.ts'
 

@@ -14,7 +14,7 @@ import {
   optional,
   readOptions,
   refuseOptions,
-} from '../pipeline/options.ts'
+} from '../../pipeline/options.ts'
 import { type DeadLetter, deadLetterChannel, parseDeadLetter, reviveDeadLetter } from './dead-letter.ts'
 
 /** A page of dead letters, oldest first. */

@@ -7,8 +7,8 @@ import {
   PosthasteError,
   type Timer,
 } from '@posthaste/contracts'
-import { buildStack, editStack, type FilterDeps, type FilterStack } from '../pipeline/stack.ts'
-import { backoffCeilingMs } from '../resilience/backoff.ts'
+import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
+import { backoffCeilingMs } from '../../resilience/backoff.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
 import type { ContextScope } from './context.ts'
 import { type ErasedHandler, type Handling, handling } from './handling.ts'

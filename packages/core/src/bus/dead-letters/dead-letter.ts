@@ -7,8 +7,8 @@ import type {
   OutgoingRecord,
   PosthasteError,
 } from '@posthaste/contracts'
-import { isoTime } from '../pipeline/ids.ts'
-import { attributeText, deadLetterAttributes, headersFit, headersMax, utf8Bytes } from './attributes.ts'
+import { isoTime } from '../../pipeline/ids.ts'
+import { attributeText, deadLetterAttributes, headersFit, headersMax, utf8Bytes } from '../publishing/attributes.ts'
 
 /** A message that a group could not handle, as it stands in the group's dead letters. */
 export interface DeadLetter {

@@ -1,7 +1,7 @@
 import { type Filter, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
-import { kinds, ordered } from '../../test/bus/rig.ts'
-import { filterSlot } from '../pipeline/stack.ts'
+import { kinds, ordered } from '../../../test/bus/rig.ts'
+import { filterSlot } from '../../pipeline/stack.ts'
 import type { SubscribeOptions } from './options.ts'
 
 describe('a breaker', () => {

@@ -1,7 +1,7 @@
 import { command, event, PosthasteError, succeeded } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { errorOf, gate, Noted, Ordered, scriptedRig } from '../../test/bus/rig.ts'
+import { errorOf, gate, Noted, Ordered, scriptedRig } from '../../../test/bus/rig.ts'
 
 const text = (body: Uint8Array): string => new TextDecoder().decode(body)
 

@@ -1,5 +1,5 @@
 import type { Timer } from '@posthaste/contracts'
-import type { FilterDeps, FilterStack } from '../pipeline/stack.ts'
+import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
 
 const recheckMaxMs = 1_000
 

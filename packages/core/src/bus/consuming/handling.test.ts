@@ -1,9 +1,9 @@
 import { type AckSettlement, event, ignore, PosthasteError, reject, retryLater } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { errorOf, gate, kinds, Noted, Ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { errorOf, gate, kinds, Noted, Ordered, recordOf, scriptedRig } from '../../../test/bus/rig.ts'
+import { derivedId } from '../publishing/derived-ids.ts'
 import type { MessageContext } from './context.ts'
-import { derivedId } from './derived-ids.ts'
 import type { SubscribeOptions } from './options.ts'
 
 type Handler = (data: { n: number }, context: MessageContext) => unknown

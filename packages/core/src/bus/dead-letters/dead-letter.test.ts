@@ -1,8 +1,8 @@
 import { type Delivery, PosthasteError } from '@posthaste/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { recordOf } from '../../test/bus/rig.ts'
-import { headerBytes } from './attributes.ts'
+import { recordOf } from '../../../test/bus/rig.ts'
+import { headerBytes } from '../publishing/attributes.ts'
 import { composeDeadLetter, deadLetterChannel, parseDeadLetter, reviveDeadLetter } from './dead-letter.ts'
 
 const atMs = Date.parse('2026-11-21T10:00:00.000Z')

@@ -10,9 +10,9 @@ import {
   optional,
   readOptions,
   required,
-} from '../pipeline/options.ts'
-import type { StackEditor } from '../pipeline/stack.ts'
-import type { BreakerOptions } from '../resilience/breaker.ts'
+} from '../../pipeline/options.ts'
+import type { StackEditor } from '../../pipeline/stack.ts'
+import type { BreakerOptions } from '../../resilience/breaker.ts'
 import type { Ladder, RetryLadder } from './ladder.ts'
 import type { ConsumerStackOptions } from './stacks.ts'
 

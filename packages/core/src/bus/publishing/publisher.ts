@@ -6,9 +6,9 @@ import {
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
-import { createCall } from '../pipeline/call.ts'
-import type { FilterStack } from '../pipeline/stack.ts'
-import type { Receipt } from './context.ts'
+import { createCall } from '../../pipeline/call.ts'
+import type { FilterStack } from '../../pipeline/stack.ts'
+import type { Receipt } from '../consuming/context.ts'
 
 /** Records whose publishers wait, column by column: the first goes to the engine as it is. */
 class Batch {

@@ -1,8 +1,8 @@
 import { command, event, type Filter, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { Noted, Ordered, ordered, scriptedRig } from '../../test/bus/rig.ts'
-import { filterSlot } from '../pipeline/stack.ts'
+import { Noted, Ordered, ordered, scriptedRig } from '../../../test/bus/rig.ts'
+import { filterSlot } from '../../pipeline/stack.ts'
 
 const Deduct = command('shop.stock.deduct', { data: z.object({ n: z.number() }) })
 const gone = new PosthasteError('UNAVAILABLE', 'connection lost')

@@ -9,10 +9,10 @@ import {
   type OutgoingRecord,
   PosthasteError,
 } from '@posthaste/contracts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import { derivedId } from './derived-ids.ts'
-import { checkScheduleOptions, type PublishOptions, type ScheduleOptions } from './publish-options.ts'
-import type { Origin, RecordComposer } from './record.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
+import { derivedId } from '../publishing/derived-ids.ts'
+import { checkScheduleOptions, type PublishOptions, type ScheduleOptions } from '../publishing/publish-options.ts'
+import type { Origin, RecordComposer } from '../publishing/record.ts'
 import type { Work } from './work.ts'
 
 /** What became of a message that was handed in. */

@@ -1,8 +1,8 @@
 import { PosthasteError, type Timer } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { errorOf, gate, gated, kinds, Noted, Ordered, ordered, scriptedRig } from '../../test/bus/rig.ts'
-import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
-import { manualClock } from '../testing/manual-clock.ts'
+import { errorOf, gate, gated, kinds, Noted, Ordered, ordered, scriptedRig } from '../../../test/bus/rig.ts'
+import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
 
 const gone = new PosthasteError('UNAVAILABLE', 'connection lost')
 

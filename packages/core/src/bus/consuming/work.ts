@@ -1,5 +1,5 @@
 import type { Delivery, OutgoingRecord, PosthasteError } from '@posthaste/contracts'
-import type { CancelSource } from '../pipeline/cancellation.ts'
+import type { CancelSource } from '../../pipeline/cancellation.ts'
 import type { Chained } from './key-chains.ts'
 
 /** The payload of a call that handles a message, as filters see it. */

@@ -9,10 +9,10 @@ import {
   type Settlement,
   type Timer,
 } from '@posthaste/contracts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import type { FilterDeps, FilterStack } from '../pipeline/stack.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
+import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
+import { composeDeadLetter } from '../dead-letters/dead-letter.ts'
 import type { Outbox } from './context.ts'
-import { composeDeadLetter } from './dead-letter.ts'
 import { Fifo } from './fifo.ts'
 import type { Ending, Handling } from './handling.ts'
 import { KeyChains } from './key-chains.ts'

@@ -1,5 +1,5 @@
 import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
-import { backoffMs } from '../resilience/backoff.ts'
+import { backoffMs } from '../../resilience/backoff.ts'
 
 /**
  * What happens to a message whose handler failed: some attempts at once, in process; then some after waits that the

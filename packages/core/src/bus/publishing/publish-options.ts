@@ -1,5 +1,5 @@
 import { type Issue, PosthasteError } from '@posthaste/contracts'
-import { refuseOptions } from '../pipeline/options.ts'
+import { refuseOptions } from '../../pipeline/options.ts'
 import { attributeMistake, extensionIssues, isAttributeText } from './attributes.ts'
 
 /** What may be said about one message that is published. All of it may be left out. */

@@ -1,11 +1,11 @@
 import { type Call, type MaybePromise, type MessageContract, PosthasteError, type Service } from '@posthaste/contracts'
-import { createCall } from '../pipeline/call.ts'
-import { cancelSource } from '../pipeline/cancellation.ts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import type { FilterStack } from '../pipeline/stack.ts'
+import { createCall } from '../../pipeline/call.ts'
+import { cancelSource } from '../../pipeline/cancellation.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
+import type { FilterStack } from '../../pipeline/stack.ts'
+import { decodeRecord, validated } from '../publishing/record.ts'
 import { type ContextScope, HandlerContext, type MessageContext, type Outbox } from './context.ts'
 import { type Failure, isRefusal } from './ladder.ts'
-import { decodeRecord, validated } from './record.ts'
 import type { Work } from './work.ts'
 
 /** A handler whose data type is known to its contract alone; `never`, so that nobody calls it without a cast. */

@@ -1,9 +1,9 @@
 import { PosthasteError } from '@posthaste/contracts'
-import type { StackSlot } from '../pipeline/stack.ts'
-import { type BreakerOptions, breaker } from '../resilience/breaker.ts'
-import { isWorthRetrying } from '../resilience/failure.ts'
-import { type RetryOptions, retry } from '../resilience/retry.ts'
-import { timeout } from '../resilience/timeout.ts'
+import type { StackSlot } from '../../pipeline/stack.ts'
+import { type BreakerOptions, breaker } from '../../resilience/breaker.ts'
+import { isWorthRetrying } from '../../resilience/failure.ts'
+import { type RetryOptions, retry } from '../../resilience/retry.ts'
+import { timeout } from '../../resilience/timeout.ts'
 
 /** What the default stack around a handler is built from. */
 export interface ConsumerStackOptions {

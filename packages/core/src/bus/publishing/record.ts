@@ -8,9 +8,10 @@ import {
   type OutgoingRecord,
   PosthasteError,
 } from '@posthaste/contracts'
-import { isoTime } from '../pipeline/ids.ts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import { validateWith } from '../pipeline/validation.ts'
+import { isoTime } from '../../pipeline/ids.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
+import { validateWith } from '../../pipeline/validation.ts'
+import { type Codec, codecFor, jsonCodec } from '../bodies/codec.ts'
 import {
   headerBytes,
   headersFit,
@@ -19,7 +20,6 @@ import {
   utf8Bytes,
   type WireHeaders,
 } from './attributes.ts'
-import { type Codec, codecFor, jsonCodec } from './codec.ts'
 import { checkPublishOptions, type PublishOptions } from './publish-options.ts'
 
 /** The message whose handler publishes, and the id it gives to what it publishes. */

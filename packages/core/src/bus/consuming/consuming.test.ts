@@ -1,6 +1,6 @@
 import { type AckSettlement, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
-import { gate, gated, kinds, Noted, ordered, recordOf, scriptedRig } from '../../test/bus/rig.ts'
+import { gate, gated, kinds, Noted, ordered, recordOf, scriptedRig } from '../../../test/bus/rig.ts'
 import type { MessageContext } from './context.ts'
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'not now')
