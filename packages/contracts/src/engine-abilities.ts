@@ -1,4 +1,5 @@
-import type { GroupSpec, Outcome, OutgoingRecord } from './engine.ts'
+import type { Outcome, OutgoingRecord } from './record.ts'
+import type { GroupSpec } from './topology.ts'
 
 /*
  * What some engines can do beyond the core of the interface: small interfaces of their own, each there or absent.
