@@ -1,10 +1,11 @@
 import { expectTypeOf } from 'vitest'
 import type { Call } from './call.ts'
 import { type ErrorCode, isErrorCode } from './codes.ts'
+import type { Delivery, Settlement } from './engine.ts'
 import { type CloudEvent, validateEnvelope } from './envelope.ts'
 import { PosthasteError } from './error.ts'
 import type { Filter, Service } from './filter.ts'
-import type { Delivery, Outcome, Settlement } from './record.ts'
+import type { Outcome } from './record.ts'
 import type { Verdict } from './verdict.ts'
 
 // Checked by the compiler, never run.
