@@ -93,7 +93,7 @@ class MemoryEngine implements Engine {
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
     const group = this.#groupOf(spec.channel, spec.group)
-    const member = new Member(spec.member, sink)
+    const member = new Member(spec, sink)
     group.join(member)
     return new Subscription(group, member, this.#state)
   }

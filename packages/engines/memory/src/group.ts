@@ -121,6 +121,10 @@ export class Group {
         continue
       }
       lane.ready.pop()
+      if (member.filter?.accepts(entry.stored.record) === false) {
+        this.#pass(entry, lane)
+        continue
+      }
       this.#handOver(entry, lane, member)
       this.#offer(lane)
     }
@@ -131,6 +135,13 @@ export class Group {
         failed(member, thrown)
       }
     }
+  }
+
+  /** Settles a record that nobody wants: the filter is that of the member whose turn it was. */
+  #pass(entry: Entry, lane: Lane): void {
+    lane.unhold(entry)
+    this.#vacate(lane)
+    this.#forget(entry)
   }
 
   #starve(lane: Lane, owner: Member): void {

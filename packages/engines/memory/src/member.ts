@@ -1,10 +1,12 @@
-import type { Delivery, DeliverySink, DeliveryTag } from '@posthaste/contracts'
+import type { Delivery, DeliverySink, DeliveryTag, RecordFilter, SubscriptionSpec } from '@posthaste/contracts'
 import type { Entry } from './entry.ts'
 
 /** One subscription's standing in its group. */
 export class Member {
   readonly name: string
   readonly sink: DeliverySink
+  /** Undefined: it takes everything. */
+  readonly filter: RecordFilter | undefined
   readonly inFlight = new Map<DeliveryTag, Entry>()
   credit = 0
   /** Whether it is still in the group. */
@@ -12,8 +14,9 @@ export class Member {
   #batch: Delivery[] = []
   #lastTag: DeliveryTag = 0
 
-  constructor(name: string, sink: DeliverySink) {
-    this.name = name
+  constructor({ member, filter }: SubscriptionSpec, sink: DeliverySink) {
+    this.name = member
+    this.filter = filter
     this.sink = sink
   }
 

@@ -6,6 +6,7 @@ import type {
   EngineSubscription,
   OutgoingRecord,
   PosthasteError,
+  RecordFilter,
 } from '@posthaste/contracts'
 import { type ManualClock, manualClock, type RecordingLog, recordingLog } from 'posthaste/testing'
 import { type MemoryOptions, memory } from '../src/engine.ts'
@@ -49,7 +50,7 @@ export interface Member extends EngineSubscription {
 export async function join(
   engine: Engine,
   credit = 100,
-  options: { group?: string; sink?: Partial<DeliverySink> } = {},
+  options: { channel?: string; group?: string; sink?: Partial<DeliverySink>; filter?: RecordFilter } = {},
 ) {
   const received: Delivery[] = []
   const ends: PosthasteError[] = []
@@ -59,7 +60,8 @@ export async function join(
     closed: (cause) => void ends.push(cause),
     ...options.sink,
   }
-  const subscription = await engine.subscribe({ channel: 'c', group: options.group ?? 'g', member: 'm' }, sink)
+  const { channel = 'c', group = 'g', filter } = options
+  const subscription = await engine.subscribe({ channel, group, member: 'm', filter }, sink)
   if (credit > 0) subscription.grant(credit)
   const member: Member = {
     received,
