@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import type { Headers, OutgoingRecord } from '@posthaste/contracts'
+import { checksum } from './checksum.ts'
 
 /*
  * A record at rest (little-endian):
@@ -54,7 +54,6 @@ const json = 'application/json'
 /** Bytes before the flags: checksum and length. */
 const frameBytes = 8
 const fixedBytesMax = frameBytes + 2 + 8 + 8 + 1 + 2 + 2 + 4
-const bytesPerHeader = 5
 const bytesPerUnit = 3
 /** Longest text and most headers the format can hold. */
 export const textUnitsMax = 0xffff
@@ -62,13 +61,8 @@ export const headersMax = 0xff
 
 /** An upper bound of the bytes that a record takes at rest; cheap rather than tight. */
 export function encodedBytesMax(record: OutgoingRecord): number {
-  let units = record.id.length + (record.key?.length ?? 0)
-  let headers = 0
-  for (const name in record.headers) {
-    units += name.length + record.headers[name]!.length
-    headers++
-  }
-  return fixedBytesMax + headers * bytesPerHeader + units * bytesPerUnit + record.body.byteLength
+  const units = record.id.length + (record.key?.length ?? 0)
+  return fixedBytesMax + units * bytesPerUnit + encodedHeaders(record).bytes + record.body.byteLength
 }
 
 /**
@@ -77,53 +71,110 @@ export function encodedBytesMax(record: OutgoingRecord): number {
  */
 export function encodeRecord(record: OutgoingRecord, buffer: Buffer, start: number): number {
   let at = start + frameBytes
-  const { key, dueAtMs, expiresAtMs, priority, headers } = record
+  const { id, key, dueAtMs, expiresAtMs, priority } = record
+  const { count, shape, text } = encodedHeaders(record)
   buffer[at++] =
     (key === undefined ? 0 : hasKey) |
     (dueAtMs === undefined ? 0 : hasDue) |
     (expiresAtMs === undefined ? 0 : hasExpiry) |
     (priority === undefined ? 0 : hasPriority)
-  const countAt = at++
+  buffer[at++] = count
   if (dueAtMs !== undefined) at = buffer.writeDoubleLE(dueAtMs, at)
   if (expiresAtMs !== undefined) at = buffer.writeDoubleLE(expiresAtMs, at)
   if (priority !== undefined) buffer[at++] = priority
-
-  let text = record.id
-  at = writeUnits(buffer, at, text.length)
-  if (key !== undefined) {
-    at = writeUnits(buffer, at, key.length)
-    text += key
-  }
-  let count = 0
-  for (const name in headers) {
-    const value = headers[name]!
-    const number = impliedNumber(record, name, value) ?? knownNumber.get(name) ?? 0
-    buffer[at++] = number
-    count++
-    if (number >= contentIsJson) continue
-    if (number === 0) {
-      at = writeUnits(buffer, at, name.length)
-      text += name
-    }
-    at = writeUnits(buffer, at, value.length)
-    text += value
-  }
-  buffer[countAt] = count
-  const textBytes = buffer.write(text, at + 4)
-  at = buffer.writeUInt32LE(textBytes, at) + textBytes
+  at = writeUnits(buffer, at, id.length)
+  if (key !== undefined) at = writeUnits(buffer, at, key.length)
+  buffer.set(shape, at)
+  const textAt = at + shape.length + 4
+  at = writeText(buffer, textAt, id)
+  if (key !== undefined) at = writeText(buffer, at, key)
+  buffer.set(text, at)
+  at += text.length
+  writeUint32(buffer, textAt - 4, at - textAt)
   buffer.set(record.body, at)
   at += record.body.byteLength
-
-  buffer.writeUInt32LE(at - start - frameBytes, start + 4)
-  buffer.writeUInt32LE(crc32(buffer.subarray(start + 4, at)), start)
+  writeUint32(buffer, start + 4, at - start - frameBytes)
+  writeUint32(buffer, start, checksum(buffer, start + 4, at))
   return at
 }
 
-/** The number of a header whose value need not be written. */
-function impliedNumber(record: OutgoingRecord, name: string, value: string): number | undefined {
+/** Headers at rest. */
+interface EncodedHeaders {
+  readonly count: number
+  /** Numbers and counts of units. */
+  readonly shape: Buffer
+  /** Names and values. */
+  readonly text: Buffer
+  readonly bytes: number
+}
+
+/**
+ * The headers of the record before: records that are published together often have the same object, and then it is
+ * written once. What a number stands for depends on channel and id, so those count.
+ */
+const latest: { headers: Headers | undefined; channel: string; id: string | undefined; encoded: EncodedHeaders } = {
+  headers: undefined,
+  channel: '',
+  id: undefined,
+  encoded: { count: 0, shape: Buffer.alloc(0), text: Buffer.alloc(0), bytes: 0 },
+}
+
+function encodedHeaders(record: OutgoingRecord): EncodedHeaders {
+  const { headers, channel, id } = record
+  if (latest.headers === headers && latest.channel === channel && (latest.id ?? id) === id) return latest.encoded
+  const shape: number[] = []
+  let text = ''
+  let count = 0
+  let isBoundToId = false
+  for (const name in headers) {
+    const value = headers[name]!
+    const number = numberOf(record, name, value)
+    shape.push(number)
+    count++
+    if (number === correlationIsId) isBoundToId = true
+    if (number >= contentIsJson) continue
+    if (number === 0) {
+      shape.push(name.length & 0xff, name.length >>> 8)
+      text += name
+    }
+    shape.push(value.length & 0xff, value.length >>> 8)
+    text += value
+  }
+  const textBytes = Buffer.from(text)
+  latest.encoded = { count, shape: Buffer.from(shape), text: textBytes, bytes: shape.length + textBytes.length }
+  latest.headers = headers
+  latest.channel = channel
+  latest.id = isBoundToId ? id : undefined
+  return latest.encoded
+}
+
+/** The number of a header: of one whose value need not be written, of a name, or of neither. */
+function numberOf(record: OutgoingRecord, name: string, value: string): number {
   if (name === 'type' && value === record.channel) return typeIsChannel
   if (name === 'correlationid' && value === record.id) return correlationIsId
-  return name === 'datacontenttype' && value === json ? contentIsJson : undefined
+  if (name === 'datacontenttype' && value === json) return contentIsJson
+  return knownNumber.get(name) ?? 0
+}
+
+/** Longer text is written faster by a native call. */
+const shortUnits = 64
+
+function writeText(buffer: Buffer, start: number, text: string): number {
+  const { length } = text
+  if (length > shortUnits) return start + buffer.write(text, start)
+  for (let unit = 0; unit < length; unit++) {
+    const code = text.charCodeAt(unit)
+    if (code > 0x7f) return start + buffer.write(text, start)
+    buffer[start + unit] = code
+  }
+  return start + length
+}
+
+function writeUint32(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value
+  buffer[at + 1] = value >>> 8
+  buffer[at + 2] = value >>> 16
+  buffer[at + 3] = value >>> 24
 }
 
 function writeUnits(buffer: Buffer, at: number, units: number): number {
@@ -178,7 +229,7 @@ export interface Span {
 export function isIntact(buffer: Buffer, { start, end }: Span): boolean {
   if (end - start < frameBytes + 2 || end > buffer.length) return false
   if (buffer.readUInt32LE(start + 4) !== end - start - frameBytes) return false
-  return buffer.readUInt32LE(start) === crc32(buffer.subarray(start + 4, end))
+  return buffer.readUInt32LE(start) === checksum(buffer, start + 4, end)
 }
 
 function skipHeaders(buffer: Buffer, start: number, count: number): number {
