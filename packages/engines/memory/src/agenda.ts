@@ -42,6 +42,10 @@ export class Agenda {
     this.#appointments.remove(appointment)
   }
 
+  removeAll(appointments: ReadonlySet<Appointment>): void {
+    this.#appointments.removeWhere((appointment) => appointments.has(appointment))
+  }
+
   #arm(): void {
     const next = this.#appointments.peek()
     if (this.#clock === undefined || next === undefined || next.atMs >= this.#timerAtMs) return

@@ -1,4 +1,10 @@
-import { type ChannelSpec, type OutgoingRecord, PosthasteError, type Retention } from '@posthaste/contracts'
+import {
+  type ChannelSpec,
+  type GroupSpec,
+  type OutgoingRecord,
+  PosthasteError,
+  type Retention,
+} from '@posthaste/contracts'
 import type { Agenda, Appointment } from './agenda.ts'
 import type { Stored } from './entry.ts'
 import { Group } from './group.ts'
@@ -39,13 +45,25 @@ export class Channel {
    * Makes a group. The group of a queue begins with everything that stands there, wherever it was told to begin: nobody
    * else would ever take it.
    */
-  addGroup(name: string, from: 'next' | 'earliest'): void {
+  addGroup(spec: Pick<GroupSpec, 'group' | 'from' | 'lifetime'>): void {
     const { agenda, wake } = this.#surroundings
-    const group = new Group(name, { agenda, wake, settled: (stored) => this.#settled(stored) })
-    this.groups.set(name, group)
-    if (from === 'next' && this.spec.kind === 'log') return
+    const group = new Group(spec, {
+      agenda,
+      wake,
+      settled: (stored) => this.#settled(stored),
+      deserted: () => this.removeGroup(group),
+    })
+    this.groups.set(group.name, group)
+    if (spec.from === 'next' && this.spec.kind === 'log') return
     this.#trim()
     for (const stored of this.#records.values()) if (stored.record.group === undefined) this.#show(stored, group)
+  }
+
+  /** Takes out a group that has no members, with all that waits in it. */
+  removeGroup(group: Group): void {
+    if (!this.groups.delete(group.name)) return
+    group.clear()
+    this.#trim()
   }
 
   // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,6 +120,8 @@ export class Channel {
     for (const group of this.groups.values()) {
       if (record.group === undefined || record.group === group.name) this.#show(stored, group)
     }
+    // The group that it was addressed to may have gone while it waited for its time.
+    if (record.group !== undefined && stored.neededBy === 0) this.#drop(stored)
     this.#trim()
   }
 

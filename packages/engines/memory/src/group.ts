@@ -1,4 +1,4 @@
-import type { DeliveryTag } from '@posthaste/contracts'
+import type { DeliveryTag, GroupSpec } from '@posthaste/contracts'
 import type { Agenda } from './agenda.ts'
 import type { Entry, Stored } from './entry.ts'
 import { Heap } from './heap.ts'
@@ -12,6 +12,8 @@ export interface GroupSurroundings {
   wake(group: Group): void
   /** The group is done with a record. */
   settled(stored: Stored): void
+  /** The last member of a temporary group has left it. */
+  deserted(group: Group): void
 }
 
 /** How a record goes back to its group. */
@@ -31,6 +33,7 @@ const vanished: Return = { countsAttempt: true, holdKey: false, visibleAtMs: und
  */
 export class Group {
   readonly name: string
+  readonly lifetime: 'durable' | 'temporary'
   readonly members: Member[] = []
   readonly #surroundings: GroupSurroundings
   readonly #lanes = new Map<string | undefined, Lane>()
@@ -41,13 +44,14 @@ export class Group {
   #credit = 0
   #nextMember = 0
   /** Records not settled yet. */
-  #unsettled = 0
+  readonly #unsettled = new Set<Entry>()
   /** Of these, how many wait for their time. */
   #waiting = 0
   #inFlight = 0
 
-  constructor(name: string, surroundings: GroupSurroundings) {
-    this.name = name
+  constructor({ group, lifetime = 'durable' }: Pick<GroupSpec, 'group' | 'lifetime'>, surroundings: GroupSurroundings) {
+    this.name = group
+    this.lifetime = lifetime
     this.#surroundings = surroundings
   }
 
@@ -55,9 +59,9 @@ export class Group {
 
   /** A record the group is to see. */
   add(stored: Stored): Entry {
-    const entry = { stored, attempts: 0, appointment: undefined, inFlight: false }
+    const entry: Entry = { stored, attempts: 0, appointment: undefined, inFlight: false }
     stored.neededBy += 1
-    this.#unsettled += 1
+    this.#unsettled.add(entry)
     this.#enter(entry)
     return entry
   }
@@ -103,6 +107,7 @@ export class Group {
     this.#credit -= member.credit
     this.#starved.delete(member)
     for (const tag of [...member.inFlight.keys()]) this.release(member, tag, how === 'vanished' ? vanished : handBack)
+    if (this.lifetime === 'temporary' && this.members.length === 0) this.#surroundings.deserted(this)
   }
 
   // ── Hand-over ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,6 +215,16 @@ export class Group {
     this.#forget(entry)
   }
 
+  /** Is done with everything, settled or not; for a group without members. */
+  clear(): void {
+    const appointments = [...this.#unsettled].map(({ appointment }) => appointment)
+    this.#surroundings.agenda.removeAll(new Set(appointments.filter((each) => each !== undefined)))
+    this.#lanes.clear()
+    this.#turns.clear()
+    this.#waiting = 0
+    for (const entry of this.#unsettled) this.#forget(entry)
+  }
+
   #takeBack(member: Member, tag: DeliveryTag, entry: Entry): void {
     member.inFlight.delete(tag)
     entry.inFlight = false
@@ -220,7 +235,7 @@ export class Group {
   }
 
   #forget(entry: Entry): void {
-    this.#unsettled -= 1
+    this.#unsettled.delete(entry)
     this.#surroundings.settled(entry.stored)
   }
 
@@ -258,6 +273,6 @@ export class Group {
   figures(): { readonly ready: number; readonly waiting: number; readonly inFlight: number } {
     let waiting = this.#waiting
     for (const lane of this.#lanes.values()) waiting += lane.waitingCount()
-    return { ready: this.#unsettled - waiting, waiting, inFlight: this.#inFlight }
+    return { ready: this.#unsettled.size - waiting, waiting, inFlight: this.#inFlight }
   }
 }

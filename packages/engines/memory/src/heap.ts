@@ -39,6 +39,17 @@ export class Heap<T> implements Iterable<T> {
     return true
   }
 
+  /** Takes out every item for which that is so. */
+  removeWhere(isGone: (item: T) => boolean): void {
+    const kept = this.#items.filter((item) => !isGone(item))
+    this.clear()
+    for (const item of kept) this.push(item)
+  }
+
+  clear(): void {
+    this.#items.length = 0
+  }
+
   /** Every item, in no particular order. */
   [Symbol.iterator](): Iterator<T> {
     return this.#items.values()

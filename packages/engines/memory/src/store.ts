@@ -64,19 +64,20 @@ export class State implements MemoryStore {
     return this.#session === session
   }
 
-  /** Ends a session; every member leaves its group. */
+  /** Ends a session; every member leaves its group, and temporary groups go. */
   detach(how: 'handBack' | 'vanished'): void {
     this.#agenda.stop()
-    for (const group of this.#groups()) for (const member of [...group.members]) group.leave(member, how)
+    for (const channel of this.channels.values()) {
+      for (const group of channel.groups.values()) {
+        for (const member of [...group.members]) group.leave(member, how)
+        if (group.lifetime === 'temporary') channel.removeGroup(group)
+      }
+    }
     this.#session = undefined
   }
 
   crash(): void {
     if (this.#session !== undefined) this.detach('vanished')
-  }
-
-  *#groups(): Generator<Group> {
-    for (const channel of this.channels.values()) yield* channel.groups.values()
   }
 
   // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,13 @@
 import {
   type ChannelSpec,
+  type GroupSpec,
   type Issue,
   PosthasteError,
   type Topology,
   type TopologyDrift,
   type TopologyReport,
 } from '@posthaste/contracts'
+import type { Group } from './group.ts'
 import type { State } from './store.ts'
 
 /**
@@ -25,14 +27,18 @@ export function declare({ channels, groups }: Topology, state: State): TopologyR
       created.push(wanted.name)
     }
   }
-  for (const { channel: name, group, from } of groups) {
+  for (const wanted of groups) {
+    const { channel: name, group, lifetime = 'durable' } = wanted
     const channel = state.channels.get(name)
-    if (channel === undefined || channel.groups.has(group) || drift.some((each) => each.name === name)) continue
+    if (channel === undefined || drift.some((each) => each.name === name)) continue
+    const found = channel.groups.get(group)
     const [other] = channel.groups.keys()
-    if (channel.spec.kind === 'queue' && other !== undefined) {
+    if (found !== undefined) {
+      if (found.lifetime !== lifetime) drift.push(lifetimeDrift(wanted, found))
+    } else if (channel.spec.kind === 'queue' && other !== undefined) {
       drift.push({ name, setting: 'group', wanted: group, found: other })
     } else {
-      channel.addGroup(group, from)
+      channel.addGroup(wanted)
       created.push(`${name}@${group}`)
     }
   }
@@ -44,21 +50,40 @@ const groupName = /^[A-Za-z0-9._-]{1,64}$/
 
 function refuseContradictions({ channels, groups }: Topology, state: State): void {
   const issues: Issue[] = []
-  const names = new Set([...state.channels.keys(), ...channels.map(({ name }) => name)])
-  for (const [at, { name, kind, retention, alongside }] of channels.entries()) {
-    const refuse = (setting: string, message: string) => issues.push({ path: `channels.${at}.${setting}`, message })
-    if (!channelName.test(name)) refuse('name', `${name} is not 1 to 240 of A-Z a-z 0-9 . _ -`)
-    if (kind === 'queue' && retention !== undefined) refuse('retention', `${name} is a queue: records go when settled`)
-    if (alongside !== undefined) refuse('alongside', `${name}: there are no key ranges here`)
+  const kinds = new Map([...state.channels.values()].map(({ spec }) => [spec.name, spec.kind]))
+  for (const { name, kind } of channels) if (!kinds.has(name)) kinds.set(name, kind)
+  for (const [at, spec] of channels.entries()) {
+    for (const [setting, message] of channelMistakes(spec)) issues.push({ path: `channels.${at}.${setting}`, message })
   }
-  for (const [at, { channel, group }] of groups.entries()) {
-    const refuse = (setting: string, message: string) => issues.push({ path: `groups.${at}.${setting}`, message })
-    if (!groupName.test(group)) refuse('group', `${group} is not 1 to 64 of A-Z a-z 0-9 . _ -`)
-    if (!names.has(channel)) refuse('channel', `${channel} of ${group} is not declared`)
+  for (const [at, spec] of groups.entries()) {
+    const mistakes = groupMistakes(spec, kinds.get(spec.channel))
+    for (const [setting, message] of mistakes) issues.push({ path: `groups.${at}.${setting}`, message })
   }
   if (issues.length === 0) return
   const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
   throw new PosthasteError('CONFIG_INVALID', `topology: ${list}`, { issues })
+}
+
+/** A setting, and what is wrong with it. */
+type Mistake = readonly [setting: string, message: string]
+
+function* channelMistakes({ name, kind, retention, alongside }: ChannelSpec): Generator<Mistake> {
+  if (!channelName.test(name)) yield ['name', `${name} is not 1 to 240 of A-Z a-z 0-9 . _ -`]
+  if (kind === 'queue' && retention !== undefined) yield ['retention', `${name} is a queue: records go when settled`]
+  if (alongside !== undefined) yield ['alongside', `${name}: there are no key ranges here`]
+}
+
+function* groupMistakes(
+  { channel, group, lifetime }: GroupSpec,
+  kind: ChannelSpec['kind'] | undefined,
+): Generator<Mistake> {
+  if (!groupName.test(group)) yield ['group', `${group} is not 1 to 64 of A-Z a-z 0-9 . _ -`]
+  if (kind === undefined) yield ['channel', `${channel} of ${group} is not declared`]
+  if (kind === 'queue' && lifetime === 'temporary') yield ['lifetime', `${channel} is a queue: its group stays`]
+}
+
+function lifetimeDrift({ channel, group, lifetime = 'durable' }: GroupSpec, found: Group): TopologyDrift {
+  return { name: `${channel}@${group}`, setting: 'lifetime', wanted: lifetime, found: found.lifetime }
 }
 
 function* differences(wanted: ChannelSpec, found: ChannelSpec): Generator<TopologyDrift> {
