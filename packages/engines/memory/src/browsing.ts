@@ -6,11 +6,16 @@ import {
   type Move,
   type Outcome,
   PosthasteError,
+  type RecordMatch,
 } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
+import type { Stored } from './entry.ts'
 import type { State } from './store.ts'
 
 const limitMax = 10_000
+
+/** A page ends after so many records, wanted or not: looking for a needle must not hold up what else is to be done. */
+const lookedAtMax = 10_000
 
 /** Looking into channels; `channelOf` rejects names that are not declared and calls on a closed engine. */
 export function browsing(channelOf: (name: string) => Channel, state: State): Browsing {
@@ -27,7 +32,7 @@ export function browsing(channelOf: (name: string) => Channel, state: State): Br
   }
 }
 
-function page(channel: Channel, { after, limit }: BrowseQuery): BrowsePage {
+function page(channel: Channel, { after, limit, match }: BrowseQuery): BrowsePage {
   if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
     throw new PosthasteError(
       'INVALID_ARGUMENT',
@@ -35,11 +40,24 @@ function page(channel: Channel, { after, limit }: BrowseQuery): BrowsePage {
     )
   }
   const records: BrowsedRecord[] = []
-  for (const { position, storedAtMs, record } of channel.after(after)) {
-    if (records.length === limit) return { records, next: records.at(-1)?.position }
-    records.push({ position, storedAtMs, record })
+  let seen = 0
+  let next: string | undefined
+  for (const stored of channel.after(after)) {
+    if (records.length === limit || seen === lookedAtMax) return { records, next }
+    const { position, storedAtMs, record } = stored
+    if (match === undefined || fits(stored, match)) records.push({ position, storedAtMs, record })
+    next = position
+    seen += 1
   }
   return { records, next: undefined }
+}
+
+function fits({ record, storedAtMs }: Stored, match: RecordMatch): boolean {
+  const { id, key, correlationId, sinceMs = Number.NEGATIVE_INFINITY, untilMs = Number.POSITIVE_INFINITY } = match
+  if (id !== undefined && id !== record.id) return false
+  if (key !== undefined && key !== record.key) return false
+  if (correlationId !== undefined && correlationId !== record.headers.correlationid) return false
+  return sinceMs <= storedAtMs && storedAtMs < untilMs
 }
 
 /** One step: what cannot be published leaves the record where it is. */
