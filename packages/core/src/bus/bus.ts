@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Codec,
   type CommandContract,
   type DataIn,
   type Engine,
@@ -14,6 +15,8 @@ import { durationOption, type OptionsSpec, readOptions } from '../pipeline/optio
 import { buildStack } from '../pipeline/stack.ts'
 import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
 import { type Administration, BusAdministration } from './administration.ts'
+import { Bodies } from './bodies/bodies.ts'
+import type { ClaimCheckOptions } from './bodies/claim-check.ts'
 import type { Receipt } from './consuming/context.ts'
 import type { SubscribeOptions } from './consuming/options.ts'
 import { type PublisherOptions, publisherStack } from './consuming/stacks.ts'
@@ -44,6 +47,10 @@ export interface BusOptions {
   readonly timers?: TimerWheel | undefined
   /** What stands around publishing. Default: nothing. */
   readonly publisher?: PublisherOptions | undefined
+  /** What reads bodies beside JSON and the contracts' own codecs, by their content types. Default: none. */
+  readonly codecs?: readonly Codec[] | undefined
+  /** Where bodies stand that are too big to travel. Default: they are refused. */
+  readonly claimCheck?: ClaimCheckOptions | undefined
 }
 
 /** How much time an end may take. */
@@ -73,7 +80,7 @@ export interface Bus extends Publishing, Subscribing, Administration {
 
 /**
  * Makes a bus over an engine.
- * @throws CONFIG_INVALID when options of the publisher are wrong
+ * @throws CONFIG_INVALID when options of the publisher, the codecs or the claim check are wrong
  */
 export function createBus(options: BusOptions): Bus {
   return new EngineBus(options)
@@ -96,8 +103,10 @@ class EngineBus implements Bus {
     this.#ownTimers = options.timers === undefined ? timers : undefined
     const deps = { clock, log, random, timers, target: name }
     const newId = messageIds(clock, options.randomBytes)
-    const composer = recordComposer({ source: `/${encodeURIComponent(name)}`, clock, newId, engine })
-    const shared = { engine, composer, channels: new Channels(engine), standing: this.#standing }
+    const bodies = new Bodies({ codecs: options.codecs, claimCheck: options.claimCheck, timers })
+    const source = `/${encodeURIComponent(name)}`
+    const composer = recordComposer({ source, clock, newId, engine, claims: bodies.claims })
+    const shared = { engine, composer, bodies, channels: new Channels(engine), standing: this.#standing }
     const stack = buildStack(publisherStack, options.publisher ?? {}, deps)
     this.#publishing = new BusPublishing({ ...shared, stack })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })

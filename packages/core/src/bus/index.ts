@@ -9,6 +9,7 @@ export {
   type CloseOptions,
   createBus,
 } from './bus.ts'
+export type { ClaimCheckOptions } from './bodies/claim-check.ts'
 export type { Administration } from './administration.ts'
 export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
 export type { Publishing, PublishResult } from './publishing/publishing.ts'

@@ -6,6 +6,7 @@ import {
   PosthasteError,
 } from '@posthaste/contracts'
 import type { HandlerSettings } from './consuming/options.ts'
+import { channelNeeds, channelOf } from './topology.ts'
 
 /** A handler, and what it asks of the engine. */
 export interface Demand {
@@ -32,8 +33,9 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
   const retries = ladder.delayed > 0
   const refuses = breaker !== undefined || stack !== undefined
   const retention = contract.kind === 'event' ? contract.retention : undefined
+  const ofChannel = channelNeeds(channelOf(contract), can).map((message) => [true, message] as const)
   const checks: readonly (readonly [boolean, string])[] = [
-    [keyed && can.keyOrder === 'none', 'has a key, which needs keyOrder'],
+    ...ofChannel,
     [retries && can.delay === 'none', 'retries later, which needs delay; retry: false does without'],
     [
       retries && keyed && can.holdKey === 'none',

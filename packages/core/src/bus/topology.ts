@@ -1,6 +1,7 @@
 import {
   type ChannelSpec,
   type Engine,
+  type EngineCapabilities,
   type GroupSpec,
   type MaybePromise,
   type MessageContract,
@@ -38,9 +39,10 @@ export function checkKind(contract: MessageContract, kind: MessageContract['kind
 
 /** Where the messages of a contract stand. */
 export function channelOf(contract: MessageContract): ChannelSpec {
-  const keyed = contract.key !== undefined
-  if (contract.kind === 'command') return { name: contract.type, kind: 'queue', keyed }
-  return { name: contract.type, kind: 'log', keyed, retention: contract.retention }
+  const { type: name, priorities, deduplicateForMs } = contract
+  const shared = { name, keyed: contract.key !== undefined, priorities, deduplicateForMs }
+  if (contract.kind === 'command') return { ...shared, kind: 'queue' }
+  return { ...shared, kind: 'log', retention: contract.retention }
 }
 
 /**
@@ -73,7 +75,7 @@ export class Channels {
     else if (!isSame(known, spec)) {
       throw new PosthasteError(
         'CONTRACT_DUPLICATE',
-        `${type}: two contracts of this name differ in kind, key or retention`,
+        `${type}: two contracts of this name differ in kind, key, retention, priorities or deduplication`,
       )
     }
     return spec
@@ -97,13 +99,12 @@ export class Channels {
   /**
    * Makes the channels of contracts exist, and whatever else is named.
    *
-   * @throws CAPABILITY_UNSUPPORTED where the engine keeps no order for a contract that needs it; TOPOLOGY_DRIFT, with an
+   * @throws CAPABILITY_UNSUPPORTED where the engine lacks what a contract needs; TOPOLOGY_DRIFT, with an
    *   issue per difference, when the engine holds one with other settings
    */
   async declare(contracts: readonly MessageContract[], more: Topology): Promise<void> {
     const channels = contracts.map((contract) => this.register(contract))
-    const unordered = channels.find((channel) => channel.keyed && this.#engine.capabilities.keyOrder === 'none')
-    if (unordered !== undefined) throw keyOrderMissing(unordered.name, this.#engine.name)
+    refuseUnsupported(channels, this.#engine)
     const groups = contracts.flatMap(workGroup)
     const report = await this.#engine.declare({
       channels: distinct([...channels, ...more.channels], ({ name }) => name),
@@ -125,14 +126,35 @@ function workGroup(contract: MessageContract): GroupSpec[] {
   return contract.kind === 'command' ? [{ channel: contract.type, group: commandGroup, from: 'earliest' }] : []
 }
 
-function keyOrderMissing(channel: string, engine: string): PosthasteError {
-  return new PosthasteError('CAPABILITY_UNSUPPORTED', `${channel} has a key, but the engine ${engine} keeps no order`)
+/** What the engine lacks for a channel, in words. */
+export function channelNeeds(channel: ChannelSpec, can: EngineCapabilities): readonly string[] {
+  const { keyed, priorities = 1, deduplicateForMs = 0 } = channel
+  const checks: readonly (readonly [boolean, string])[] = [
+    [keyed && can.keyOrder === 'none', 'has a key, which needs keyOrder'],
+    [priorities > can.priorityLevels, `has ${priorities} priorities; the engine has ${can.priorityLevels}`],
+    [
+      deduplicateForMs > can.deduplicateForMsMax,
+      `recognises ids for ${deduplicateForMs} ms; the engine does for ${can.deduplicateForMsMax} ms`,
+    ],
+  ]
+  return checks.filter(([isMissing]) => isMissing).map(([, message]) => message)
+}
+
+function refuseUnsupported(channels: readonly ChannelSpec[], { name, capabilities }: Engine): void {
+  const issues = channels.flatMap((channel) =>
+    channelNeeds(channel, capabilities).map((message) => ({ path: channel.name, message })),
+  )
+  if (issues.length === 0) return
+  const told = issues.map(({ path, message }) => `${path} ${message}`).join('; ')
+  throw new PosthasteError('CAPABILITY_UNSUPPORTED', `engine ${name}: ${told}`, { issues })
 }
 
 function isSame(one: ChannelSpec, other: ChannelSpec): boolean {
   const sameRetention =
     one.retention?.forMs === other.retention?.forMs && one.retention?.bytesMax === other.retention?.bytesMax
-  return one.kind === other.kind && one.keyed === other.keyed && sameRetention
+  const sameLevels = (one.priorities ?? 1) === (other.priorities ?? 1)
+  const sameWindow = one.deduplicateForMs === other.deduplicateForMs
+  return one.kind === other.kind && one.keyed === other.keyed && sameRetention && sameLevels && sameWindow
 }
 
 function distinct<T>(items: readonly T[], nameOf: (item: T) => string): T[] {

@@ -1,9 +1,9 @@
-import { type Call, type MaybePromise, type MessageContract, PosthasteError, type Service } from '@posthaste/contracts'
+import { type Call, type MaybePromise, PosthasteError, type Service } from '@posthaste/contracts'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterStack } from '../../pipeline/stack.ts'
-import { decodeRecord, validated } from '../publishing/record.ts'
+import type { BodyReader } from '../bodies/reading.ts'
 import { type ContextScope, HandlerContext, type MessageContext, type Outbox } from './context.ts'
 import { type Failure, isRefusal } from './ladder.ts'
 import type { Work } from './work.ts'
@@ -27,10 +27,10 @@ export interface Handling {
 
 /** What a handling is made of. */
 export interface HandlingInit {
-  readonly contract: MessageContract
   /** Names the subscription in calls and errors: `shop.order.created@points`. */
   readonly target: string
   readonly handler: ErasedHandler
+  readonly read: BodyReader
   readonly stack: FilterStack
   readonly scope: ContextScope
 }
@@ -40,7 +40,7 @@ const doneQuietly: Ending = Object.freeze({ kind: 'done', outbox: undefined })
 
 /** Binds a handler to its contract and stack, once per subscription. */
 export function handling(init: HandlingInit): Handling {
-  const { contract, target, stack } = init
+  const { target, stack, read } = init
   const service = stack.around(handlerService(init))
 
   const run = (work: Work, data: unknown): MaybePromise<Ending> => {
@@ -65,7 +65,7 @@ export function handling(init: HandlingInit): Handling {
     handle(work) {
       let data: unknown
       try {
-        data = validated(contract, decodeRecord(work.record))
+        data = read(work.record)
       } catch (thrown) {
         return unreadable(thrown, target)
       }

@@ -8,6 +8,7 @@ import {
   PosthasteError,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
+import type { Bodies } from '../bodies/bodies.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
 import type { RecordComposer } from '../publishing/record.ts'
 import { checkRequirements } from '../requirements.ts'
@@ -52,6 +53,7 @@ export interface SubscribingInit {
   readonly engine: Engine
   readonly channels: Channels
   readonly composer: RecordComposer
+  readonly bodies: Bodies
   readonly standing: Standing
   /** Names this process among those of the application. */
   readonly instance: string
@@ -112,7 +114,7 @@ export class BusSubscribing implements Subscribing {
   #register(contract: MessageContract, settings: HandlerSettings, handler: ErasedHandler): void {
     if (typeof handler !== 'function')
       throw new PosthasteError('CONFIG_INVALID', `${contract.type}: the handler must be a function`)
-    const { standing, channels, engine, composer, instance, deps } = this.#init
+    const { standing, channels, engine, composer, bodies, instance, deps } = this.#init
     standing.checkRegistering()
     channels.register(contract)
     const { group } = settings
@@ -125,6 +127,7 @@ export class BusSubscribing implements Subscribing {
       settings,
       handler,
       engine,
+      bodies,
       member: instance,
       scope: { composer, admit: (other) => channels.admit(other) },
       deps: { ...deps, target },

@@ -9,6 +9,7 @@ import {
 } from '@posthaste/contracts'
 import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
 import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import type { Bodies } from '../bodies/bodies.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
 import type { ContextScope } from './context.ts'
 import { type ErasedHandler, type Handling, handling } from './handling.ts'
@@ -23,6 +24,7 @@ export interface SubscriptionInit {
   readonly settings: HandlerSettings
   readonly handler: ErasedHandler
   readonly engine: Engine
+  readonly bodies: Bodies
   /** Names this process within the group. */
   readonly member: string
   readonly scope: Pick<ContextScope, 'composer' | 'admit'>
@@ -76,13 +78,14 @@ export class Subscription {
 
   /** @throws CONFIG_INVALID when options of the stack are wrong */
   constructor(init: SubscriptionInit) {
-    const { contract, settings, handler, deps, scope } = init
+    const { contract, settings, handler, deps, scope, bodies } = init
     const { ladder, timeoutMs, breaker, group } = settings
     const editor = editStack(consumerStack)
     const { slots } = settings.stack?.(editor) ?? editor
     this.#stack = buildStack(slots, { immediate: ladder.immediate, timeoutMs, breaker }, deps)
     const ownScope = { ...scope, group, triesMax: ladder.immediate + 1 }
-    this.#handling = handling({ contract, target: deps.target, handler, stack: this.#stack, scope: ownScope })
+    const read = bodies.reader(contract.type, contract)
+    this.#handling = handling({ target: deps.target, handler, read, stack: this.#stack, scope: ownScope })
     this.contract = contract
     this.settings = settings
     this.#init = init

@@ -17,6 +17,12 @@ export type WireHeaders = {
   readonly correlationid: string
   /** Id of the message whose handler published this one. */
   readonly causationid?: string
+  /** The writer's schema, for formats whose readers need it. */
+  readonly dataschema?: string
+  /** The version of the contract, where it is not the first. */
+  readonly dataversion?: string
+  /** The channel that the answer goes to. */
+  readonly replyto?: string
 }
 
 /** What the core says about a dead letter, beside the headers it came with. */
@@ -32,6 +38,7 @@ export const deadLetterAttributes = [
 
 const reserved: ReadonlySet<string> = new Set([
   ...['id', 'source', 'specversion', 'type', 'datacontenttype', 'time', 'data', 'dataref'],
+  ...['dataversion', 'datahash', 'replycode', 'replymessage', 'replyissues'],
   ...['partitionkey', 'correlationid', 'causationid', 'expirytime', 'deliverytime', 'priority', 'replyto'],
   ...deadLetterAttributes,
 ])

@@ -16,6 +16,13 @@ export interface PublishOptions {
   readonly delayMs?: number | undefined
   /** When it may be handled, milliseconds since the epoch; a time gone by means at once. Excludes `delayMs`. */
   readonly atMs?: number | undefined
+  /**
+   * Milliseconds, more than 0, from publishing or from when it may be handled, after which it is worth nothing. Default: the
+   * contract's.
+   */
+  readonly timeToLiveMs?: number | undefined
+  /** 0 (the default) to the contract's `priorities` − 1: higher ones are handled first. */
+  readonly priority?: number | undefined
   /** CloudEvents `source`, a URI-reference. Default: `/` and the application's name. */
   readonly source?: string | undefined
 }
@@ -32,6 +39,9 @@ const isText = (value: unknown): boolean => isAttributeText(value) && value.leng
 const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && Number.isFinite(value)
 
 const text = { accepts: isText, expects: `must be 1 to ${textMax} characters without control characters` }
+const isDuration = (value: unknown): boolean => typeof value === 'number' && value > 0 && Number.isFinite(value)
+const isLevel = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
+
 const time = { accepts: isTime, expects: 'must be a number of milliseconds, 0 or more' }
 
 const known: Readonly<Record<string, { accepts(value: unknown): boolean; readonly expects: string }>> = {
@@ -41,6 +51,8 @@ const known: Readonly<Record<string, { accepts(value: unknown): boolean; readonl
   correlationId: text,
   delayMs: time,
   atMs: time,
+  timeToLiveMs: { accepts: isDuration, expects: 'must be a number of milliseconds, more than 0' },
+  priority: { accepts: isLevel, expects: 'must be a whole number, 0 or more' },
   source: {
     accepts: (value) => attributeMistake('source', value) === undefined,
     expects: 'must be a URI-reference',

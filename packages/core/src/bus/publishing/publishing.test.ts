@@ -200,7 +200,9 @@ describe('what is said about one message', () => {
       headers: { Tenant: 't', type: 'x', note: 'a\nb' },
       delayMs: -1,
       source: 'no uri',
-      priority: 3,
+      timeToLiveMs: 0,
+      priority: -1,
+      retries: 3,
     } as never
     const error = await errorOf(bus.publish(Noted, { n: 1 }, options))
     expect(error.code).toBe('CONFIG_INVALID')
@@ -211,7 +213,9 @@ describe('what is said about one message', () => {
       'headers.note',
       'delayMs',
       'source',
+      'timeToLiveMs',
       'priority',
+      'retries',
     ])
     expect(engine.records).toEqual([])
   })

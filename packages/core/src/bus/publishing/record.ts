@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Codec,
   type Engine,
   type EngineCapabilities,
   type Headers,
@@ -10,8 +11,9 @@ import {
 } from '@posthaste/contracts'
 import { isoTime } from '../../pipeline/ids.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
-import { validateWith } from '../../pipeline/validation.ts'
-import { type Codec, codecFor, jsonCodec } from '../bodies/codec.ts'
+import type { ClaimCheck } from '../bodies/claim-check.ts'
+import { jsonCodec } from '../bodies/json.ts'
+import { validated } from '../bodies/reading.ts'
 import {
   headerBytes,
   headersFit,
@@ -36,15 +38,17 @@ export interface RecordDeps {
   readonly newId: () => string
   /** Its capabilities are looked at when they are needed: they are final only once it is open. */
   readonly engine: Pick<Engine, 'capabilities'>
+  readonly claims: Pick<ClaimCheck, 'takes' | 'leave'>
 }
 
 /** Turns data into a record of its contract. */
 export interface RecordComposer {
   /**
-   * Checks and writes one message. Synchronous where the contract's schema is. What goes out is the data as it was
+   * Checks and writes one message. Synchronous where the contract's schema is and the body travels. What goes out is the data as it was
    * given, not the schema's output: the receiver's schema takes input, and puts its own defaults and transformations in.
    *
-   * @throws PAYLOAD_INVALID BODY_TOO_LARGE CONFIG_INVALID CAPABILITY_UNSUPPORTED, thrown or rejected
+   * @throws PAYLOAD_INVALID BODY_TOO_LARGE CONFIG_INVALID CAPABILITY_UNSUPPORTED, and what a store of bodies fails with;
+   *   thrown or rejected
    */
   compose(contract: MessageContract, data: unknown, envelope: Envelope): MaybePromise<OutgoingRecord>
 }
@@ -53,17 +57,22 @@ export interface RecordComposer {
 export interface Envelope {
   readonly options: PublishOptions | undefined
   readonly origin: Origin | undefined
+  /** The channel that the answer goes to. */
+  readonly replyTo?: string | undefined
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-const codec: Codec = jsonCodec
 const nothing = new Uint8Array(0)
 const keyBytesMax = 1024
 
 /** Hot path: one record object and one headers object of a fixed shape per message. */
 export function recordComposer(deps: RecordDeps): RecordComposer {
-  const build = (contract: MessageContract, data: unknown, ready: Envelope & { readonly output: unknown }) => {
+  const build = (
+    contract: MessageContract,
+    data: unknown,
+    ready: Envelope & { readonly output: unknown },
+  ): MaybePromise<OutgoingRecord> => {
     const { options, origin } = ready
     const { capabilities } = deps.engine
     const id = options?.id ?? origin?.id ?? deps.newId()
@@ -76,59 +85,65 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
       time: isoTime(nowMs),
       correlationid: options?.correlationId ?? origin?.correlationId ?? id,
     }
-    if (data !== undefined) own.datacontenttype = codec.contentType
+    const body = data === undefined ? nothing : writeData(contract, data, own)
     if (origin !== undefined) own.causationid = origin.causationId
+    if (ready.replyTo !== undefined) own.replyto = ready.replyTo
     const headers: Headers = options?.headers === undefined ? own : { ...options.headers, ...own }
-    const body = data === undefined ? nothing : codec.encode(data)
     const dueAtMs = dueTime(options, nowMs)
     if (dueAtMs !== undefined) checkDelay(contract, capabilities)
-    if (body.length > capabilities.bodyBytesMax) {
-      const message = `${contract.type}: the body has ${body.length} bytes; the engine takes ${capabilities.bodyBytesMax}`
-      throw new PosthasteError('BODY_TOO_LARGE', message)
-    }
     checkHeaders(contract, headers, publishedBytesMax(capabilities.headerBytesMax))
-    const ttl = contract.timeToLiveMs
+    const ttl = options?.timeToLiveMs ?? contract.timeToLiveMs
     const expiresAtMs = ttl === undefined ? undefined : (dueAtMs ?? nowMs) + ttl
-    return { id, channel: contract.type, key, headers, body, dueAtMs, expiresAtMs }
+    const priority = options?.priority
+    if (priority !== undefined) checkPriority(contract, priority)
+    const record = { id, channel: contract.type, key, headers, body, dueAtMs, expiresAtMs, priority }
+    if (deps.claims.takes(body.length, capabilities)) return claimed(contract, record, deps)
+    if (body.length > capabilities.bodyBytesMax) throw bodyTooLarge(contract, body.length, capabilities.bodyBytesMax)
+    return record
   }
 
   return {
-    compose(contract, data, { options, origin }) {
+    compose(contract, data, envelope) {
+      const { options, origin, replyTo } = envelope
       if (options !== undefined) checkPublishOptions(options)
-      const output = validated(contract, data)
+      const output = validated(contract.data, data, contract.type)
       if (isPromiseLike(output))
-        return output.then((value) => build(contract, data, { options, origin, output: value }))
-      return build(contract, data, { options, origin, output })
+        return output.then((value) => build(contract, data, { options, origin, replyTo, output: value }))
+      return build(contract, data, { options, origin, replyTo, output })
     },
   }
 }
 
-/**
- * Data as the contract's schema makes it. Synchronous where the schema is.
- * @throws PAYLOAD_INVALID, thrown or rejected; a schema that throws has said no in its own way
- */
-export function validated(contract: MessageContract, data: unknown): MaybePromise<unknown> {
+/** Writes the data, and says in the headers how it is written. */
+function writeData(contract: MessageContract, data: unknown, headers: Mutable<WireHeaders>): Uint8Array {
+  const codec = contract.codec ?? jsonCodec
+  headers.datacontenttype = codec.contentType
+  if (codec.dataSchema !== undefined) headers.dataschema = codec.dataSchema
+  if (contract.version !== undefined && contract.version > 1) headers.dataversion = String(contract.version)
+  return codec === jsonCodec ? codec.encode(data) : encodeWith(codec, contract, data)
+}
+
+function encodeWith(codec: Codec, contract: MessageContract, data: unknown): Uint8Array {
   try {
-    const output = validateWith(contract.data, data, contract.type)
-    return isPromiseLike(output) ? output.then(undefined, (thrown) => refuse(contract, thrown)) : output
-  } catch (thrown) {
-    return refuse(contract, thrown)
+    return codec.encode(data)
+  } catch (cause) {
+    const message = `${contract.type}: the data cannot be written as ${codec.contentType}`
+    throw PosthasteError.from(cause, 'PAYLOAD_INVALID', message)
   }
 }
 
-function refuse(contract: MessageContract, thrown: unknown): never {
-  throw PosthasteError.from(thrown, 'PAYLOAD_INVALID', `${contract.type}: the schema threw`)
+/** The record whose body stands in the store. The reference takes its place among the headers, too. */
+async function claimed(contract: MessageContract, record: OutgoingRecord, deps: RecordDeps): Promise<OutgoingRecord> {
+  const left = await deps.claims.leave(record)
+  checkHeaders(contract, left.headers, publishedBytesMax(deps.engine.capabilities.headerBytesMax))
+  return left
 }
 
-/**
- * The data in a record's body, still to be checked against the schema.
- * @throws BODY_MALFORMED
- */
-export function decodeRecord(record: OutgoingRecord): unknown {
-  const contentType = record.headers.datacontenttype
-  // CloudEvents without a content type carry JSON, or nothing at all.
-  if (contentType === undefined && record.body.length === 0) return undefined
-  return codecFor(contentType ?? jsonCodec.contentType).decode(record.body)
+function bodyTooLarge(contract: MessageContract, bytes: number, bytesMax: number): PosthasteError {
+  const message = `${contract.type}: the body has ${bytes} bytes; the engine takes ${bytesMax}`
+  return new PosthasteError('BODY_TOO_LARGE', message, {
+    remedy: 'Send a smaller body, or give the application a claimCheck, which has big bodies stand in a store.',
+  })
 }
 
 /** The contract's key of validated data; what the key function throws is the data's fault. */
@@ -161,6 +176,14 @@ function checkHeaders(contract: MessageContract, headers: Headers, bytesMax: num
   const count = Object.keys(headers).length
   const message = `${contract.type}: ${count} headers of ${headerBytes(headers)} bytes; there may be ${publishedHeadersMax} of ${bytesMax} bytes, which leaves room for a dead letter`
   throw new PosthasteError('BODY_TOO_LARGE', message, { remedy: 'Send fewer or shorter headers.' })
+}
+
+function checkPriority({ type, priorities = 1 }: MessageContract, priority: number): void {
+  if (priority < priorities) return
+  const message = `must be below the contract's priorities, ${priorities}, but is ${priority}`
+  throw new PosthasteError('CONFIG_INVALID', `${type}: priority ${message}`, {
+    issues: [{ path: 'priority', message }],
+  })
 }
 
 function dueTime(options: PublishOptions | undefined, nowMs: number): number | undefined {

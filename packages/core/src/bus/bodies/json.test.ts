@@ -1,7 +1,7 @@
 import { PosthasteError } from '@posthaste/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { codecFor, jsonCodec } from './codec.ts'
+import { jsonCodec } from './json.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -49,19 +49,5 @@ describe('the JSON codec', () => {
         }
       }),
     )
-  })
-})
-
-describe('codecFor', () => {
-  it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON', 'application/vnd.shop+json'])(
-    'knows %s as JSON',
-    (contentType) => {
-      expect(codecFor(contentType)).toBe(jsonCodec)
-    },
-  )
-
-  it('says which content type it does not know', () => {
-    expect(() => codecFor('application/xml')).toThrow(/application\/xml/)
-    expect(() => codecFor('application/xml')).toThrow(expect.objectContaining({ code: 'BODY_MALFORMED' }))
   })
 })

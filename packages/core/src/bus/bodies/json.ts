@@ -1,14 +1,4 @@
-import { PosthasteError } from '@posthaste/contracts'
-
-/** Turns data into bytes and back, for one content type. Codecs keep no state and may be shared. */
-export interface Codec {
-  /** Media type without parameters, in lower case: `application/json`. */
-  readonly contentType: string
-  /** @throws PAYLOAD_INVALID when the value cannot be written in this format */
-  encode(value: unknown): Uint8Array
-  /** @throws BODY_MALFORMED when the bytes are not of this format */
-  decode(body: Uint8Array): unknown
-}
+import { type Codec, PosthasteError } from '@posthaste/contracts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -30,18 +20,6 @@ export const jsonCodec: Codec = Object.freeze({
     }
   },
 })
-
-/**
- * The codec for a content type; parameters such as `charset` do not matter, and a structured suffix counts as its format.
- * @throws BODY_MALFORMED when no codec reads it
- */
-export function codecFor(contentType: string): Codec {
-  // Hot path: what Posthaste itself writes is recognised by one comparison.
-  if (contentType === jsonCodec.contentType) return jsonCodec
-  const mediaType = contentType.split(';', 1)[0]!.trim().toLowerCase()
-  if (mediaType === jsonCodec.contentType || mediaType.endsWith('+json')) return jsonCodec
-  throw new PosthasteError('BODY_MALFORMED', `no codec reads the content type '${contentType}'`)
-}
 
 const slabBytes = 64 * 1024
 let slab = new Uint8Array(slabBytes)
