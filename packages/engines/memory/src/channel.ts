@@ -45,18 +45,39 @@ export class Channel {
    * Makes a group. The group of a queue begins with everything that stands there, wherever it was told to begin: nobody
    * else would ever take it.
    */
-  addGroup(spec: Pick<GroupSpec, 'group' | 'from' | 'lifetime'>): void {
-    const { agenda, wake } = this.#surroundings
-    const group = new Group(spec, {
-      agenda,
-      wake,
-      settled: (stored) => this.#settled(stored),
-      deserted: () => this.removeGroup(group),
-    })
-    this.groups.set(group.name, group)
+  addGroup(spec: Omit<GroupSpec, 'channel'>): void {
+    const { group: name, lifetime = 'durable' } = spec
+    const group = this.#newGroup({ name, lifetime })
     if (spec.from === 'next' && this.spec.kind === 'log') return
     this.#trim()
     for (const stored of this.#records.values()) if (stored.record.group === undefined) this.#show(stored, group)
+  }
+
+  /** Puts a group in the place of any other of its name. */
+  #newGroup({ name, lifetime }: Pick<Group, 'name' | 'lifetime'>): Group {
+    const { agenda, wake } = this.#surroundings
+    const settled = (stored: Stored) => this.#settled(stored)
+    const group = new Group({ name, lifetime }, { agenda, wake, settled, deserted: () => this.removeGroup(group) })
+    this.groups.set(name, group)
+    return group
+  }
+
+  /**
+   * Has a group without members begin again with the first record for which that is so. Of what comes before only what
+   * was addressed to it alone stays; nothing of how far it was with any record does.
+   */
+  restart(before: Group, isReached: (stored: Stored) => boolean): void {
+    this.#trim()
+    const group = this.#newGroup(before)
+    let reached = false
+    for (const stored of this.#records.values()) {
+      const addressee = stored.record.group
+      reached ||= addressee === undefined && isReached(stored)
+      // What is addressed to one group goes when that has settled it.
+      if (addressee === undefined ? reached : addressee === group.name) this.#show(stored, group)
+    }
+    before.clear()
+    this.#trim()
   }
 
   /** Takes out a group that has no members, with all that waits in it. */

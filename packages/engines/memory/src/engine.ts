@@ -11,6 +11,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type Scheduling,
+  type Seeking,
   type SubscriptionSpec,
   type Topology,
   type TopologyReport,
@@ -20,6 +21,7 @@ import type { Channel } from './channel.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group.ts'
 import { Member } from './member.ts'
+import { seeking } from './seeking.ts'
 import { type MemoryStore, type Session, State } from './store.ts'
 import { Subscription } from './subscription.ts'
 import { declare } from './topology.ts'
@@ -56,6 +58,7 @@ class MemoryEngine implements Engine {
   readonly scheduling: Scheduling
   readonly browsing: Browsing
   readonly lag: LagReading
+  readonly seeking: Seeking
   readonly #state: State
   readonly #clock: Clock | undefined
   #session: Session | undefined
@@ -68,6 +71,10 @@ class MemoryEngine implements Engine {
       dueAt: async (channel, id) => this.#channelOf(channel).dueAt(id),
     }
     this.browsing = browsing((channel) => this.#channelOf(channel), state)
+    this.seeking = seeking(
+      (name) => this.#channelOf(name),
+      (channel, name) => this.#groupOf(channel, name),
+    )
     this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }
 

@@ -1,4 +1,4 @@
-import type { DeliveryTag, GroupSpec } from '@posthaste/contracts'
+import type { DeliveryTag } from '@posthaste/contracts'
 import type { Agenda } from './agenda.ts'
 import type { Entry, Stored } from './entry.ts'
 import { Heap } from './heap.ts'
@@ -49,8 +49,8 @@ export class Group {
   #waiting = 0
   #inFlight = 0
 
-  constructor({ group, lifetime = 'durable' }: Pick<GroupSpec, 'group' | 'lifetime'>, surroundings: GroupSurroundings) {
-    this.name = group
+  constructor({ name, lifetime }: Pick<Group, 'name' | 'lifetime'>, surroundings: GroupSurroundings) {
+    this.name = name
     this.lifetime = lifetime
     this.#surroundings = surroundings
   }
