@@ -3,6 +3,7 @@ import {
   type GroupSpec,
   type OutgoingRecord,
   PosthasteError,
+  type PreparedRecord,
   type Retention,
 } from '@posthaste/contracts'
 import type { Agenda, Appointment } from './agenda.ts'
@@ -28,6 +29,8 @@ interface Scheduled {
 export class Channel {
   readonly spec: ChannelSpec
   readonly groups = new Map<string, Group>()
+  /** What is prepared for it, by id. */
+  readonly prepared = new Map<string, PreparedRecord>()
   readonly #surroundings: ChannelSurroundings
   /** By number, ascending: numbers only grow, and a map keeps the order of insertion. */
   readonly #records = new Map<number, Stored>()

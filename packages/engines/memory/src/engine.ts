@@ -10,6 +10,7 @@ import {
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
+  type Preparing,
   type Scheduling,
   type Seeking,
   type SubscriptionSpec,
@@ -21,6 +22,7 @@ import type { Channel } from './channel.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group.ts'
 import { Member } from './member.ts'
+import { preparing } from './preparing.ts'
 import { seeking } from './seeking.ts'
 import { type MemoryStore, type Session, State } from './store.ts'
 import { Subscription } from './subscription.ts'
@@ -36,7 +38,7 @@ export interface MemoryOptions {
 
 /**
  * An engine that keeps everything in memory, for tests and as the simplest complete engine: every capability but
- * durability, seeking and prepared messages. It is opened once; what it confirmed lives as long as its store.
+ * durability. It is opened once; what it confirmed lives as long as its store.
  * @throws CONFIG_INVALID when an option is unknown or of another kind
  */
 export function memory(options: MemoryOptions = {}): Engine {
@@ -59,6 +61,7 @@ class MemoryEngine implements Engine {
   readonly browsing: Browsing
   readonly lag: LagReading
   readonly seeking: Seeking
+  readonly preparing: Preparing
   readonly #state: State
   readonly #clock: Clock | undefined
   #session: Session | undefined
@@ -75,6 +78,7 @@ class MemoryEngine implements Engine {
       (name) => this.#channelOf(name),
       (channel, name) => this.#groupOf(channel, name),
     )
+    this.preparing = preparing(() => this.#current(), state)
     this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }
 

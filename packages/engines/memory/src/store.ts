@@ -93,9 +93,14 @@ export class State implements MemoryStore {
     this.channels.set(spec.name, channel)
   }
 
+  /** Why a record cannot be stored; undefined when it can. */
+  refusal(record: OutgoingRecord): PosthasteError | undefined {
+    return refusal(record, this.channels)
+  }
+
   /** Stores one record. */
   publish(record: OutgoingRecord): Outcome {
-    const error = refusal(record, this.channels)
+    const error = this.refusal(record)
     if (error !== undefined) return { ok: false, error }
     this.channels.get(record.channel)?.publish(record)
     return succeeded
@@ -104,7 +109,7 @@ export class State implements MemoryStore {
   /** Stores all of the records or, when one of them cannot be stored, none. */
   publishTogether(records: readonly OutgoingRecord[]): Outcome {
     for (const record of records) {
-      const error = refusal(record, this.channels)
+      const error = this.refusal(record)
       if (error !== undefined) return { ok: false, error }
     }
     for (const record of records) this.channels.get(record.channel)?.publish(record)
