@@ -140,7 +140,7 @@ export class EmbeddedEngine implements Engine {
     const group = registry.channels.get(spec.channel)?.groups.get(spec.group)?.group
     if (group === undefined)
       throw new PosthasteError('NOT_FOUND', `no group '${spec.group}' is declared on '${spec.channel}'`)
-    const member = new Member(spec.member, sink)
+    const member = new Member(spec, sink)
     members.set(member, group)
     return new Consumer(group, member, { committer, publisher, stopped: () => members.delete(member) })
   }

@@ -14,7 +14,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   attempts: 'exact',
   history: 'native',
   priorityLevels: 1,
-  filter: 'none',
+  filter: 'native',
   patterns: 'none',
   temporaryGroups: 'none',
   deduplicateForMsMax: 0,

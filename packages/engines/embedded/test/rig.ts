@@ -6,6 +6,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type Settlement,
+  type SubscriptionSpec,
 } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
 import { recordingLog } from 'posthaste/testing'
@@ -46,10 +47,15 @@ export class TestMember {
   #subscription: EngineSubscription | undefined
   #taken = 0
 
-  static async join(engine: EmbeddedEngine, credit: number, group = 'g'): Promise<TestMember> {
+  static async join(
+    engine: EmbeddedEngine,
+    credit: number,
+    where: string | Partial<SubscriptionSpec> = {},
+  ): Promise<TestMember> {
     const member = new TestMember()
+    const spec = typeof where === 'string' ? { group: where } : where
     member.#subscription = await engine.subscribe(
-      { channel: 'c', group, member: 'm' },
+      { channel: 'c', group: 'g', member: 'm', ...spec },
       {
         deliver: (batch) => void member.received.push(...batch),
         lost: () => {},

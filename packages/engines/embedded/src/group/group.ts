@@ -1,4 +1,4 @@
-import type { Lag, OutgoingRecord, ReleaseSettlement } from '@posthaste/contracts'
+import type { Lag, OutgoingRecord, RecordFilter, ReleaseSettlement } from '@posthaste/contracts'
 import { capabilities } from '../features.ts'
 import type { Block } from '../log/block.ts'
 import type { Cursor } from '../log/cursor.ts'
@@ -17,6 +17,9 @@ const relievedBelow = capabilities.unsettledMax * 0.9
 
 /** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
 const nearRecords = 16_384
+
+/** Refused records settled in one go: a backlog that nobody wants must let others have their turns. */
+const refusedMax = 2_048
 
 /**
  * A group: what it has settled, what waits, and who works. Everything it decides it decides in memory, synchronously;
@@ -40,6 +43,10 @@ export class Group {
   #alone: Entry | undefined
   #scheduled = false
   #full = false
+  /** That of the newest member; undefined: all is wanted. */
+  #filter: RecordFilter | undefined
+  /** Records refused since it was last looked for work. */
+  #refused = 0
 
   constructor(identity: { channel: string; name: string }, context: GroupContext) {
     this.channel = identity.channel
@@ -90,6 +97,7 @@ export class Group {
 
   join(member: Member): void {
     this.#roster.add(member)
+    this.#filter = member.filter
     if (this.#roster.size > 1) this.#gate.share(this.#roster.keysInHand())
   }
 
@@ -209,11 +217,13 @@ export class Group {
 
   #pump(): void {
     if (this.#roster.size === 0 || this.#context.failed()) return
+    this.#refused = 0
     this.#deliverMarked()
     if (this.#mayGoOn()) this.#deliverReady()
     if (this.#mayGoOn() && this.#ready.length === 0) this.#readAll()
     this.#roster.flush()
     this.#endWatch()
+    if (this.#refused >= refusedMax) setImmediate(() => this.schedule())
   }
 
   /** Lets other groups watch their suspects, unless one of this group is in hand or about to be. */
@@ -282,6 +292,11 @@ export class Group {
       this.#quarantine(source, block, offset)
       return
     }
+    if (this.#filter?.accepts(record) === false) {
+      this.#forget(entry)
+      source.cursor.settle(source.cursor.segmentOf(block), offset)
+      return
+    }
     entry.record = undefined
     if (!entry.needsMark) source.entries.delete(offset)
     const { storedAtMs, behind } = block
@@ -318,12 +333,16 @@ export class Group {
   #read(source: Source, before: number): void {
     const { cursor } = source
     let { credit } = this.#roster
-    while (credit > this.#ready.length && !this.#isFull() && source.advance()) {
+    while (credit > this.#ready.length && this.#refused < refusedMax && !this.#isFull() && source.advance()) {
       const { block, segment } = source
       const { first, count, storedAtMs, behind } = block!
       for (; source.index < count && credit > this.#ready.length; source.index++) {
         const offset = first + source.index
         if (orderOf(source, offset, behind) >= before) return
+        if (this.#filter !== undefined && this.#isRefused(source, offset)) {
+          if (++this.#refused >= refusedMax) return
+          continue
+        }
         if (offset >= cursor.durableClaim) {
           cursor.touch()
           return
@@ -347,6 +366,15 @@ export class Group {
     }
     const unclaimed = this.#roster.credit - (cursor.durableClaim - source.position)
     if (cursor.durableClaim < cursor.log.committedEnd && unclaimed > 0) cursor.touch()
+  }
+
+  /** Settles a record that no member takes; nobody is given it, so that nothing need be claimed. */
+  #isRefused({ cursor, entries, block, segment, index }: Source, offset: number): boolean {
+    if (segment!.has(offset) || entries.has(offset)) return false
+    const record = block!.record(index)
+    if (record === undefined || this.#filter!.accepts(record)) return false
+    cursor.settle(segment!, offset)
+    return true
   }
 
   /** The reader comes to a record that an earlier process knew; false if there is none. */

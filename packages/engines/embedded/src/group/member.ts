@@ -1,10 +1,19 @@
-import type { DeliverySink, DeliveryTag, OutgoingRecord, PosthasteError } from '@posthaste/contracts'
+import type {
+  DeliverySink,
+  DeliveryTag,
+  OutgoingRecord,
+  PosthasteError,
+  RecordFilter,
+  SubscriptionSpec,
+} from '@posthaste/contracts'
 import { HeldDelivery, type Place } from './delivery.ts'
 import type { Entry } from './entry.ts'
 
 /** One member of a group: its credit, what it has in hand, and where its deliveries go. */
 export class Member {
   readonly name: string
+  /** Which records it takes; undefined: all. */
+  readonly filter: RecordFilter | undefined
   readonly #sink: DeliverySink
   readonly #held = new Map<DeliveryTag, HeldDelivery>()
   #batch: HeldDelivery[] = []
@@ -13,8 +22,9 @@ export class Member {
   /** Settled and not granted again yet. */
   owed = 0
 
-  constructor(name: string, sink: DeliverySink) {
-    this.name = name
+  constructor({ member, filter }: Pick<SubscriptionSpec, 'member' | 'filter'>, sink: DeliverySink) {
+    this.name = member
+    this.filter = filter
     this.#sink = sink
   }
 

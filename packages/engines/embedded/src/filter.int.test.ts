@@ -1,0 +1,68 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Directories } from '../test/installation.ts'
+import { record } from '../test/records.ts'
+import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
+
+let directories = new Directories()
+beforeEach(() => {
+  directories = new Directories()
+})
+afterEach(() => directories.remove())
+
+const nothingLeft = { ready: 0, waiting: 0, inFlight: 0 }
+const ack = ({ tag }: { readonly tag: number }) => ({ kind: 'ack', tag }) as const
+const only = (...ids: readonly string[]) => ({ accepts: ({ id }: OutgoingRecord) => ids.includes(id) })
+
+describe('a filter', () => {
+  it('settles what it refuses, durably, without spending credit on it', async () => {
+    const dir = directories.fresh()
+    let { engine } = await opened(dir)
+    await declared(engine)
+    await published(engine, ...['1', '2', '3', '4', '5'].map((id) => record(id, { key: 'k' })))
+    const member = await TestMember.join(engine, 3, { filter: only('2', '4') })
+    await member.settle(...(await member.take(2)).map(ack))
+    await lull(engine)
+    expect(member.ids).toEqual(['2', '4'])
+    expect(await engine.lag.lag('c', 'g')).toEqual(nothingLeft)
+    await engine.close()
+    engine = (await opened(dir)).engine
+    expect(await engine.lag.lag('c', 'g')).toEqual(nothingLeft)
+    await engine.close()
+  })
+
+  it('goes through a backlog that nobody wants in portions, and finds the one record in it', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    const many = Array.from({ length: 20_000 }, (_, index) => record(String(index)))
+    await published(engine, ...many)
+    let turns = 0
+    let counting = setImmediate(function count() {
+      turns++
+      counting = setImmediate(count)
+    })
+    const member = await TestMember.join(engine, 1, { filter: only('19999') })
+    expect((await member.take(1))[0]?.record.id).toBe('19999')
+    clearImmediate(counting)
+    expect(turns).toBeGreaterThan(9)
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 0, inFlight: 1 })
+    await engine.close()
+  })
+
+  it('ends the hold of a record that it refuses when that comes again, and passes what was addressed to the group', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    await published(engine, record('1', { key: 'k' }), record('2', { key: 'k' }), record('3', { group: 'g' }))
+    const before = await TestMember.join(engine, 1)
+    const [first] = await before.take(1)
+    if (first === undefined) throw new Error('nothing came')
+    await before.settle({ kind: 'release', tag: first.tag, countsAttempt: true, holdKey: true })
+    await before.subscription.stop()
+    const member = await TestMember.join(engine, 5, { filter: only('2') })
+    await member.take(1)
+    await lull(engine)
+    expect(member.ids).toEqual(['2'])
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 0, inFlight: 1 })
+    await engine.close()
+  })
+})
