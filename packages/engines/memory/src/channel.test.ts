@@ -162,3 +162,33 @@ describe('scheduling', () => {
     expect(member.ids()).toEqual(['same'])
   })
 })
+
+describe('deduplication', () => {
+  it('stores an id once within its window, whatever way it comes in, and a redrive always', async () => {
+    const { engine, clock } = await openEngine()
+    await declare(engine, { deduplicateForMs: 1_000 })
+    const dueAtMs = clock.nowMs() + 500
+    await engine.publish([record('a'), record('a'), record('later', { dueAtMs })])
+    await engine.publish([record('later'), record('a', { group: 'g' })])
+    const member = await join(engine)
+    await clock.advance(0)
+    expect(member.ids()).toEqual(['a', 'a'])
+    await member.settle([{ kind: 'ack', tag: 1, publish: [record('a'), record('b')] }])
+    await clock.advance(999)
+    expect(member.ids()).toEqual(['a', 'a', 'b', 'later'])
+    await engine.publish([record('a')])
+    await clock.advance(1)
+    await engine.publish([record('a'), record('later')])
+    await clock.advance(0)
+    expect(member.ids()).toEqual(['a', 'a', 'b', 'later', 'a', 'later'])
+  })
+
+  it('does not know an id for what could not be stored', async () => {
+    const { engine, clock } = await openEngine()
+    await declare(engine, { deduplicateForMs: 1_000 })
+    await engine.publish([record('a', { key: 'k'.repeat(1_025) }), record('a')])
+    const member = await join(engine)
+    await clock.advance(0)
+    expect(member.ids()).toEqual(['a'])
+  })
+})

@@ -9,6 +9,7 @@ import {
 import type { Agenda, Appointment } from './agenda.ts'
 import type { Stored } from './entry.ts'
 import { Group } from './group.ts'
+import { KnownIds } from './known-ids.ts'
 
 /** What a channel needs from what is around it. */
 export interface ChannelSurroundings {
@@ -35,11 +36,13 @@ export class Channel {
   /** By number, ascending: numbers only grow, and a map keeps the order of insertion. */
   readonly #records = new Map<number, Stored>()
   readonly #scheduled = new Map<string, Scheduled[]>()
+  readonly #knownIds: KnownIds | undefined
   #bytes = 0
 
   constructor(spec: ChannelSpec, surroundings: ChannelSurroundings) {
     this.spec = spec
     this.#surroundings = surroundings
+    if (spec.deduplicateForMs !== undefined) this.#knownIds = new KnownIds(spec.deduplicateForMs)
   }
 
   // ── Groups ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,9 +95,11 @@ export class Channel {
 
   // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Stores a record. One that is not due yet takes its place in the order when it is. */
+  /** Stores a record, unless it is a repetition. One that is not due yet takes its place in the order when it is. */
   publish(record: OutgoingRecord): void {
     const nowMs = this.#surroundings.nowMs()
+    // What is addressed to one group is a redrive: it repeats on purpose.
+    if (record.group === undefined && this.#knownIds?.isRepetition(record.id, nowMs)) return
     if (record.dueAtMs !== undefined && record.dueAtMs > nowMs) this.#schedule(record, record.dueAtMs)
     else this.#append(record, nowMs)
   }

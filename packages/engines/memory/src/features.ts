@@ -17,7 +17,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   filter: 'native',
   patterns: 'none',
   temporaryGroups: 'native',
-  deduplicateForMsMax: 0,
+  deduplicateForMsMax: 86_400_000,
   leaseMs: Number.POSITIVE_INFINITY,
   unsettledMsMax: Number.POSITIVE_INFINITY,
   unsettledMax: Number.POSITIVE_INFINITY,

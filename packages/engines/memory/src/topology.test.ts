@@ -10,6 +10,8 @@ describe('declare', () => {
         { name: 'no spaces', kind: 'log', keyed: false },
         { name: 'queue', kind: 'queue', keyed: false, retention: { forMs: 1 } },
         { name: 'beside', kind: 'log', keyed: true, alongside: 'fine' },
+        { name: 'long', kind: 'log', keyed: true, deduplicateForMs: 86_400_001 },
+        { name: 'short', kind: 'log', keyed: true, deduplicateForMs: 0.5 },
       ],
       groups: [
         { channel: 'fine', group: 'x'.repeat(65), from: 'next' },
@@ -22,6 +24,8 @@ describe('declare', () => {
         { path: 'channels.1.name' },
         { path: 'channels.2.retention' },
         { path: 'channels.3.alongside' },
+        { path: 'channels.4.deduplicateForMs' },
+        { path: 'channels.5.deduplicateForMs' },
         { path: 'groups.0.group' },
         { path: 'groups.1.channel' },
       ],
@@ -42,11 +46,15 @@ describe('declare', () => {
   it('names each setting that differs with both values', async () => {
     const { engine } = await openEngine()
     await declare(engine, { retention: { forMs: 5 } })
-    const { drift } = await engine.declare({ channels: [{ name: 'c', kind: 'queue', keyed: false }], groups: [] })
+    const { drift } = await engine.declare({
+      channels: [{ name: 'c', kind: 'queue', keyed: false, deduplicateForMs: 9 }],
+      groups: [],
+    })
     expect(drift).toEqual([
       { name: 'c', setting: 'kind', wanted: 'queue', found: 'log' },
       { name: 'c', setting: 'keyed', wanted: 'false', found: 'true' },
       { name: 'c', setting: 'retention.forMs', wanted: 'none', found: '5' },
+      { name: 'c', setting: 'deduplicateForMs', wanted: '9', found: 'none' },
     ])
   })
 

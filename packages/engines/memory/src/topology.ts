@@ -7,6 +7,7 @@ import {
   type TopologyDrift,
   type TopologyReport,
 } from '@posthaste/contracts'
+import { capabilities } from './features.ts'
 import type { Group } from './group.ts'
 import type { State } from './store.ts'
 
@@ -67,11 +68,18 @@ function refuseContradictions({ channels, groups }: Topology, state: State): voi
 /** A setting, and what is wrong with it. */
 type Mistake = readonly [setting: string, message: string]
 
-function* channelMistakes({ name, kind, retention, alongside }: ChannelSpec): Generator<Mistake> {
+function* channelMistakes(spec: ChannelSpec): Generator<Mistake> {
+  const { name, kind, retention, alongside, deduplicateForMs } = spec
+  const { deduplicateForMsMax } = capabilities
   if (!channelName.test(name)) yield ['name', `${name} is not 1 to 240 of A-Z a-z 0-9 . _ -`]
   if (kind === 'queue' && retention !== undefined) yield ['retention', `${name} is a queue: records go when settled`]
   if (alongside !== undefined) yield ['alongside', `${name}: there are no key ranges here`]
+  if (deduplicateForMs !== undefined && !isWithin(deduplicateForMs, deduplicateForMsMax)) {
+    yield ['deduplicateForMs', `${name}: ${deduplicateForMs} is not a whole number from 1 to ${deduplicateForMsMax}`]
+  }
 }
+
+const isWithin = (value: number, max: number) => Number.isInteger(value) && value >= 1 && value <= max
 
 function* groupMistakes(
   { channel, group, lifetime }: GroupSpec,
@@ -92,6 +100,7 @@ function* differences(wanted: ChannelSpec, found: ChannelSpec): Generator<Topolo
     keyed: String(spec.keyed),
     'retention.forMs': String(spec.retention?.forMs ?? 'none'),
     'retention.bytesMax': String(spec.retention?.bytesMax ?? 'none'),
+    deduplicateForMs: String(spec.deduplicateForMs ?? 'none'),
   })
   const existing: Readonly<Record<string, string>> = settings(found)
   for (const [setting, value] of Object.entries(settings(wanted))) {
