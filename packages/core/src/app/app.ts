@@ -1,5 +1,5 @@
 import type { Methods, ServiceContract } from '@posthaste/contracts'
-import type { Administration } from '../bus/administration.ts'
+import type { Administration } from '../bus/administration/administration.ts'
 import type { Subscribing } from '../bus/consuming/subscribing.ts'
 import type { SubscriptionDescription } from '../bus/consuming/subscription.ts'
 import type { Publishing } from '../bus/publishing/publishing.ts'

@@ -35,17 +35,20 @@ export {
 // What an application is made of.
 export type { ClientTransport, Clock, Engine, Log, LogFields, ServerTransport } from '@posthaste/contracts'
 // Messages.
-export type { Administration } from '../bus/administration.ts'
+export type { Administration } from '../bus/administration/administration.ts'
+export type { BrowsedMessage, BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
 export type { MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
 export type { Publishing, PublishResult } from '../bus/publishing/publishing.ts'
 export type { MessageContext, Receipt } from '../bus/consuming/context.ts'
+export type { DeadLetterPage, DeadLetters } from '../bus/dead-letters/dead-letters.ts'
+export type { RedriveFailure, RedriveReport } from '../bus/dead-letters/redrive.ts'
 export type {
-  DeadLetterPage,
   DeadLetterQuery,
-  DeadLetters,
-  RedriveReport,
+  DeadLetterWhere,
+  RedriveOptions,
+  RedriveProgress,
   RedriveSelection,
-} from '../bus/dead-letters/dead-letters.ts'
+} from '../bus/dead-letters/selection.ts'
 export type { DeadLetter } from '../bus/dead-letters/dead-letter.ts'
 export type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'

@@ -3,6 +3,7 @@ import {
   type Call,
   type CommandContract,
   type DataIn,
+  type DataOut,
   type Engine,
   type EngineHost,
   type EngineState,
@@ -12,6 +13,7 @@ import {
   PosthasteError,
   type ServiceContract,
 } from '@posthaste/contracts'
+import type { BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
 import { type Bus, createBus } from '../bus/bus.ts'
 import type { Receipt } from '../bus/consuming/context.ts'
 import type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
@@ -154,6 +156,10 @@ class Application implements App {
 
   async cancel(contract: MessageContract, id: string): Promise<boolean> {
     return this.#messages('cancel').cancel(contract, id)
+  }
+
+  async browse<C extends MessageContract>(contract: C, options?: BrowseOptions): Promise<MessagePage<DataOut<C>>> {
+    return this.#messages('browse').browse(contract, options)
   }
 
   deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {

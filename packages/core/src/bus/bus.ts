@@ -3,6 +3,7 @@ import {
   type Codec,
   type CommandContract,
   type DataIn,
+  type DataOut,
   type Engine,
   type EventContract,
   type Log,
@@ -14,7 +15,8 @@ import { messageIds, type RandomBytes } from '../pipeline/ids.ts'
 import { durationOption, type OptionsSpec, readOptions } from '../pipeline/options.ts'
 import { buildStack } from '../pipeline/stack.ts'
 import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
-import { type Administration, BusAdministration } from './administration.ts'
+import { type Administration, BusAdministration } from './administration/administration.ts'
+import type { BrowseOptions, MessagePage } from './administration/browsing.ts'
 import { Bodies } from './bodies/bodies.ts'
 import type { ClaimCheckOptions } from './bodies/claim-check.ts'
 import type { Receipt } from './consuming/context.ts'
@@ -110,7 +112,7 @@ class EngineBus implements Bus {
     const stack = buildStack(publisherStack, options.publisher ?? {}, deps)
     this.#publishing = new BusPublishing({ ...shared, stack })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })
-    this.#administration = new BusAdministration({ ...shared, clock, subscribing: this.#subscribing })
+    this.#administration = new BusAdministration({ ...shared, deps, subscribing: this.#subscribing })
   }
 
   async start(): Promise<void> {
@@ -184,6 +186,10 @@ class EngineBus implements Bus {
   }
 
   // ── Administration ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  browse<C extends MessageContract>(contract: C, options?: BrowseOptions): Promise<MessagePage<DataOut<C>>> {
+    return this.#administration.browse(contract, options)
+  }
 
   deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
     return this.#administration.deadLetters(contract, of)

@@ -10,18 +10,20 @@ export {
   createBus,
 } from './bus.ts'
 export type { ClaimCheckOptions } from './bodies/claim-check.ts'
-export type { Administration } from './administration.ts'
+export type { Administration } from './administration/administration.ts'
+export type { BrowsedMessage, BrowseOptions, MessagePage } from './administration/browsing.ts'
 export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
 export type { Publishing, PublishResult } from './publishing/publishing.ts'
 export type { MessageContext, Receipt } from './consuming/context.ts'
+export type { DeadLetterPage, DeadLetters } from './dead-letters/dead-letters.ts'
+export type { RedriveFailure, RedriveReport } from './dead-letters/redrive.ts'
 export type {
-  DeadLetterPage,
   DeadLetterQuery,
-  DeadLetters,
-  RedriveFailure,
-  RedriveReport,
+  DeadLetterWhere,
+  RedriveOptions,
+  RedriveProgress,
   RedriveSelection,
-} from './dead-letters/dead-letters.ts'
+} from './dead-letters/selection.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { Ladder, RetryLadder } from './consuming/ladder.ts'
 export type { HandlerOptions, SubscribeOptions } from './consuming/options.ts'

@@ -1,0 +1,69 @@
+import type { CommandContract, DataOut, Engine, EventContract, MessageContract } from '@posthaste/contracts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import type { Bodies } from '../bodies/bodies.ts'
+import { readDeadLetterGroup } from '../consuming/options.ts'
+import type { BusSubscribing } from '../consuming/subscribing.ts'
+import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
+import { type DeadLetters, deadLettersOf } from '../dead-letters/dead-letters.ts'
+import type { Standing } from '../standing.ts'
+import { type Channels, checkContract } from '../topology.ts'
+import { type BrowseOptions, browseMessages, type MessagePage } from './browsing.ts'
+
+/** Looking into what stands in the engine, and setting it right. */
+export interface Administration {
+  /**
+   * A page of a contract's messages, oldest first: those that are kept, whether or not anybody has handled them, and not
+   * those whose time has not come. Disturbs nobody, and declares nothing: where nobody has, there are none.
+   *
+   * @throws CAPABILITY_UNSUPPORTED where the engine cannot look into channels; CONFIG_INVALID CONTRACT_INVALID;
+   *   FAILED_PRECONDITION before `start`; ENGINE_CLOSED after `close`
+   */
+  browse<C extends MessageContract>(contract: C, options?: BrowseOptions): Promise<MessagePage<DataOut<C>>>
+  /**
+   * What a group could not handle. The group need not have a handler here; one that nobody has ever consumed as has no
+   * dead letters, and looking for them leaves nothing behind.
+   * @throws CONFIG_INVALID when an event's group is not named, or is no name of a group; CONTRACT_INVALID
+   */
+  deadLetters(contract: EventContract, of: { readonly group: string }): DeadLetters
+  /** What could not be handled of a command, which has one group: it need not be named. */
+  deadLetters(contract: CommandContract, of?: { readonly group: string }): DeadLetters
+}
+
+/** What administration is made of. */
+export interface AdministrationInit {
+  readonly engine: Engine
+  readonly channels: Channels
+  readonly bodies: Bodies
+  readonly standing: Standing
+  readonly subscribing: BusSubscribing
+  readonly deps: FilterDeps
+}
+
+/** The administrative part of a bus. */
+export class BusAdministration implements Administration {
+  readonly #init: AdministrationInit
+
+  constructor(init: AdministrationInit) {
+    this.#init = init
+  }
+
+  async browse<C extends MessageContract>(contract: C, options: BrowseOptions = {}): Promise<MessagePage<DataOut<C>>> {
+    const { engine, standing, bodies } = this.#init
+    checkContract(contract)
+    standing.checkUsable()
+    return browseMessages(contract, options, { engine, read: bodies.reader(contract.type, contract) })
+  }
+
+  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
+    checkContract(contract)
+    const group = readDeadLetterGroup(contract, of)
+    const place = deadLetterChannel(contract.type, group)
+    const { engine, channels, subscribing, deps } = this.#init
+    // A mistyped group must not leave a channel behind, so only those of this bus are declared.
+    const declared = async (): Promise<void> => {
+      if (subscribing.find(contract, group) === undefined) return
+      await channels.declare([contract], { channels: [place], groups: [] })
+    }
+    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, declared })
+  }
+}
