@@ -15,7 +15,7 @@ export function refusal(record: OutgoingRecord, channels: ReadonlyMap<string, Ch
   if (group !== undefined && !channel.groups.has(group)) {
     return refuse(record, 'NOT_FOUND', `the group ${group} is not declared`)
   }
-  const { bodyBytesMax, headerBytesMax, priorityLevels } = capabilities
+  const { bodyBytesMax, headerBytesMax } = capabilities
   if (body.byteLength > bodyBytesMax) {
     return refuse(record, 'BODY_TOO_LARGE', `the body has ${body.byteLength} bytes, the limit is ${bodyBytesMax}`)
   }
@@ -25,8 +25,8 @@ export function refusal(record: OutgoingRecord, channels: ReadonlyMap<string, Ch
   if (headerBytes(record) > headerBytesMax) {
     return refuse(record, 'INVALID_ARGUMENT', `the headers have more than ${headerBytesMax} bytes`)
   }
-  if (!Number.isInteger(priority) || priority < 0 || priority >= priorityLevels) {
-    return refuse(record, 'INVALID_ARGUMENT', `priority ${priority} is not within 0 to ${priorityLevels - 1}`)
+  if (!Number.isInteger(priority) || priority < 0) {
+    return refuse(record, 'INVALID_ARGUMENT', `priority ${priority} is not 0 or a whole number above`)
   }
   return undefined
 }

@@ -7,7 +7,7 @@ import {
   type Retention,
 } from '@posthaste/contracts'
 import type { Agenda, Appointment } from './agenda.ts'
-import type { Stored } from './entry.ts'
+import { firstNumber, type Stored } from './entry.ts'
 import { Group } from './group.ts'
 import { KnownIds } from './known-ids.ts'
 
@@ -141,9 +141,17 @@ export class Channel {
 
   #append(record: OutgoingRecord, storedAtMs: number): void {
     const number = this.#surroundings.nextNumber()
-    const position = String(number)
-    const joinedAtMs = this.#surroundings.nowMs()
-    const stored: Stored = { number, position, record, storedAtMs, joinedAtMs, neededBy: 0, entry: undefined }
+    const stored: Stored = {
+      number,
+      position: String(number),
+      rank: number - this.#levelOf(record) * levelSpan,
+      key: this.#levels > 1 ? undefined : record.key,
+      record,
+      storedAtMs,
+      joinedAtMs: this.#surroundings.nowMs(),
+      neededBy: 0,
+      entry: undefined,
+    }
     this.#records.set(number, stored)
     this.#bytes += record.body.byteLength
     for (const group of this.groups.values()) {
@@ -152,6 +160,14 @@ export class Channel {
     // The group that it was addressed to may have gone while it waited for its time.
     if (record.group !== undefined && stored.neededBy === 0) this.#drop(stored)
     this.#trim()
+  }
+
+  get #levels(): number {
+    return this.spec.priorities ?? 1
+  }
+
+  #levelOf({ priority = 0 }: OutgoingRecord): number {
+    return Math.min(priority, this.#levels - 1)
   }
 
   #show(stored: Stored, group: Group): void {
@@ -222,6 +238,12 @@ export class Channel {
     return count
   }
 }
+
+/**
+ * Ranks of one level of priority lie between two multiples of this. Numbers begin here, and ten levels of them are still
+ * exact as numbers.
+ */
+const levelSpan = firstNumber
 
 /** Whether retention keeps what every group has settled. */
 const keeps = (retention: Retention | undefined) => retention?.forMs !== undefined || retention?.bytesMax !== undefined

@@ -213,11 +213,13 @@ describe('hand-over', () => {
 })
 
 describe('admission', () => {
-  it('refuses a priority it does not have', async () => {
+  it('refuses a priority that is none, and takes one that is too high', async () => {
     const { engine } = await openEngine()
     await declare(engine)
-    const outcomes = await engine.publish([record('a', { priority: 0 }), record('b', { priority: 1 })])
-    expect(outcomes).toMatchObject([{ ok: true }, { ok: false, error: { code: 'INVALID_ARGUMENT' } }])
+    const priorities = [0, 1, 99, -1, 0.5, Number.NaN]
+    const outcomes = await engine.publish(priorities.map((priority) => record(String(priority), { priority })))
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, true, false, false, false])
+    expect(outcomes[3]).toMatchObject({ error: { code: 'INVALID_ARGUMENT' } })
   })
 
   it('counts keys and headers in bytes of UTF-8, not in characters', async () => {

@@ -1,11 +1,18 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
 import type { Appointment } from './agenda.ts'
 
+/** Numbers start here, so that as text all have 16 digits and compare like numbers. */
+export const firstNumber = 1_000_000_000_000_000
+
 /** A record in its place in a channel. */
 export interface Stored {
   readonly number: number
-  /** The number as text: positions start at 10^15, so that all have 16 digits and compare as text. */
+  /** The number as text. */
   readonly position: string
+  /** Its place in the order of hand-over, lowest first: by priority, then by number. */
+  readonly rank: number
+  /** The key whose order it keeps; none in a channel with priorities. */
+  readonly key: string | undefined
   readonly record: OutgoingRecord
   readonly storedAtMs: number
   /** When it took its place: later than stored where it had a due time. Its age counts from here. */

@@ -242,7 +242,7 @@ export class Group {
   // ── Lanes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #laneOf(entry: Entry): Lane {
-    const { key } = entry.stored.record
+    const { key } = entry.stored
     let lane = this.#lanes.get(key)
     if (lane === undefined) {
       lane = new Lane(key)
@@ -263,7 +263,7 @@ export class Group {
     const entry = lane.next()
     if (entry === undefined) return
     lane.queued = true
-    lane.turn = entry.stored.number
+    lane.turn = entry.stored.rank
     this.#turns.push(lane)
     this.#surroundings.wake(this)
   }

@@ -10,6 +10,7 @@ import {
 import { refusal } from './admission.ts'
 import { Agenda } from './agenda.ts'
 import { Channel } from './channel.ts'
+import { firstNumber } from './entry.ts'
 import type { Group } from './group.ts'
 import type { Member } from './member.ts'
 
@@ -34,9 +35,6 @@ export interface MemoryStore {
 
 /** Every so many hand-overs wait for timers and I/O, so that messages that beget messages do not lock these out. */
 const dispatchesPerTurn = 1_000
-
-/** Positions start here, so that all have 16 digits and compare as text. */
-const firstNumber = 1_000_000_000_000_000
 
 /** The state behind {@link MemoryStore}: channels, what is due when, and which groups have something to do. */
 export class State implements MemoryStore {

@@ -12,6 +12,8 @@ describe('declare', () => {
         { name: 'beside', kind: 'log', keyed: true, alongside: 'fine' },
         { name: 'long', kind: 'log', keyed: true, deduplicateForMs: 86_400_001 },
         { name: 'short', kind: 'log', keyed: true, deduplicateForMs: 0.5 },
+        { name: 'high', kind: 'log', keyed: false, priorities: 11 },
+        { name: 'both', kind: 'log', keyed: true, priorities: 2 },
       ],
       groups: [
         { channel: 'fine', group: 'x'.repeat(65), from: 'next' },
@@ -26,6 +28,8 @@ describe('declare', () => {
         { path: 'channels.3.alongside' },
         { path: 'channels.4.deduplicateForMs' },
         { path: 'channels.5.deduplicateForMs' },
+        { path: 'channels.6.priorities' },
+        { path: 'channels.7.priorities' },
         { path: 'groups.0.group' },
         { path: 'groups.1.channel' },
       ],
@@ -47,13 +51,14 @@ describe('declare', () => {
     const { engine } = await openEngine()
     await declare(engine, { retention: { forMs: 5 } })
     const { drift } = await engine.declare({
-      channels: [{ name: 'c', kind: 'queue', keyed: false, deduplicateForMs: 9 }],
+      channels: [{ name: 'c', kind: 'queue', keyed: false, priorities: 3, deduplicateForMs: 9 }],
       groups: [],
     })
     expect(drift).toEqual([
       { name: 'c', setting: 'kind', wanted: 'queue', found: 'log' },
       { name: 'c', setting: 'keyed', wanted: 'false', found: 'true' },
       { name: 'c', setting: 'retention.forMs', wanted: 'none', found: '5' },
+      { name: 'c', setting: 'priorities', wanted: '3', found: '1' },
       { name: 'c', setting: 'deduplicateForMs', wanted: '9', found: 'none' },
     ])
   })

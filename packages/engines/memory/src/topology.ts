@@ -69,11 +69,16 @@ function refuseContradictions({ channels, groups }: Topology, state: State): voi
 type Mistake = readonly [setting: string, message: string]
 
 function* channelMistakes(spec: ChannelSpec): Generator<Mistake> {
-  const { name, kind, retention, alongside, deduplicateForMs } = spec
-  const { deduplicateForMsMax } = capabilities
+  const { name, kind, keyed, retention, alongside, priorities = 1, deduplicateForMs } = spec
+  const { priorityLevels, deduplicateForMsMax } = capabilities
   if (!channelName.test(name)) yield ['name', `${name} is not 1 to 240 of A-Z a-z 0-9 . _ -`]
   if (kind === 'queue' && retention !== undefined) yield ['retention', `${name} is a queue: records go when settled`]
   if (alongside !== undefined) yield ['alongside', `${name}: there are no key ranges here`]
+  if (!isWithin(priorities, priorityLevels)) {
+    yield ['priorities', `${name}: ${priorities} is not a whole number from 1 to ${priorityLevels}`]
+  } else if (keyed && priorities > 1) {
+    yield ['priorities', `${name} is keyed: the order of a key and priorities exclude each other`]
+  }
   if (deduplicateForMs !== undefined && !isWithin(deduplicateForMs, deduplicateForMsMax)) {
     yield ['deduplicateForMs', `${name}: ${deduplicateForMs} is not a whole number from 1 to ${deduplicateForMsMax}`]
   }
@@ -100,6 +105,7 @@ function* differences(wanted: ChannelSpec, found: ChannelSpec): Generator<Topolo
     keyed: String(spec.keyed),
     'retention.forMs': String(spec.retention?.forMs ?? 'none'),
     'retention.bytesMax': String(spec.retention?.bytesMax ?? 'none'),
+    priorities: String(spec.priorities ?? 1),
     deduplicateForMs: String(spec.deduplicateForMs ?? 'none'),
   })
   const existing: Readonly<Record<string, string>> = settings(found)
