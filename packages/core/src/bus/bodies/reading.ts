@@ -10,7 +10,7 @@ import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import { validateWith } from '../../pipeline/validation.ts'
 import type { ClaimCheck } from './claim-check.ts'
 import type { Codecs } from './codecs.ts'
-import { dataVersionOf, type Evolution, evolution } from './evolution.ts'
+import { dataVersionOf, evolution } from './evolution.ts'
 import { jsonCodec } from './json.ts'
 
 /** What a contract, or a pattern of events, says about the data of its messages. */
@@ -56,36 +56,24 @@ export function bodyReader(what: string, readable: Readable, deps: ReadingDeps):
     return decodeWith(deps.codecs.find(contentType, own), body, headers.dataschema)
   }
 
+  /** Data of an older version is lifted; that of a newer one is taken as it is. */
+  const readOther = (data: unknown, from: number): MaybePromise<unknown> => {
+    const { version } = versions
+    if (from === version) return validated(schema, data, what)
+    const lifted = from < version ? versions.lift(data, from) : data
+    return validated(schema, lifted, `${what}, data of version ${from} read as version ${version}`)
+  }
+
   const readBody = (record: OutgoingRecord, body: Uint8Array): MaybePromise<unknown> => {
     const data = decode(record, body)
     const { dataversion } = record.headers
     if (dataversion === ownVersion) return validated(schema, data, what)
-    return readOther(data, dataVersionOf(dataversion), { schema, what, versions })
+    return readOther(data, dataVersionOf(dataversion))
   }
 
   return (record) => {
     if (record.headers.dataref === undefined) return readBody(record, record.body)
     return deps.claims.fetch(record).then((body) => readBody(record, body))
-  }
-}
-
-/** Data of an older version is lifted; that of a newer one is taken as it is. */
-function readOther(
-  data: unknown,
-  from: number,
-  { schema, what, versions }: { readonly schema: Schema; readonly what: string; readonly versions: Evolution },
-): MaybePromise<unknown> {
-  const explain = (thrown: unknown): never => {
-    if (from === versions.version || !PosthasteError.is(thrown, 'PAYLOAD_INVALID')) throw thrown
-    const message = `data of version ${from} does not fit version ${versions.version}: ${thrown.message}`
-    throw new PosthasteError('PAYLOAD_INVALID', message, { cause: thrown, issues: thrown.issues })
-  }
-  const lifted = from < versions.version ? versions.lift(data, from) : data
-  try {
-    const output = validated(schema, lifted, what)
-    return isPromiseLike(output) ? output.then(undefined, explain) : output
-  } catch (thrown) {
-    return explain(thrown)
   }
 }
 

@@ -3,7 +3,9 @@ import {
   type DataIn,
   type Engine,
   type EventContract,
+  type MaybePromise,
   type MessageContract,
+  type OutgoingRecord,
   PosthasteError,
 } from '@posthaste/contracts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
@@ -11,6 +13,7 @@ import type { FilterStack } from '../../pipeline/stack.ts'
 import type { Receipt } from '../consuming/context.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkContract, checkKind } from '../topology.ts'
+import { InOrder } from './in-order.ts'
 import {
   checkId,
   checkPublishAllOptions,
@@ -71,6 +74,8 @@ export interface PublishingInit {
 export class BusPublishing implements Publishing {
   readonly #init: PublishingInit
   readonly #publisher: Publisher
+  readonly #inOrder = new InOrder()
+  readonly #send = (record: OutgoingRecord): Promise<Receipt> => this.#publisher.publish(record)
 
   constructor(init: PublishingInit) {
     this.#init = init
@@ -134,11 +139,16 @@ export class BusPublishing implements Publishing {
       if (isPromiseLike(admitted)) return this.#publishWhen(admitted, contract, message)
       const { data, options } = message
       const record = this.#init.composer.compose(contract, data, { options, origin: undefined })
-      if (!isPromiseLike(record)) return this.#publisher.publish(record)
-      return Promise.resolve(record).then((ready) => this.#publisher.publish(ready))
+      return this.#leave(contract, record)
     } catch (thrown) {
       return Promise.reject(thrown)
     }
+  }
+
+  /** What has a key leaves in the order of the calls, also where a schema or a store of bodies takes its time. */
+  #leave(contract: MessageContract, record: MaybePromise<OutgoingRecord>): Promise<Receipt> {
+    if (contract.key !== undefined) return this.#inOrder.pass(contract.type, record, this.#send)
+    return isPromiseLike(record) ? Promise.resolve(record).then(this.#send) : this.#publisher.publish(record)
   }
 
   async #publishWhen(admitted: PromiseLike<void>, contract: MessageContract, message: Outgoing): Promise<Receipt> {
