@@ -9,6 +9,7 @@ import {
   type LagReading,
   type Outcome,
   type OutgoingRecord,
+  type Patterns,
   PosthasteError,
   type Preparing,
   type Scheduling,
@@ -22,6 +23,7 @@ import type { Channel } from './channel.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group.ts'
 import { Member } from './member.ts'
+import { patterns } from './patterns.ts'
 import { preparing } from './preparing.ts'
 import { seeking } from './seeking.ts'
 import { type MemoryStore, type Session, State } from './store.ts'
@@ -62,6 +64,7 @@ class MemoryEngine implements Engine {
   readonly lag: LagReading
   readonly seeking: Seeking
   readonly preparing: Preparing
+  readonly patterns: Patterns
   readonly #state: State
   readonly #clock: Clock | undefined
   #session: Session | undefined
@@ -78,6 +81,7 @@ class MemoryEngine implements Engine {
       (name) => this.#channelOf(name),
       (channel, name) => this.#groupOf(channel, name),
     )
+    this.patterns = patterns(() => this.#current(), state.patterns)
     this.preparing = preparing(() => this.#current(), state)
     this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }

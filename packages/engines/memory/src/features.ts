@@ -15,7 +15,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   history: 'native',
   priorityLevels: 10,
   filter: 'native',
-  patterns: 'none',
+  patterns: 'native',
   temporaryGroups: 'native',
   deduplicateForMsMax: 86_400_000,
   leaseMs: Number.POSITIVE_INFINITY,

@@ -13,6 +13,7 @@ import { Channel } from './channel.ts'
 import { firstNumber } from './entry.ts'
 import type { Group } from './group.ts'
 import type { Member } from './member.ts'
+import { PatternGroups } from './patterns.ts'
 
 /** An engine that has the store open. */
 export interface Session {
@@ -39,6 +40,9 @@ const dispatchesPerTurn = 1_000
 /** The state behind {@link MemoryStore}: channels, what is due when, and which groups have something to do. */
 export class State implements MemoryStore {
   readonly channels = new Map<string, Channel>()
+  readonly patterns = new PatternGroups(this.channels, (channel, cause) => {
+    this.#session?.log.error('who watches a pattern threw', { channel, cause })
+  })
   readonly #agenda = new Agenda()
   readonly #awake = new Set<Group>()
   #session: Session | undefined
@@ -71,6 +75,7 @@ export class State implements MemoryStore {
         if (group.lifetime === 'temporary') channel.removeGroup(group)
       }
     }
+    this.patterns.forget()
     this.#session = undefined
   }
 
@@ -89,6 +94,7 @@ export class State implements MemoryStore {
       nextNumber: () => ++this.#lastNumber,
     })
     this.channels.set(spec.name, channel)
+    this.patterns.added(channel)
   }
 
   /** Why a record cannot be stored; undefined when it can. */

@@ -47,7 +47,8 @@ export function declare({ channels, groups }: Topology, state: State): TopologyR
 }
 
 const channelName = /^[A-Za-z0-9._-]{1,240}$/
-const groupName = /^[A-Za-z0-9._-]{1,64}$/
+/** What a group may be called. */
+export const groupName = /^[A-Za-z0-9._-]{1,64}$/
 
 function refuseContradictions({ channels, groups }: Topology, state: State): void {
   const issues: Issue[] = []
