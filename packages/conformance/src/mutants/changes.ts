@@ -16,7 +16,7 @@ type Change = Partial<Engine> & {
 /** The engine with some methods in other hands. */
 export function changed(engine: Engine, change: Change): Engine {
   const { sink = (same) => same, subscription, ...methods } = change
-  const { scheduling, browsing, lag, seeking, preparing } = engine
+  const { scheduling, browsing, lag, seeking, preparing, patterns } = engine
   return {
     name: engine.name,
     get capabilities() {
@@ -35,6 +35,7 @@ export function changed(engine: Engine, change: Change): Engine {
     ...(lag && { lag }),
     ...(seeking && { seeking }),
     ...(preparing && { preparing }),
+    ...(patterns && { patterns }),
     ...methods,
   }
 }
