@@ -24,7 +24,10 @@ import { Work } from './work.ts'
 
 /** What a consumer is made of. */
 export interface ConsumerInit {
+  /** The engine's name of the group. */
   readonly group: string
+  /** The name of the channel of its dead letters. */
+  readonly deadLetters: string
   /** Most handlers at a time. */
   readonly concurrency: number
   /** Most unsettled deliveries at a time. */
@@ -143,10 +146,11 @@ export class Consumer implements DeliverySink {
 
   /**
    * Takes nothing on any more: hands back what has not begun, lets handlers end for up to `graceMs`, then cancels them
-   * and hands their messages back too. Resolves when the engine has all of it, or after another second.
+   * and hands their messages back too. Resolves when the engine has all of it, or after another second. May be called
+   * again with less grace.
    */
   async drain(graceMs: number): Promise<void> {
-    if (this.#phase !== 'running') return
+    if (this.#phase === 'ended') return
     this.#phase = 'draining'
     this.#readiness.close()
     for (let work = this.#ready.shift(); work !== undefined; work = this.#ready.shift()) this.#turn(work)
@@ -162,7 +166,7 @@ export class Consumer implements DeliverySink {
   }
 
   /** Resolves when no handler runs and nothing is left to settle, and after `timeoutMs` in any case. */
-  quiet(timeoutMs: number, isQuiet = () => this.#running === 0 && this.#settler.unanswered === 0): Promise<void> {
+  quiet(timeoutMs: number, isQuiet = () => this.#isQuiet()): Promise<void> {
     if (isQuiet()) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = this.#init.deps.timers.set(timeoutMs, () => {
@@ -179,11 +183,16 @@ export class Consumer implements DeliverySink {
     })
   }
 
+  #isQuiet(): boolean {
+    return this.#phase === 'ended' || (this.#running === 0 && this.#settler.unanswered === 0)
+  }
+
   #end(): void {
     this.#phase = 'ended'
     this.#settler.close()
     this.#readiness.close()
     this.#leaseTimer?.cancel()
+    this.#tellQuiet()
   }
 
   /** A bug of the core's own: ends this membership as if the engine had, so that a new one can begin. */
@@ -363,8 +372,8 @@ export class Consumer implements DeliverySink {
   }
 
   #deathOf(work: Work, error: PosthasteError): Settlement {
-    const { group, capabilities, deps } = this.#init
-    const death = { error, group, atMs: deps.clock.nowMs(), headerBytesMax: capabilities.headerBytesMax }
+    const { group, deadLetters: channel, capabilities, deps } = this.#init
+    const death = { error, group, channel, atMs: deps.clock.nowMs(), headerBytesMax: capabilities.headerBytesMax }
     work.end = 'deadLettered'
     return { kind: 'ack', tag: work.delivery.tag, publish: [composeDeadLetter(work.delivery, death)] }
   }

@@ -1,4 +1,5 @@
 import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
+import { durationOption, integerOption, type OptionsSpec, readOptions } from '../../pipeline/options.ts'
 import { backoffMs } from '../../resilience/backoff.ts'
 
 /**
@@ -18,6 +19,28 @@ export interface RetryLadder {
 
 /** A ladder with defaults filled in. */
 export type Ladder = { readonly [K in keyof RetryLadder]-?: NonNullable<RetryLadder[K]> }
+
+const ladderSpec: OptionsSpec<Ladder> = {
+  options: {
+    immediate: integerOption(2, { min: 0, max: 20 }),
+    delayed: integerOption(5, { min: 0, max: 1_000 }),
+    baseMs: durationOption(500, { min: 1 }),
+    maxMs: durationOption(600_000, { min: 1 }),
+  },
+  together: ({ baseMs, maxMs }) =>
+    baseMs <= maxMs ? [] : [{ path: 'retry.maxMs', message: `must not be below baseMs, ${baseMs}, but is ${maxMs}` }],
+}
+
+/** The ladder of what is never tried again. */
+export const noLadder: Ladder = Object.freeze({ immediate: 0, delayed: 0, baseMs: 1, maxMs: 1 })
+
+/**
+ * A ladder with defaults filled in.
+ * @throws CONFIG_INVALID with an issue per mistake
+ */
+export function readLadder(path: string, given: unknown): Ladder {
+  return readOptions(path, given, ladderSpec)
+}
 
 /** A delivery that did not succeed. */
 export interface Failure {

@@ -35,8 +35,19 @@ export function noCounts(): SubscriptionCounters {
   }
 }
 
-/** Where a subscription stands. `waiting`: it ended by itself and is begun again after a while. */
-export type SubscriptionStanding = 'idle' | 'joining' | 'running' | 'waiting' | 'draining' | 'stopped'
+/**
+ * Where a subscription stands. `waiting`: it ended by itself and is begun again after a while. `pausing`: it ends what it
+ * has begun. `paused`: it has left its group until it is told to go on.
+ */
+export type SubscriptionStanding =
+  | 'idle'
+  | 'joining'
+  | 'running'
+  | 'waiting'
+  | 'pausing'
+  | 'paused'
+  | 'draining'
+  | 'stopped'
 
 /** One subscription at this moment. */
 export interface SubscriptionStats extends Readonly<SubscriptionCounters> {

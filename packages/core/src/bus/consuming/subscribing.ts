@@ -122,13 +122,15 @@ export class BusSubscribing implements Subscribing {
     if (this.find(contract, group) !== undefined) {
       throw new PosthasteError('CONTRACT_DUPLICATE', `${target} has a handler already`)
     }
-    const subscription = new Subscription({
+    const subscription: Subscription = new Subscription({
       contract,
       settings,
       handler,
       engine,
       bodies,
+      engineGroup: group,
       member: instance,
+      declare: () => this.#declare([subscription]),
       scope: { composer, admit: (other) => channels.admit(other) },
       deps: { ...deps, target },
     })
@@ -138,7 +140,7 @@ export class BusSubscribing implements Subscribing {
   }
 
   #join(subscription: Subscription): void {
-    subscription.startWhen(() => this.#declare([subscription]))
+    void subscription.startLater()
   }
 
   async #declare(subscriptions: readonly Subscription[]): Promise<void> {

@@ -1,20 +1,14 @@
-import {
-  type DeliverySink,
-  type Engine,
-  type EngineSubscription,
-  type FilterDescription,
-  type MessageContract,
-  PosthasteError,
-  type Timer,
-} from '@posthaste/contracts'
+import type { Engine, EngineSubscription, FilterDescription, MessageContract, Timer } from '@posthaste/contracts'
 import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
 import { backoffCeilingMs } from '../../resilience/backoff.ts'
 import type { Bodies } from '../bodies/bodies.ts'
+import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
 import type { ContextScope } from './context.ts'
 import { type ErasedHandler, type Handling, handling } from './handling.ts'
 import type { Ladder } from './ladder.ts'
 import type { HandlerSettings } from './options.ts'
+import { SinkRelay } from './sink-relay.ts'
 import { consumerStack } from './stacks.ts'
 import { noCounts, type SubscriptionCounters, type SubscriptionStats } from './stats.ts'
 
@@ -25,8 +19,12 @@ export interface SubscriptionInit {
   readonly handler: ErasedHandler
   readonly engine: Engine
   readonly bodies: Bodies
+  /** The engine's name of the group; the settings' own, but for a broadcast. */
+  readonly engineGroup: string
   /** Names this process within the group. */
   readonly member: string
+  /** Makes sure that the channel and the group exist. Idempotent. */
+  readonly declare: () => Promise<void>
   readonly scope: Pick<ContextScope, 'composer' | 'admit'>
   /** Its target names the subscription: `shop.order.created@points`. */
   readonly deps: FilterDeps
@@ -49,12 +47,22 @@ type State =
   | { readonly kind: 'running'; readonly consumer: Consumer; readonly member: EngineSubscription }
   /** It ended by itself. */
   | { readonly kind: 'waiting'; readonly timer: Timer }
+  | {
+      readonly kind: 'pausing'
+      readonly consumer: Consumer | undefined
+      readonly member: EngineSubscription | undefined
+    }
+  /** `begun`: whether to join when it goes on; otherwise it was paused before its start. */
+  | { readonly kind: 'paused'; readonly begun: boolean }
   | { readonly kind: 'draining'; readonly consumer: Consumer | undefined }
   | { readonly kind: 'stopped' }
 
+const nobody = { consumer: undefined, member: undefined }
 const restartBackoff = { baseMs: 200, factor: 2, maxMs: 30_000 }
 /** How long the handlers of a lost membership may run on before a new one begins. */
 const quietMaxMs = 10_000
+/** How long handlers may run on when their subscription is paused, unless told otherwise. */
+const pauseGraceMs = 10_000
 
 /**
  * One handler's subscription over its whole life: joins the group, and joins again, after growing waits, whenever the
@@ -75,6 +83,8 @@ export class Subscription {
   #settledBefore = 0
   /** The joining under way, or the last one. */
   #joined: Promise<void> = Promise.resolve()
+  /** The pausing under way, or the last one. */
+  #pausing: Promise<void> = Promise.resolve()
 
   /** @throws CONFIG_INVALID when options of the stack are wrong */
   constructor(init: SubscriptionInit) {
@@ -93,15 +103,38 @@ export class Subscription {
 
   /** Joins the group. Rejects if the first time fails; from then on failures are dealt with here. */
   async start(): Promise<void> {
-    if (this.#state.kind !== 'idle') return
-    await this.#join()
+    if (this.#isHeld()) return
+    if (this.#state.kind === 'idle') await this.#join()
   }
 
-  /** Joins the group in the background, after `ready`, for as long as it takes. */
-  startWhen(ready: () => Promise<void>): void {
-    ready()
-      .then(() => this.#joinUnlessStopped())
-      .catch((error) => this.#ended(error, () => this.startWhen(ready)))
+  /** Makes the group and joins it, in the background, for as long as it takes. Resolves after the first try. */
+  async startLater(): Promise<void> {
+    try {
+      await this.#init.declare()
+      await this.#joinUnlessStopped()
+    } catch (thrown) {
+      this.#ended(thrown, () => void this.startLater())
+    }
+  }
+
+  /**
+   * Leaves the group in good order: hands back what has not begun, lets handlers end for up to `graceMs`, then cancels them
+   * and hands their messages back uncounted. Other members go on. Before the start: does not begin. Idempotent.
+   */
+  async pause(graceMs = pauseGraceMs): Promise<void> {
+    const { kind } = this.#state
+    if (kind === 'idle') this.#state = { kind: 'paused', begun: false }
+    else if (kind === 'joining' || kind === 'running' || kind === 'waiting') this.#pausing = this.#pause(graceMs)
+    await this.#pausing
+  }
+
+  /** Joins again; after the pausing has ended where it is under way. Resolves after the first try. Idempotent. */
+  async resume(): Promise<void> {
+    await this.#pausing
+    const state = this.#state
+    if (state.kind !== 'paused') return
+    this.#state = { kind: 'idle' }
+    if (state.begun) await this.startLater()
   }
 
   /**
@@ -111,20 +144,16 @@ export class Subscription {
   async drain(graceMs: number): Promise<void> {
     const state = this.#state
     if (state.kind === 'draining' || state.kind === 'stopped') return this.#joined.catch(() => {})
-    if (state.kind === 'waiting') state.timer.cancel()
-    const current = state.kind === 'running' ? state : undefined
-    this.#state = { kind: 'draining', consumer: current?.consumer }
-    const formerEnded = this.#former.map((former) => former.quiet(graceMs, () => former.running === 0))
-    await Promise.all([current?.consumer.drain(graceMs), ...formerEnded])
-    // One that is joining leaves again by itself.
-    await this.#joined.catch(() => {})
-    if (current !== undefined) await this.#leave(current.member)
+    const { consumer, member } = this.#release()
+    this.#state = { kind: 'draining', consumer }
+    await this.#quieten(consumer, graceMs)
+    if (member !== undefined) await this.#leave(member)
     this.#state = { kind: 'stopped' }
   }
 
   stats(): SubscriptionStats {
     const state = this.#state
-    const consumer = state.kind === 'running' || state.kind === 'draining' ? state.consumer : undefined
+    const consumer = 'consumer' in state ? state.consumer : undefined
     const { contract, settings } = this.#init
     const place = { channel: contract.type, group: settings.group, state: state.kind }
     const running = this.#former.reduce((sum, former) => sum + former.running, consumer?.running ?? 0)
@@ -138,7 +167,40 @@ export class Subscription {
     return { ...place, retry: ladder, filters: this.#stack.describe() }
   }
 
+  async #pause(graceMs: number): Promise<void> {
+    const pausing = { kind: 'pausing', ...this.#release() } as const
+    this.#state = pausing
+    await this.#quieten(pausing.consumer, graceMs)
+    if (pausing.member !== undefined) await this.#leave(pausing.member)
+    this.#keepFormer(pausing.consumer)
+    // Drained meanwhile.
+    if (this.#state === pausing) this.#state = { kind: 'paused', begun: true }
+  }
+
+  /** The membership that is to be given up, if there is one; one that is to be begun again is not. */
+  #release(): { readonly consumer: Consumer | undefined; readonly member: EngineSubscription | undefined } {
+    const state = this.#state
+    if (state.kind === 'waiting') state.timer.cancel()
+    const { consumer, member } = state.kind === 'running' || state.kind === 'pausing' ? state : nobody
+    return { consumer, member }
+  }
+
+  /** Lets all handlers end, and whoever is joining. */
+  async #quieten(consumer: Consumer | undefined, graceMs: number): Promise<void> {
+    const formerEnded = this.#former.map((former) => former.quiet(graceMs, () => former.running === 0))
+    await Promise.all([consumer?.drain(graceMs), ...formerEnded])
+    // One that is joining leaves again by itself.
+    await this.#joined.catch(() => {})
+  }
+
+  /** What was paused before it began joins when it goes on. */
+  #isHeld(): boolean {
+    if (this.#state.kind === 'paused') this.#state = { kind: 'paused', begun: true }
+    return this.#state.kind === 'paused'
+  }
+
   async #joinUnlessStopped(): Promise<void> {
+    if (this.#isHeld()) return
     if (this.#state.kind === 'idle' || this.#state.kind === 'waiting') await this.#join()
   }
 
@@ -148,19 +210,21 @@ export class Subscription {
   }
 
   async #joinOnce(): Promise<void> {
-    const { engine, contract, settings, member: name } = this.#init
-    this.#state = { kind: 'joining' }
+    const { engine, contract, engineGroup: group, member: name } = this.#init
+    const joining = { kind: 'joining' } as const
+    this.#state = joining
     /** The engine may close a subscription before it has handed it out. */
     const relay = new SinkRelay()
     let member: EngineSubscription
     try {
-      member = await engine.subscribe({ channel: contract.type, group: settings.group, member: name }, relay)
+      await this.#formerQuiet()
+      member = await engine.subscribe({ channel: contract.type, group, member: name }, relay)
     } catch (thrown) {
-      if (this.#state.kind === 'joining') this.#state = { kind: 'idle' }
+      if (this.#state === joining) this.#state = { kind: 'idle' }
       throw thrown
     }
-    // Drained meanwhile.
-    if (this.#state.kind !== 'joining') return this.#leave(member)
+    // Drained or paused meanwhile.
+    if (this.#state !== joining) return this.#leave(member)
     const consumer = new Consumer(
       this.#consumerInit(() => consumer, member),
       member,
@@ -170,10 +234,23 @@ export class Subscription {
     consumer.begin()
   }
 
+  /** Two handlers must not work on one key: those of an old membership may end first. */
+  async #formerQuiet(): Promise<void> {
+    if (this.#former.length === 0) return
+    await Promise.all(this.#former.map((former) => former.quiet(quietMaxMs, () => former.running === 0)))
+    this.#keepFormer(undefined)
+  }
+
+  #keepFormer(consumer: Consumer | undefined): void {
+    const all = consumer === undefined ? this.#former : [...this.#former, consumer]
+    this.#former = all.filter(({ running }) => running > 0)
+  }
+
   #consumerInit(consumer: () => Consumer, member: EngineSubscription): ConsumerInit {
-    const { settings, engine, deps } = this.#init
+    const { contract, settings, engine, engineGroup, deps } = this.#init
     return {
-      group: settings.group,
+      group: engineGroup,
+      deadLetters: deadLetterChannel(contract.type, settings.group).name,
       concurrency: settings.concurrency,
       prefetch: this.#prefetch(),
       handling: this.#handling,
@@ -183,15 +260,17 @@ export class Subscription {
       counters: this.#counters,
       deps,
       onEnded: (cause) => {
-        this.#former = [...this.#former, consumer()].filter(({ running }) => running > 0)
-        this.#ended(cause, () => this.#rejoin(consumer(), member))
+        this.#keepFormer(consumer())
+        this.#ended(cause, () => void this.#rejoin(member))
       },
     }
   }
 
   /** Reports the end of a membership, and begins again after a while. */
   #ended(cause: unknown, again: () => void): void {
-    if (this.#state.kind === 'draining' || this.#state.kind === 'stopped') return
+    // Drained or paused meanwhile.
+    const { kind } = this.#state
+    if (kind !== 'idle' && kind !== 'running' && kind !== 'waiting') return
     const { deps } = this.#init
     const settled = this.#counters.acked + this.#counters.deadLettered
     this.#failures = settled > this.#settledBefore ? 1 : this.#failures + 1
@@ -202,12 +281,15 @@ export class Subscription {
     this.#state = { kind: 'waiting', timer: deps.timers.set(delayMs, again) }
   }
 
-  /** Two handlers must not work on one key: those of the old membership may end first. */
-  #rejoin(old: Consumer, member: EngineSubscription): void {
-    this.#leave(member)
-      .then(() => old.quiet(quietMaxMs, () => old.running === 0))
-      .then(() => this.#joinUnlessStopped())
-      .catch((error) => this.#ended(error, () => this.#rejoin(old, member)))
+  async #rejoin(member: EngineSubscription): Promise<void> {
+    await this.#leave(member)
+    // A temporary group has gone with its last member.
+    if (this.settings.lifetime === 'temporary') return this.startLater()
+    try {
+      await this.#joinUnlessStopped()
+    } catch (thrown) {
+      this.#ended(thrown, () => void this.#rejoin(member))
+    }
   }
 
   async #leave(member: EngineSubscription): Promise<void> {
@@ -221,33 +303,5 @@ export class Subscription {
 
   #prefetch(): number {
     return Math.min(this.settings.prefetch, this.#init.engine.capabilities.unsettledMax)
-  }
-}
-
-/** Stands between the engine and a consumer that begins after it; what goes wrong in the consumer ends the consumer alone. */
-class SinkRelay implements DeliverySink {
-  #consumer: Consumer | undefined = undefined
-  #closedBy: PosthasteError | undefined = undefined
-
-  connect(consumer: Consumer): void {
-    this.#consumer = consumer
-    if (this.#closedBy !== undefined) consumer.closed(this.#closedBy)
-  }
-
-  readonly deliver: DeliverySink['deliver'] = (batch) => this.#guarded((consumer) => consumer.deliver(batch))
-  readonly lost: DeliverySink['lost'] = (tags, reason) => this.#guarded((consumer) => consumer.lost(tags, reason))
-  readonly closed: DeliverySink['closed'] = (cause) => {
-    this.#closedBy = cause
-    this.#consumer?.closed(cause)
-  }
-
-  #guarded(run: (consumer: Consumer) => void): void {
-    const consumer = this.#consumer
-    if (consumer === undefined) return
-    try {
-      run(consumer)
-    } catch (thrown) {
-      consumer.closed(PosthasteError.from(thrown, 'INTERNAL', 'the consumer broke'))
-    }
   }
 }

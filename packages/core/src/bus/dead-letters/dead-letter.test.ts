@@ -16,7 +16,13 @@ function deliveryOf(record: Delivery['record'], attempt = 6): Delivery {
 }
 
 const dead = (record: Delivery['record'], error: PosthasteError, headerBytesMax = 20_000) =>
-  composeDeadLetter(deliveryOf(record), { error, group: 'points', atMs, headerBytesMax })
+  composeDeadLetter(deliveryOf(record), {
+    error,
+    group: 'points',
+    channel: deadLetterChannel(record.channel, 'points').name,
+    atMs,
+    headerBytesMax,
+  })
 
 describe('a dead letter', () => {
   it('keeps id, key, headers and every byte of the body, and tells what happened beside them', () => {

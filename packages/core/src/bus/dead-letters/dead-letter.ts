@@ -33,16 +33,23 @@ export interface DeadLetter {
   readonly headers: Headers
 }
 
-/** Where a group's dead letters stand. Nobody consumes it: it is browsed, and redriven from. */
-export function deadLetterChannel(channel: string, group: string): ChannelSpec {
-  // A group's name has no dots, so the name can be read in one way only.
-  return { name: `posthaste.dead.${group}.${channel}`, kind: 'queue', keyed: false }
+/**
+ * Where a group's dead letters stand; those of a rule with a target of its own apart. Nobody consumes it: it is browsed, and
+ * redriven from.
+ */
+export function deadLetterChannel(channel: string, group: string, target?: string): ChannelSpec {
+  // Names of groups and targets have no dots, so the name can be read in one way only.
+  const place = target === undefined ? `dead.${group}` : `deadto.${target}.${group}`
+  return { name: `posthaste.${place}.${channel}`, kind: 'queue', keyed: false }
 }
 
 /** Why a message is given up, and by whom. */
 export interface Death {
   readonly error: PosthasteError
+  /** The engine's name of the group, which a redrive addresses. */
   readonly group: string
+  /** The name of the channel that it goes to. */
+  readonly channel: string
   readonly atMs: number
   /** The engine's limit for headers. */
   readonly headerBytesMax: number
@@ -62,7 +69,7 @@ const keptLengthMax = 200
  */
 export function composeDeadLetter(delivery: Delivery, death: Death): OutgoingRecord {
   const { record, attempt } = delivery
-  const { error, group, atMs, headerBytesMax } = death
+  const { error, group, channel, atMs, headerBytesMax } = death
   const origin = { dlattempts: String(attempt), dlgroup: group, dlchannel: record.channel, dltime: isoTime(atMs) }
   const what = { dlcode: error.code, ...origin }
   const dlmessage = attributeText(plainMessage(error), reasonLengthMax)
@@ -72,7 +79,7 @@ export function composeDeadLetter(delivery: Delivery, death: Death): OutgoingRec
   const headers = [told, brief, { ...brief, dlmessage: '' }].find((fit) => headersFit(fit, headersMax, headerBytesMax))
   return {
     id: record.id,
-    channel: deadLetterChannel(record.channel, group).name,
+    channel,
     key: record.key,
     headers: headers ?? leastHeaders(record.headers, { ...what, dlmessage }, headerBytesMax),
     body: record.body,
