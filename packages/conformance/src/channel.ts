@@ -9,6 +9,7 @@ import type {
   Lag,
   Outcome,
   OutgoingRecord,
+  RecordFilter,
   TopologyReport,
 } from '@posthaste/contracts'
 import { Member, type MemberOptions } from './member.ts'
@@ -18,6 +19,12 @@ const utf8 = new TextEncoder()
 
 /** What of a record a case chooses; the rest is made up. */
 export type RecordWish = Partial<Omit<OutgoingRecord, 'channel'>>
+
+/** How a member joins. */
+export interface JoinOptions extends MemberOptions {
+  /** What the engine is to deliver to it; needs `filter`. */
+  readonly filter?: RecordFilter | undefined
+}
 
 /** What a channel needs from its case. */
 export interface ChannelSurroundings {
@@ -88,7 +95,7 @@ export class TestChannel {
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async join(group: string, options: MemberOptions = {}): Promise<Member> {
+  async join(group: string, options: JoinOptions = {}): Promise<Member> {
     const context = this.#context
     const name = context.unique('member')
     const scope = { channel: this.name, group, keyed: this.spec.keyed }
@@ -98,7 +105,7 @@ export class TestChannel {
       witness: context.witness,
       until: (condition, what) => context.until(condition, what),
     })
-    const spec = { channel: this.name, group, member: name }
+    const spec = { channel: this.name, group, member: name, filter: options.filter }
     const subscription = await context.within(context.engine.subscribe(spec, member), 'subscribe')
     context.adopt(member)
     member.begin(subscription, options.credit ?? 0)

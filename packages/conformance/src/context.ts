@@ -33,6 +33,8 @@ export interface ChannelWish {
   readonly retention?: Retention
   readonly groups?: readonly string[]
   readonly from?: GroupSpec['from']
+  readonly priorities?: number
+  readonly deduplicateForMs?: number
   /** The channel's name, where the case is about names; unique by default. */
   readonly name?: string
 }
@@ -46,6 +48,12 @@ export type Elsewhere = (
 /** Delays that a case can wait for: long where the clock is virtual, short where it is not. */
 const delayMs = { virtual: 3_600_000, real: 250 } as const
 
+/** Longest step of virtual time while something is waited for. */
+const defaultStepMaxMs = 60_000
+
+/** Turns before virtual time begins to go by. */
+const standingTurns = 20
+
 /** What a case works with: an engine, names nobody else uses, members that check what they see, and time. */
 export class CaseContext {
   readonly settings: SuiteSettings
@@ -54,7 +62,10 @@ export class CaseContext {
   /** Tells the cases of all runs apart, so that stragglers of one never reach another. */
   readonly run: string
   readonly elsewhere: Elsewhere
+  /** What the case has measured, by name; shown beside the guarantees that it belongs to. */
+  readonly figures: Record<string, number> = {}
   readonly #members: Member[] = []
+  readonly #deferred: (() => Promise<void>)[] = []
   #names = 0
 
   constructor(underTest: EngineUnderTest, settings: SuiteSettings, elsewhere: Elsewhere) {
@@ -83,6 +94,11 @@ export class CaseContext {
     return `${what}-${this.run}-${this.#names}`
   }
 
+  /** Adds to a figure. */
+  count(figure: string, by = 1): void {
+    this.figures[figure] = (this.figures[figure] ?? 0) + by
+  }
+
   /** `count` at the scale of this run, and at least 1. */
   scaled(count: number): number {
     return Math.max(1, Math.round(count * this.settings.scale))
@@ -92,9 +108,10 @@ export class CaseContext {
 
   /** Declares a channel of its own for the case: a keyed log whose groups see all of it, unless wished otherwise. */
   async channel(wish: ChannelWish = {}): Promise<TestChannel> {
-    const { kind = 'log', keyed = this.capabilities.keyOrder !== 'none', retention, groups = ['g'], from } = wish
+    const { kind = 'log', keyed = this.capabilities.keyOrder !== 'none', groups = ['g'], from } = wish
+    const { retention, priorities, deduplicateForMs } = wish
     const name = wish.name ?? this.unique('channel')
-    const channel = new TestChannel(this, { name, kind, keyed, retention })
+    const channel = new TestChannel(this, { name, kind, keyed, retention, priorities, deduplicateForMs })
     await channel.declare(groups, from)
     return channel
   }
@@ -136,6 +153,37 @@ export class CaseContext {
   async until(condition: () => boolean, what: () => string): Promise<void> {
     const settle = async () => this.underTest.advance?.(0)
     await until(condition, what, { patienceMs: this.settings.patienceMs, settle })
+  }
+
+  /**
+   * Waits for a condition while time goes by, in growing steps where the clock is virtual: first it stands, so that what
+   * only needs the machine is not overtaken by what needs time.
+   */
+  async eventually(condition: () => boolean, what: () => string, stepMaxMs = defaultStepMaxMs): Promise<void> {
+    const { advance } = this.underTest
+    let [turns, stepMs] = [0, 0]
+    const settle = async () => {
+      turns += 1
+      if (turns > standingTurns) stepMs = Math.min(2 * stepMs + 1, stepMaxMs)
+      await advance?.(stepMs)
+    }
+    await until(condition, what, { patienceMs: this.settings.patienceMs, settle })
+  }
+
+  /** Waits for a promise while a little time goes by. */
+  async through<T>(promise: Promise<T>, what: string): Promise<T> {
+    let isSettled = false
+    const settled = () => {
+      isSettled = true
+    }
+    promise.then(settled, settled)
+    const slowly = 10
+    await this.eventually(
+      () => isSettled,
+      () => what,
+      slowly,
+    )
+    return promise
   }
 
   /** A promise of the engine, which must not hang. */
@@ -183,8 +231,14 @@ export class CaseContext {
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Has something done before the engine is closed, whatever becomes of the case; the last one first. */
+  defer(work: () => Promise<void>): void {
+    this.#deferred.push(work)
+  }
+
   /** Members leave and the engine closes, as an application would. */
   async close(): Promise<void> {
+    for (let work = this.#deferred.pop(); work !== undefined; work = this.#deferred.pop()) await work()
     for (const member of this.#members) if (!member.ended) await this.within(member.stop(), `stop of ${member.name}`)
     await this.within(this.engine.close(), 'close')
     this.#detachAll()

@@ -13,6 +13,14 @@ export type Need =
   | 'scheduling'
   | 'browsing'
   | 'lag'
+  | 'filter'
+  | 'patterns'
+  | 'temporaryGroups'
+  | 'deduplication'
+  | 'priorities'
+  | 'seeking'
+  | 'preparing'
+  | 'lease'
   | 'crash'
 
 const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) => boolean>>> = {
@@ -23,13 +31,24 @@ const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) =
   groupAddress: (has) => has.groupAddress === 'native',
   attempts: (has) => has.attempts === 'exact',
   history: (has) => has.history === 'native',
+  filter: (has) => has.filter === 'native',
+  patterns: (has) => has.patterns === 'native',
+  temporaryGroups: (has) => has.temporaryGroups === 'native',
+  deduplication: (has) => has.deduplicateForMsMax > 0,
+  priorities: (has) => has.priorityLevels > 1,
+  lease: (has) => Number.isFinite(has.leaseMs),
 }
+
+/** Needs that are parts of the engine: there, or not. */
+const abilities = ['scheduling', 'browsing', 'lag', 'seeking', 'preparing'] as const satisfies readonly Need[]
+
+const isAbility = (need: Need): need is (typeof abilities)[number] => abilities.some((ability) => ability === need)
 
 /**
  * Whether a need is met. A capability that is declared is tested; there is no way to declare one and skip its cases.
  */
 export function isMet(need: Need, { engine, crash }: EngineUnderTest): boolean {
   if (need === 'crash') return crash !== undefined
-  if (need === 'scheduling' || need === 'browsing' || need === 'lag') return engine[need] !== undefined
+  if (isAbility(need)) return engine[need] !== undefined
   return capabilityNeeds[need]?.(engine.capabilities) ?? false
 }

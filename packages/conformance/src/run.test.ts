@@ -53,7 +53,7 @@ describe('runCase', () => {
         testCase(async () => {}),
         given,
       ),
-    ).toEqual({ status: 'passed' })
+    ).toEqual({ status: 'passed', figures: {} })
     expect(notes).toEqual(['create', 'cleanup'])
   })
 
@@ -193,7 +193,7 @@ describe('restarts', () => {
       const after = await channel.join('g', { credit: 10, handle: acknowledge })
       expect(await after.take(3)).toHaveLength(sent.length)
     }
-    expect(await runCase(testCase(run), given)).toEqual({ status: 'passed' })
+    expect(await runCase(testCase(run), given)).toEqual({ status: 'passed', figures: {} })
   })
 })
 
@@ -211,7 +211,7 @@ describe('runSuite', () => {
       engine: 'memory',
       capabilities: memory().capabilities,
       outcomes: {
-        'a/good': { status: 'passed' },
+        'a/good': { status: 'passed', figures: {} },
         'a/bad': { status: 'failed', error },
         'a/unmet': { status: 'skipped', reason: 'not declared: crash' },
       },

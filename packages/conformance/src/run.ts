@@ -8,10 +8,13 @@ import { within } from './pacing.ts'
 
 /** How a case went. */
 export type CaseOutcome =
-  | { readonly status: 'passed' }
+  | { readonly status: 'passed'; readonly figures: Figures }
   | { readonly status: 'failed'; readonly error: unknown }
   /** The engine does not declare what the case needs. */
   | { readonly status: 'skipped'; readonly reason: string }
+
+/** What a case has measured, by name. */
+export type Figures = Readonly<Record<string, number>>
 
 /** What a run of cases found, for matrices and release notes. */
 export interface SuiteReport {
@@ -36,16 +39,18 @@ export async function runCase(
   options: SuiteOptions = {},
 ): Promise<CaseOutcome> {
   let lacking: readonly Need[] = []
+  let figures: Figures = {}
   try {
     await onInstallation(harness, { ...defaults, ...options }, async (context) => {
       lacking = (testCase.needs ?? []).filter((need) => !isMet(need, context.underTest))
+      figures = context.figures
       if (lacking.length === 0) await testCase.run(context)
     })
   } catch (error) {
     return { status: 'failed', error }
   }
   return lacking.length === 0
-    ? { status: 'passed' }
+    ? { status: 'passed', figures }
     : { status: 'skipped', reason: `not declared: ${lacking.join(', ')}` }
 }
 

@@ -1,0 +1,31 @@
+import { busClosing } from './bus-cases/closing.ts'
+import { busDeadLetters } from './bus-cases/dead-letters.ts'
+import { busEffects } from './bus-cases/effects.ts'
+import { busFlow } from './bus-cases/flow.ts'
+import { busOrdering } from './bus-cases/ordering.ts'
+import { busPublishing } from './bus-cases/publishing.ts'
+import { refusals } from './bus-cases/refusals.ts'
+import { busRetrying } from './bus-cases/retrying.ts'
+import { busSharing } from './bus-cases/sharing.ts'
+import { busTiming } from './bus-cases/timing.ts'
+import type { ConformanceCase } from './case.ts'
+
+/** What an application is promised on any engine: the framework's own guarantees, over the engine under test. */
+export function busSuite(): readonly ConformanceCase[] {
+  return [
+    ...busPublishing,
+    ...busSharing,
+    ...busOrdering,
+    ...busRetrying,
+    ...busDeadLetters,
+    ...busEffects,
+    ...busFlow,
+    ...busClosing,
+    ...busTiming,
+  ]
+}
+
+/** What is refused where an engine does not declare what it would take. */
+export function refusalSuite(): readonly ConformanceCase[] {
+  return refusals
+}
