@@ -20,7 +20,6 @@ export type Need =
   | 'priorities'
   | 'seeking'
   | 'preparing'
-  | 'lease'
   | 'crash'
 
 const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) => boolean>>> = {
@@ -36,7 +35,6 @@ const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) =
   temporaryGroups: (has) => has.temporaryGroups === 'native',
   deduplication: (has) => has.deduplicateForMsMax > 0,
   priorities: (has) => has.priorityLevels > 1,
-  lease: (has) => Number.isFinite(has.leaseMs),
 }
 
 /** Needs that are parts of the engine: there, or not. */
