@@ -2,13 +2,16 @@
 
 // Contracts.
 export {
+  type Codec,
   type CommandContract,
   command,
   type DataIn,
   type DataOut,
   type ErrorCode,
   type EventContract,
+  type EventPattern,
   event,
+  events,
   type HandlerInput,
   type HandlerOutput,
   type HttpRoute,
@@ -24,6 +27,9 @@ export {
   PosthasteError,
   type PosthasteErrorOptions,
   type Retention,
+  type ReplyIn,
+  type ReplyOut,
+  type RequestContract,
   reject,
   retryLater,
   type Schema,
@@ -33,10 +39,22 @@ export {
   type Verdict,
 } from '@posthaste/contracts'
 // What an application is made of.
-export type { ClientTransport, Clock, Engine, Log, LogFields, ServerTransport } from '@posthaste/contracts'
+export type {
+  BlobStore,
+  ClientTransport,
+  Clock,
+  Engine,
+  InboxStore,
+  Log,
+  LogFields,
+  ServerTransport,
+} from '@posthaste/contracts'
 // Messages.
+export type { Lag, SeekTarget } from '@posthaste/contracts'
 export type { Administration } from '../bus/administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
+export type { GroupControl, PauseOptions } from '../bus/administration/group-control.ts'
+export type { DeadLettersOf } from '../bus/administration/naming.ts'
 export type { MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
 export type { Publishing, PublishResult } from '../bus/publishing/publishing.ts'
 export type { MessageContext, Receipt } from '../bus/consuming/context.ts'

@@ -14,6 +14,8 @@ import {
   type ServiceContract,
 } from '@posthaste/contracts'
 import type { BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
+import type { GroupControl } from '../bus/administration/group-control.ts'
+import type { DeadLettersOf } from '../bus/administration/naming.ts'
 import { type Bus, createBus } from '../bus/bus.ts'
 import type { Receipt } from '../bus/consuming/context.ts'
 import type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
@@ -162,12 +164,13 @@ class Application implements App {
     return this.#messages('browse').browse(contract, options)
   }
 
-  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
-    const bus = this.#messages('deadLetters')
-    if (contract.kind === 'command') return bus.deadLetters(contract, of)
-    if (of === undefined)
-      throw new PosthasteError('CONFIG_INVALID', `deadLetters(${contract.type}) must be told the group`)
-    return bus.deadLetters(contract, of)
+  group(contract: MessageContract, of?: { readonly group: string }): GroupControl {
+    // The overloads tell users what to give; whatever they give, the bus checks.
+    return this.#messages('group').group(contract as CommandContract, of)
+  }
+
+  deadLetters(contract: MessageContract, of?: Partial<DeadLettersOf>): DeadLetters {
+    return this.#messages('deadLetters').deadLetters(contract as CommandContract, of)
   }
 
   async start(): Promise<void> {

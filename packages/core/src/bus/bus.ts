@@ -17,6 +17,8 @@ import { buildStack } from '../pipeline/stack.ts'
 import { type TimerWheel, timerWheel } from '../pipeline/timer-wheel.ts'
 import { type Administration, BusAdministration } from './administration/administration.ts'
 import type { BrowseOptions, MessagePage } from './administration/browsing.ts'
+import type { GroupControl } from './administration/group-control.ts'
+import type { DeadLettersOf } from './administration/naming.ts'
 import { Bodies } from './bodies/bodies.ts'
 import type { ClaimCheckOptions } from './bodies/claim-check.ts'
 import type { Receipt } from './consuming/context.ts'
@@ -191,7 +193,11 @@ class EngineBus implements Bus {
     return this.#administration.browse(contract, options)
   }
 
-  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
+  group(contract: MessageContract, of?: { readonly group: string }): GroupControl {
+    return this.#administration.group(contract, of)
+  }
+
+  deadLetters(contract: MessageContract, of?: Partial<DeadLettersOf>): DeadLetters {
     return this.#administration.deadLetters(contract, of)
   }
 }

@@ -12,6 +12,8 @@ export {
 export type { ClaimCheckOptions } from './bodies/claim-check.ts'
 export type { Administration } from './administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from './administration/browsing.ts'
+export type { GroupControl, PauseOptions } from './administration/group-control.ts'
+export type { DeadLettersOf } from './administration/naming.ts'
 export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
 export type { Publishing, PublishResult } from './publishing/publishing.ts'
 export type { MessageContext, Receipt } from './consuming/context.ts'

@@ -28,7 +28,7 @@ export function checkRequirements(demands: readonly Demand[], engine: Engine): v
 }
 
 function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {
-  const { group, from, ladder, breaker, stack, prefetch, prefetchGiven, timeoutMs } = settings
+  const { group, from, lifetime, ladder, breaker, stack, prefetch, prefetchGiven, timeoutMs } = settings
   const keyed = contract.key !== undefined
   const retries = ladder.delayed > 0
   const refuses = breaker !== undefined || stack !== undefined
@@ -48,6 +48,7 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
       contract.kind === 'event' && from === 'earliest' && can.history === 'none',
       "begins 'earliest', which needs history",
     ],
+    [lifetime === 'temporary' && can.temporaryGroups === 'none', 'has a temporary group, which needs temporaryGroups'],
     [retention !== undefined && can.history === 'none', 'has a retention, which needs history'],
     [
       prefetchGiven && prefetch > can.unsettledMax,

@@ -1,13 +1,14 @@
 import type { CommandContract, DataOut, Engine, EventContract, MessageContract } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import type { Bodies } from '../bodies/bodies.ts'
-import { readDeadLetterGroup } from '../consuming/options.ts'
 import type { BusSubscribing } from '../consuming/subscribing.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
 import { type DeadLetters, deadLettersOf } from '../dead-letters/dead-letters.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkContract } from '../topology.ts'
 import { type BrowseOptions, browseMessages, type MessagePage } from './browsing.ts'
+import { type GroupControl, groupControl, Turns } from './group-control.ts'
+import { type DeadLettersOf, readDeadLettersOf, readGroupOf } from './naming.ts'
 
 /** Looking into what stands in the engine, and setting it right. */
 export interface Administration {
@@ -20,13 +21,20 @@ export interface Administration {
    */
   browse<C extends MessageContract>(contract: C, options?: BrowseOptions): Promise<MessagePage<DataOut<C>>>
   /**
+   * A group, to be looked after: how far it is behind, moving it, pausing it.
+   * @throws CONFIG_INVALID when an event's group is not named, or is no name of a group; CONTRACT_INVALID
+   */
+  group(contract: EventContract, of: { readonly group: string }): GroupControl
+  /** The group of a command, which has one: it need not be named. */
+  group(contract: CommandContract, of?: { readonly group: string }): GroupControl
+  /**
    * What a group could not handle. The group need not have a handler here; one that nobody has ever consumed as has no
    * dead letters, and looking for them leaves nothing behind.
    * @throws CONFIG_INVALID when an event's group is not named, or is no name of a group; CONTRACT_INVALID
    */
-  deadLetters(contract: EventContract, of: { readonly group: string }): DeadLetters
+  deadLetters(contract: EventContract, of: DeadLettersOf): DeadLetters
   /** What could not be handled of a command, which has one group: it need not be named. */
-  deadLetters(contract: CommandContract, of?: { readonly group: string }): DeadLetters
+  deadLetters(contract: CommandContract, of?: Partial<DeadLettersOf>): DeadLetters
 }
 
 /** What administration is made of. */
@@ -42,6 +50,7 @@ export interface AdministrationInit {
 /** The administrative part of a bus. */
 export class BusAdministration implements Administration {
   readonly #init: AdministrationInit
+  readonly #turns = new Turns()
 
   constructor(init: AdministrationInit) {
     this.#init = init
@@ -54,14 +63,32 @@ export class BusAdministration implements Administration {
     return browseMessages(contract, options, { engine, read: bodies.reader(contract.type, contract) })
   }
 
-  deadLetters(contract: MessageContract, of?: { readonly group: string }): DeadLetters {
+  group(contract: MessageContract, of?: { readonly group: string }): GroupControl {
     checkContract(contract)
-    const group = readDeadLetterGroup(contract, of)
-    const place = deadLetterChannel(contract.type, group)
+    const group = readGroupOf(contract, of)
+    const { engine, subscribing, standing } = this.#init
+    return groupControl({
+      contract,
+      group,
+      engine,
+      subscription: () => subscribing.find(contract, group),
+      checkUsable: () => standing.checkUsable(),
+      turns: this.#turns,
+      deadLetters: this.#deadLetters(contract, { group }),
+    })
+  }
+
+  deadLetters(contract: MessageContract, of?: Partial<DeadLettersOf>): DeadLetters {
+    checkContract(contract)
+    return this.#deadLetters(contract, readDeadLettersOf(contract, of))
+  }
+
+  #deadLetters(contract: MessageContract, { group, target }: DeadLettersOf): DeadLetters {
+    const place = deadLetterChannel(contract.type, group, target)
     const { engine, channels, subscribing, deps } = this.#init
-    // A mistyped group must not leave a channel behind, so only those of this bus are declared.
+    // A mistyped name must not leave a channel behind, so only those of this bus are declared.
     const declared = async (): Promise<void> => {
-      if (subscribing.find(contract, group) === undefined) return
+      if (target !== undefined || subscribing.find(contract, group) === undefined) return
       await channels.declare([contract], { channels: [place], groups: [] })
     }
     return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, declared })

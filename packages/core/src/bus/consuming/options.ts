@@ -1,4 +1,4 @@
-import type { Issue, MessageContract } from '@posthaste/contracts'
+import type { Issue } from '@posthaste/contracts'
 import {
   checkTogether,
   choiceOption,
@@ -16,6 +16,7 @@ import {
 import type { StackEditor } from '../../pipeline/stack.ts'
 import type { BreakerOptions } from '../../resilience/breaker.ts'
 import { type CompiledFilter, readFilter, type SubscriptionFilter } from '../filtering/filter.ts'
+import { broadcastGroupMax } from '../instance-group.ts'
 import { type DeliveryLevel, deliveryIssues, type InboxOptions, type InboxSettings, readInbox } from './delivery.ts'
 import { type ErrorRule, type ErrorRuleSettings, readErrorRules } from './error-rules.ts'
 import { type Ladder, noLadder, type RetryLadder, readLadder } from './ladder.ts'
@@ -149,7 +150,8 @@ const handlerSpec = {
   expired: choiceOption<'dead-letter' | 'drop'>('dead-letter', ['dead-letter', 'drop']),
 }
 
-const groupOption = {
+/** The name of a group. */
+export const groupOption = {
   fallback: commandGroup,
   expects: '1 to 64 of A-Z a-z 0-9 _ -',
   accepts: (value: unknown) => typeof value === 'string' && groupPattern.test(value),
@@ -186,15 +188,6 @@ export function readHandlerOptions(what: string, given: unknown, shape: HandlerS
   // Work that was sent before there was a handler is still to be done.
   const place = { group: commandGroup, from: 'earliest' } as const
   return { ...read(what, given, { spec: handlerSpec, shape }), ...place }
-}
-
-/**
- * Whose dead letters are asked for. A command's need no name.
- * @throws CONFIG_INVALID with an issue per mistake
- */
-export function readDeadLetterGroup({ type, kind }: MessageContract, given: unknown = {}): string {
-  const group: OptionSpec<string> = kind === 'command' ? groupOption : required(groupOption)
-  return readOptions(`${type}.deadLetters`, given, { options: { group } }).group
 }
 
 /** Which options there are. */
@@ -263,9 +256,12 @@ function readBatch(what: string, given: unknown): BatchSettings {
   return readOptions(`${what}.batch`, objectOption.accepts(given) ? given : {}, batchSpec)
 }
 
-function lifetimeIssues(what: string, { broadcast, lifetime }: Given): Issue[] {
-  if (broadcast !== true || lifetime !== 'durable') return []
-  return [
-    { path: `${what}.lifetime`, message: 'must be temporary for a broadcast: its groups go with their instances' },
+function lifetimeIssues(what: string, { broadcast, lifetime, group }: Given): Issue[] {
+  if (broadcast !== true) return []
+  const tooLong = `must have at most ${broadcastGroupMax} characters for a broadcast: each instance adds its own`
+  const checks: readonly (readonly [boolean, string, string])[] = [
+    [lifetime === 'durable', 'lifetime', 'must be temporary for a broadcast: its groups go with their instances'],
+    [typeof group === 'string' && group.length > broadcastGroupMax, 'group', tooLong],
   ]
+  return checks.filter(([isWrong]) => isWrong).map(([, path, message]) => ({ path: `${what}.${path}`, message }))
 }

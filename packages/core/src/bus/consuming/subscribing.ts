@@ -10,6 +10,7 @@ import {
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
+import { instanceGroup } from '../instance-group.ts'
 import type { RecordComposer } from '../publishing/record.ts'
 import { checkRequirements } from '../requirements.ts'
 import type { Standing } from '../standing.ts'
@@ -128,7 +129,7 @@ export class BusSubscribing implements Subscribing {
       handler,
       engine,
       bodies,
-      engineGroup: group,
+      engineGroup: settings.broadcast ? instanceGroup(group, instance) : group,
       member: instance,
       declare: () => this.#declare([subscription]),
       scope: { composer, admit: (other) => channels.admit(other) },
@@ -146,14 +147,15 @@ export class BusSubscribing implements Subscribing {
   async #declare(subscriptions: readonly Subscription[]): Promise<void> {
     const { engine, channels } = this.#init
     checkRequirements(subscriptions, engine)
-    const places = subscriptions.map(({ contract, settings: { group, from } }) => ({
-      channel: contract.type,
-      group,
-      from,
-    }))
+    const groups = subscriptions.map(({ contract, engineGroup, settings: { from, lifetime } }) => {
+      return { channel: contract.type, group: engineGroup, from, ...(lifetime === 'temporary' && { lifetime }) }
+    })
     await channels.declare(
       subscriptions.map(({ contract }) => contract),
-      { groups: places, channels: places.map(({ channel, group }) => deadLetterChannel(channel, group)) },
+      {
+        groups,
+        channels: subscriptions.map(({ contract, settings: { group } }) => deadLetterChannel(contract.type, group)),
+      },
     )
   }
 }

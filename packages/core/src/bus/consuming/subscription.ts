@@ -71,6 +71,8 @@ const pauseGraceMs = 10_000
 export class Subscription {
   readonly contract: MessageContract
   readonly settings: HandlerSettings
+  /** The engine's name of the group. */
+  readonly engineGroup: string
   readonly #init: SubscriptionInit
   readonly #stack: FilterStack
   readonly #handling: Handling
@@ -98,6 +100,7 @@ export class Subscription {
     this.#handling = handling({ target: deps.target, handler, read, stack: this.#stack, scope: ownScope })
     this.contract = contract
     this.settings = settings
+    this.engineGroup = init.engineGroup
     this.#init = init
   }
 
@@ -126,6 +129,11 @@ export class Subscription {
     if (kind === 'idle') this.#state = { kind: 'paused', begun: false }
     else if (kind === 'joining' || kind === 'running' || kind === 'waiting') this.#pausing = this.#pause(graceMs)
     await this.#pausing
+  }
+
+  /** Whether it is paused, or about to be. */
+  get isPaused(): boolean {
+    return this.#state.kind === 'paused' || this.#state.kind === 'pausing'
   }
 
   /** Joins again; after the pausing has ended where it is under way. Resolves after the first try. Idempotent. */
