@@ -1,12 +1,27 @@
-import type { BrowsedRecord, BrowsePage, BrowseQuery, Browsing, Move, Outcome } from '@posthaste/contracts'
-import { PosthasteError, succeeded } from '@posthaste/contracts'
+import {
+  type BrowsedRecord,
+  type BrowsePage,
+  type BrowseQuery,
+  type Browsing,
+  type Move,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  type RecordMatch,
+  succeeded,
+} from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { failed } from './errors.ts'
-import { offsetOfPosition, positionOf } from './group/delivery.ts'
+import { parsePosition } from './log/position.ts'
 import type { Publisher } from './publisher.ts'
 import type { Committer } from './storage/committer.ts'
-import type { Channel, Registry } from './topology.ts'
+import type { Registry } from './topology.ts'
+import { walk } from './walk.ts'
 
 const limitMax = 10_000
+
+/** A page ends after so many records, wanted or not: looking for a needle must not hold up what else is to be done. */
+const lookedAtMax = 10_000
 
 /** Looks into channels, and moves records out of queues. */
 export class Browser implements Browsing {
@@ -20,25 +35,30 @@ export class Browser implements Browsing {
     this.#committer = committer
   }
 
-  async browse({ channel: name, after, limit }: BrowseQuery): Promise<BrowsePage> {
-    const channel = this.#channel(name)
+  async browse({ channel: name, after: place, limit, match }: BrowseQuery): Promise<BrowsePage> {
+    const channel = this.#registry.channel(name)
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= limitMax))
       throw new PosthasteError('INVALID_ARGUMENT', `limit must be 1 to ${limitMax}, not ${limit}`)
-    const start = after === undefined ? 0 : offsetOfPosition(after)
-    if (start === undefined) throw new PosthasteError('INVALID_ARGUMENT', `'${after}' is not a position of this engine`)
+    const after = place === undefined ? undefined : parsePosition(place, channel.lanes.length)
+    if (place !== undefined && after === undefined)
+      throw new PosthasteError('INVALID_ARGUMENT', `'${place}' is not a position in '${name}'`)
     // Pages are read at once; whoever asks for one after the other must still let timers and I/O go.
     await new Promise((resolve) => setImmediate(resolve))
     const records: BrowsedRecord[] = []
-    for (const record of unsettledFrom(channel, after === undefined ? 0 : start + 1)) {
-      if (records.length === limit) return { records, next: records.at(-1)!.position }
-      records.push(record)
+    let lookedAt = 0
+    let next: string | undefined
+    for (const found of walk(channel, { after, sinceMs: match?.sinceMs, untilMs: match?.untilMs })) {
+      if (records.length === limit || lookedAt === lookedAtMax) return { records, next }
+      if (match === undefined || fits(found.record, match)) records.push(found)
+      next = found.position
+      lookedAt++
     }
     return { records, next: undefined }
   }
 
   async move(name: string, moves: readonly Move[]): Promise<readonly Outcome[]> {
-    const channel = this.#channel(name)
-    if (channel.queueCursor === undefined)
+    const channel = this.#registry.channel(name)
+    if (channel.spec.kind === 'log')
       throw new PosthasteError('FAILED_PRECONDITION', `'${name}' is a log: its records stay`)
     const outcomes = moves.map((move) => this.#moveOne(channel, move))
     await this.#committer.flushed()
@@ -46,42 +66,28 @@ export class Browser implements Browsing {
   }
 
   #moveOne(channel: Channel, { position, publish }: Move): Outcome {
-    const offset = offsetOfPosition(position)
-    const cursor = channel.queueCursor!
-    const block = offset === undefined || cursor.isSettled(offset) ? undefined : channel.log.blockOf(offset)
     const gone = failed('NOT_FOUND', `'${channel.spec.name}' has nothing to move at ${position}`)
-    if (offset === undefined || block === undefined) return gone
+    const place = parsePosition(position, channel.lanes.length)
+    if (place === undefined) return gone
+    const { offset, level } = place
+    const { log, queueCursor } = channel.lanes[level]!
+    const cursor = queueCursor!
+    const block = cursor.isSettled(offset) ? undefined : log.blockOf(offset)
+    if (block === undefined) return gone
     const group = [...channel.groups.values()][0]?.group
-    if (group?.isInHand(offset))
+    if (group?.isInHand(cursor, offset))
       return failed('CONFLICT', `the record of '${channel.spec.name}' at ${position} is being handled`)
     const published = this.#publisher.takeAllOrNone(publish)
     if (!published.ok) return published
-    if (group !== undefined) group.withdraw(block, offset)
+    if (group !== undefined) group.withdraw(cursor, block, offset)
     else cursor.settle(cursor.segmentOf(block), offset)
     return succeeded
   }
-
-  #channel(name: string): Channel {
-    const channel = this.#registry.channels.get(name)
-    if (channel === undefined) throw new PosthasteError('NOT_FOUND', `no channel '${name}' is declared`)
-    return channel
-  }
 }
 
-/** Records of a channel in order, without those that are settled where it is a queue. */
-function* unsettledFrom({ log, queueCursor }: Channel, start: number): Iterable<BrowsedRecord> {
-  let offset = log.blockOf(start)?.first ?? start
-  for (;;) {
-    const blocks = log.readFrom(offset)
-    for (const block of blocks) {
-      for (let index = Math.max(0, start - block.first); index < block.count; index++) {
-        const at = block.first + index
-        if (queueCursor?.isSettled(at)) continue
-        const record = block.record(index)
-        if (record !== undefined) yield { position: positionOf(at), storedAtMs: block.storedAtMs, record }
-      }
-      offset = block.first + block.count
-    }
-    if (blocks.length === 0) return
-  }
+/** Whether a record is one of those wanted; time is looked at on the way to it. */
+function fits({ id, key, headers }: OutgoingRecord, match: RecordMatch): boolean {
+  if (match.id !== undefined && match.id !== id) return false
+  if (match.key !== undefined && match.key !== key) return false
+  return match.correlationId === undefined || match.correlationId === headers.correlationid
 }

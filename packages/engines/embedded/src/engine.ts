@@ -109,8 +109,8 @@ export class EmbeddedEngine implements Engine {
       committer,
       clock,
       boot,
-      target: (id) => registry.logOf(id),
-      targetOf: (channel) => registry.channels.get(channel)?.log,
+      target: (id) => registry.inletOf(id),
+      targetOf: (channel) => registry.channels.get(channel)?.inlet,
       onDamaged: (key, row) => damage.reportScheduled(key, row),
     })
     const publisher = new Publisher(registry, scheduler, clock)
@@ -137,9 +137,7 @@ export class EmbeddedEngine implements Engine {
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
     const { registry, members, committer, publisher } = this.#running()
-    const group = registry.channels.get(spec.channel)?.groups.get(spec.group)?.group
-    if (group === undefined)
-      throw new PosthasteError('NOT_FOUND', `no group '${spec.group}' is declared on '${spec.channel}'`)
+    const { group } = registry.group(spec.channel, spec.group)
     const member = new Member(spec, sink)
     members.set(member, group)
     return new Consumer(group, member, { committer, publisher, stopped: () => members.delete(member) })
@@ -183,12 +181,9 @@ export class EmbeddedEngine implements Engine {
   readonly lag: LagReading = {
     lag: async (channel, group) => {
       const { registry, scheduler } = this.#running()
-      const found = registry.channels.get(channel)
-      const member = found?.groups.get(group)
-      if (found === undefined || member === undefined)
-        throw new PosthasteError('NOT_FOUND', `no group '${group}' is declared on '${channel}'`)
-      const figures = member.group.lag()
-      const scheduled = scheduler.waiting(found.log.id) + scheduler.waiting(member.returns.id)
+      const found = registry.group(channel, group)
+      const figures = found.group.lag()
+      const scheduled = scheduler.waiting(registry.channel(channel).inlet.id) + scheduler.waiting(found.inlet.id)
       return { ...figures, waiting: figures.waiting + scheduled }
     },
   }

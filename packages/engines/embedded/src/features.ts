@@ -13,7 +13,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   groupAddress: 'native',
   attempts: 'exact',
   history: 'native',
-  priorityLevels: 1,
+  priorityLevels: 10,
   filter: 'native',
   patterns: 'none',
   temporaryGroups: 'none',

@@ -21,8 +21,8 @@ beforeEach(() => {
   scheduled = []
   const log = (name: string) => ({ name, append: ({ id }: OutgoingRecord) => void appended.push([name, id]) })
   const channel = (name: string) => ({
-    log: log(name),
-    groups: new Map([['g', { returns: log(`${name}@g`) }]]),
+    inlet: log(name),
+    groups: new Map([['g', { inlet: log(`${name}@g`) }]]),
   })
   const registry = { channels: new Map(['c', 'd'].map((name) => [name, channel(name)])) } as unknown as Registry
   const scheduler = {

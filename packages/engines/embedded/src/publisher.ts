@@ -1,8 +1,7 @@
 import { type Clock, type Outcome, type OutgoingRecord, succeeded } from '@posthaste/contracts'
 import { failed } from './errors.ts'
 import { capabilities } from './features.ts'
-import type { ChannelLog } from './log/channel-log.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Scheduler, ScheduleTarget } from './scheduler.ts'
 import { wideMax } from './storage/keys.ts'
 import { headersMax, textUnitsMax } from './storage/record-codec.ts'
 import type { Registry } from './topology.ts'
@@ -34,31 +33,31 @@ export class Publisher {
     for (const record of records) {
       const refusal = refusalOf(record)
       if (refusal !== undefined) return refusal
-      if (this.#logOf(record) === undefined) return noSuchPlace(record)
+      if (this.#inletOf(record) === undefined) return noSuchPlace(record)
     }
-    for (const record of records) this.#append(this.#logOf(record)!, record)
+    for (const record of records) this.#append(this.#inletOf(record)!, record)
     return succeeded
   }
 
   #take(record: OutgoingRecord): Outcome {
     const refusal = refusalOf(record)
     if (refusal !== undefined) return refusal
-    const log = this.#logOf(record)
-    if (log === undefined) return noSuchPlace(record)
-    this.#append(log, record)
+    const inlet = this.#inletOf(record)
+    if (inlet === undefined) return noSuchPlace(record)
+    this.#append(inlet, record)
     return succeeded
   }
 
-  #append(log: ChannelLog, record: OutgoingRecord): void {
+  #append(inlet: ScheduleTarget, record: OutgoingRecord): void {
     if (record.dueAtMs !== undefined && record.dueAtMs > this.#clock.nowMs())
-      this.#scheduler.add(log, record, record.dueAtMs)
-    else log.append(record)
+      this.#scheduler.add(inlet, record, record.dueAtMs)
+    else inlet.append(record)
   }
 
-  #logOf(record: OutgoingRecord): ChannelLog | undefined {
+  #inletOf(record: OutgoingRecord): ScheduleTarget | undefined {
     const channel = this.#registry.channels.get(record.channel)
-    if (record.group === undefined) return channel?.log
-    return channel?.groups.get(record.group)?.returns
+    if (record.group === undefined) return channel?.inlet
+    return channel?.groups.get(record.group)?.inlet
   }
 }
 

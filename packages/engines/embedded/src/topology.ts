@@ -1,48 +1,31 @@
 import type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
+import { type Channel, type ChannelGroup, type ChannelLane, inletOf } from './channel.ts'
 import { Group } from './group/group.ts'
 import type { GroupContext } from './group/group-context.ts'
-import { ChannelLog, type LogContext } from './log/channel-log.ts'
+import { ChannelLog, type LogContext, type LogIdentity } from './log/channel-log.ts'
 import { Cursor } from './log/cursor.ts'
 import { LogRetention } from './log/retention.ts'
+import type { ScheduleTarget } from './scheduler.ts'
 import type { Participant } from './storage/committer.ts'
 import type { Transaction } from './storage/store.ts'
-
-/** A channel with its log and its groups. */
-export interface Channel {
-  readonly spec: ChannelSpec
-  readonly log: ChannelLog
-  /** What has been settled of a queue, whether or not it has a group. */
-  readonly queueCursor: Cursor | undefined
-  readonly groups: Map<string, ChannelGroup>
-}
-
-/** A group with the log of what is addressed to it alone. */
-export interface ChannelGroup {
-  readonly group: Group
-  readonly returns: ChannelLog
-}
-
-interface ChannelRow {
-  readonly spec: ChannelSpec
-  readonly logId: number
-  readonly cursorId: number
-}
-
-interface GroupRow {
-  readonly channel: string
-  readonly group: string
-  readonly cursorId: number
-  readonly returnsId: number
-  readonly returnsCursorId: number
-}
+import { driftOf, refuseMistakes } from './topology-check.ts'
+import {
+  type ChannelRow,
+  channelPrefix,
+  type GroupLaneIds,
+  type GroupRow,
+  groupPrefix,
+  type LaneIds,
+  lanesOf,
+  nextIdKey,
+} from './topology-rows.ts'
 
 /** What the registry needs from the engine. */
 export type TopologyContext = LogContext & GroupContext
 
-const channelPrefix = 'channel/'
-const groupPrefix = 'group/'
-const nextIdKey = 'next-id'
+/** Where a group of a log begins. */
+type StartAt = (log: ChannelLog) => number
 
 /**
  * The channels and groups that exist, in memory and in the store. What was declared once stays until somebody deletes
@@ -51,7 +34,8 @@ const nextIdKey = 'next-id'
 export class Registry implements Participant {
   readonly channels = new Map<string, Channel>()
   readonly #context: TopologyContext
-  readonly #logs = new Map<number, ChannelLog>()
+  /** Where records go that wait for their time, by the id of the lowest log. */
+  readonly #inlets = new Map<number, ScheduleTarget>()
   #rows: { key: string; value: unknown }[] = []
   #nextId = 1
 
@@ -60,13 +44,28 @@ export class Registry implements Participant {
     this.#restore()
   }
 
-  /** The log that has this id. */
-  logOf(id: number): ChannelLog | undefined {
-    return this.#logs.get(id)
+  /** Where records go in that were scheduled under this id. */
+  inletOf(id: number): ScheduleTarget | undefined {
+    return this.#inlets.get(id)
+  }
+
+  /** @throws NOT_FOUND */
+  channel(name: string): Channel {
+    const channel = this.channels.get(name)
+    if (channel === undefined) throw new PosthasteError('NOT_FOUND', `no channel '${name}' is declared`)
+    return channel
+  }
+
+  /** @throws NOT_FOUND */
+  group(channel: string, group: string): ChannelGroup {
+    const found = this.channels.get(channel)?.groups.get(group)
+    if (found === undefined) throw new PosthasteError('NOT_FOUND', `no group '${group}' is declared on '${channel}'`)
+    return found
   }
 
   /** Makes what is missing and names what differs. Durable when it resolves. */
   async declare(topology: Topology): Promise<TopologyReport> {
+    refuseMistakes(topology, (name) => this.channels.get(name)?.spec.kind)
     const created: string[] = []
     const drift: TopologyDrift[] = []
     for (const spec of topology.channels) {
@@ -91,32 +90,37 @@ export class Registry implements Participant {
   committed(): void {}
 
   close(): void {
-    for (const { log, groups } of this.channels.values()) {
-      log.retention?.close()
+    for (const { lanes, groups } of this.channels.values()) {
+      for (const { log } of lanes) log.retention?.close()
       for (const { group } of groups.values()) group.close()
     }
   }
 
   #createChannel(spec: ChannelSpec): void {
-    const row: ChannelRow = { spec, logId: this.#takeId(), cursorId: this.#takeId() }
+    const lane = (): LaneIds => ({ logId: this.#takeId(), cursorId: this.#takeId() })
+    const row: ChannelRow = { spec, ...lane(), above: levelsAbove(spec, lane) }
     this.#put(channelPrefix + spec.name, row)
     this.#openChannel(row)
   }
 
-  #openChannel({ spec, logId, cursorId }: ChannelRow): Channel {
-    const log = this.#openLog(logId, spec)
-    const queueCursor =
-      spec.kind === 'queue' ? this.#cursor({ id: cursorId, log, exclusive: true }, log.next) : undefined
-    if (spec.kind === 'log') log.retention = new LogRetention(log, this.#context)
-    const channel: Channel = { spec, log, queueCursor, groups: new Map() }
-    this.channels.set(spec.name, channel)
-    return channel
+  #openChannel(row: ChannelRow): void {
+    const { spec } = row
+    const lanes = lanesOf<LaneIds>(row).map((ids, level) => this.#openLane(ids, { spec, level }))
+    const inlet = inletOf(lanes.map(({ log }) => log))
+    this.#inlets.set(inlet.id, inlet)
+    this.channels.set(spec.name, { spec, inlet, lanes, groups: new Map() })
+  }
+
+  #openLane({ logId, cursorId }: LaneIds, of: { spec: ChannelSpec; level: number }): ChannelLane {
+    const log = this.#openLog({ id: logId, ...of })
+    if (of.spec.kind === 'queue')
+      return { log, queueCursor: this.#cursor({ id: cursorId, log, exclusive: true }, log.next) }
+    log.retention = new LogRetention(log, this.#context)
+    return { log, queueCursor: undefined }
   }
 
   #declareGroup(spec: GroupSpec): boolean {
-    const channel = this.channels.get(spec.channel)
-    if (channel === undefined)
-      throw new PosthasteError('NOT_FOUND', `group '${spec.group}': there is no channel '${spec.channel}'`)
+    const channel = this.channel(spec.channel)
     if (channel.groups.has(spec.group)) return false
     const other = [...channel.groups.keys()][0]
     if (channel.spec.kind === 'queue' && other !== undefined) {
@@ -125,31 +129,38 @@ export class Registry implements Participant {
         `queue '${spec.channel}' belongs to the group '${other}', not to '${spec.group}'`,
       )
     }
-    const row: GroupRow = {
-      channel: spec.channel,
-      group: spec.group,
+    const lane = (): GroupLaneIds => ({
       cursorId: this.#takeId(),
       returnsId: this.#takeId(),
       returnsCursorId: this.#takeId(),
-    }
+    })
+    const row = { channel: spec.channel, group: spec.group, ...lane(), above: levelsAbove(channel.spec, lane) }
     this.#put(`${groupPrefix}${spec.channel}/${spec.group}`, row)
-    this.#openGroup(row, spec.from === 'earliest' ? channel.log.oldest() : channel.log.next)
+    this.#openGroup(row, spec.from === 'earliest' ? (log) => log.oldest() : (log) => log.next)
     return true
   }
 
-  #openGroup(row: GroupRow, startAt: number): void {
+  #openGroup(row: GroupRow, startAt: StartAt): void {
     const channel = this.channels.get(row.channel)!
-    const returns = this.#openLog(row.returnsId, channel.spec, channel.log)
     const group = new Group({ channel: row.channel, name: row.group }, this.#context)
-    group.attach(channel.queueCursor ?? this.#cursor({ id: row.cursorId, log: channel.log, exclusive: false }, startAt))
-    group.attach(this.#cursor({ id: row.returnsCursorId, log: returns, exclusive: true }, returns.next))
-    channel.groups.set(row.group, { group, returns })
+    const returns: ChannelLog[] = []
+    const cursors = lanesOf<GroupLaneIds>(row).map((ids, level) => {
+      const { log, queueCursor } = channel.lanes[level]!
+      const own = this.#openLog({ id: ids.returnsId, spec: channel.spec, level, main: log })
+      returns.push(own)
+      return {
+        channel: queueCursor ?? this.#cursor({ id: ids.cursorId, log, exclusive: false }, startAt(log)),
+        returns: this.#cursor({ id: ids.returnsCursorId, log: own, exclusive: true }, own.next),
+      }
+    })
+    for (const each of cursors.reverse()) group.attach(each)
+    const inlet = inletOf(returns)
+    this.#inlets.set(inlet.id, inlet)
+    channel.groups.set(row.group, { row, group, inlet })
   }
 
-  #openLog(id: number, spec: ChannelSpec, main?: ChannelLog): ChannelLog {
-    const log = new ChannelLog({ id, spec, main }, this.#context)
-    this.#logs.set(id, log)
-    return log
+  #openLog(identity: LogIdentity): ChannelLog {
+    return new ChannelLog(identity, this.#context)
   }
 
   #cursor(identity: { id: number; log: ChannelLog; exclusive: boolean }, startAt: number): Cursor {
@@ -168,7 +179,7 @@ export class Registry implements Participant {
       else if (key === nextIdKey) this.#nextId = value as number
     }
     for (const { key, value } of parsed) {
-      if (key.startsWith(groupPrefix)) this.#openGroup(value as GroupRow, 0)
+      if (key.startsWith(groupPrefix)) this.#openGroup(value as GroupRow, () => 0)
     }
   }
 
@@ -182,15 +193,7 @@ export class Registry implements Participant {
   }
 }
 
-function driftOf(found: ChannelSpec, wanted: ChannelSpec): TopologyDrift[] {
-  const settings = (spec: ChannelSpec): Record<string, unknown> => ({
-    kind: spec.kind,
-    keyed: spec.keyed,
-    'retention.forMs': spec.retention?.forMs,
-    'retention.bytesMax': spec.retention?.bytesMax,
-  })
-  const has = settings(found)
-  return Object.entries(settings(wanted))
-    .filter(([setting, value]) => has[setting] !== value)
-    .map(([setting, value]) => ({ name: wanted.name, setting, wanted: String(value), found: String(has[setting]) }))
+/** What each level of priority above the lowest has; undefined where there is none. */
+function levelsAbove<T>({ priorities = 1 }: ChannelSpec, make: () => T): T[] | undefined {
+  return priorities > 1 ? Array.from({ length: priorities - 1 }, make) : undefined
 }

@@ -1,4 +1,5 @@
 import type { Delivery, DeliveryTag, OutgoingRecord } from '@posthaste/contracts'
+import { positionOf } from '../log/position.ts'
 import type { Segment } from '../log/segments.ts'
 import type { Entry, Origin } from './entry.ts'
 
@@ -37,19 +38,11 @@ export class HeldDelivery implements Delivery {
   }
 
   get position(): string {
-    return this.source.rank === 0 ? positionOf(this.offset) : `${addressed}${positionOf(this.offset)}`
+    const { source, offset, storedAtMs } = this
+    const position = positionOf(source.cursor.log, offset, storedAtMs)
+    return source.rank === 0 ? position : `${addressed}${position}`
   }
 }
 
 /** What is addressed to one group stands in a log of its own, behind everything in the channel's. */
 const addressed = 'g'
-
-/** An offset as text whose order is number order. */
-export function positionOf(offset: number): string {
-  return offset.toString().padStart(15, '0')
-}
-
-/** The offset of a position; undefined if the text is none. */
-export function offsetOfPosition(position: string): number | undefined {
-  return /^\d{15}$/.test(position) ? Number(position) : undefined
-}

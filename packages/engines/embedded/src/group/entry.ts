@@ -4,10 +4,17 @@ import type { Cursor } from '../log/cursor.ts'
 /** One of the logs that a group reads, with the records of it that have a history. */
 export interface Origin {
   readonly cursor: Cursor
-  /** Order of the logs within a group. */
+  /** The how-manieth level of priority it is of, from the highest. */
+  readonly turn: number
+  /** 0 for the channel's own, 1 for what is addressed to the group. */
   readonly rank: number
   readonly entries: Map<number, Entry>
+  /** Offset of the next record to read. */
+  readonly position: number
 }
+
+/** More than any offset. Ten of them leave a double room for halves. */
+const turnSpan = 2 ** 48
 
 /**
  * A record with a history: it was handed back, failed, waits for its time, or waits behind another of its key. Records
@@ -55,9 +62,12 @@ export class Entry {
   }
 }
 
-/** The place of a record among all that a group reads: what is addressed to the group stands between the channel's own. */
-export function orderOf({ rank }: Origin, offset: number, behind: number): number {
-  return rank === 0 ? offset : behind - 0.5
+/**
+ * The place of a record among all that a group reads: level by level of priority, and within one what is addressed to the
+ * group stands between the channel's own.
+ */
+export function orderOf({ turn, rank }: Origin, offset: number, behind: number): number {
+  return turn * turnSpan + (rank === 0 ? offset : behind - 0.5)
 }
 
 /** A place among all that a group reads. */

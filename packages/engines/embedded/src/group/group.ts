@@ -1,19 +1,17 @@
 import type { Lag, OutgoingRecord, RecordFilter, ReleaseSettlement } from '@posthaste/contracts'
-import { capabilities } from '../features.ts'
 import type { Block } from '../log/block.ts'
 import type { Cursor } from '../log/cursor.ts'
+import { Bound } from './bound.ts'
 import type { HeldDelivery, Place } from './delivery.ts'
 import { DueQueue } from './due-queue.ts'
-import { Entry, type InOrder, isBefore, type Origin, orderOf } from './entry.ts'
+import { Entry, type InOrder, type Origin, orderOf } from './entry.ts'
 import { EntryRows } from './entry-rows.ts'
 import type { GroupContext } from './group-context.ts'
 import { KeyGate } from './key-gate.ts'
+import { Lane, type LaneCursors } from './lane.ts'
 import type { Member } from './member.ts'
 import { Roster } from './roster.ts'
-import { Source } from './source.ts'
-
-/** A full group is told to be one no more when it holds clearly less, so that it is not told at each acknowledgement. */
-const relievedBelow = capabilities.unsettledMax * 0.9
+import type { Source } from './source.ts'
 
 /** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
 const nearRecords = 16_384
@@ -25,24 +23,23 @@ const refusedMax = 2_048
  * A group: what it has settled, what waits, and who works. Everything it decides it decides in memory, synchronously;
  * what must outlive the process goes into the next transaction, and what must be durable first waits for it.
  *
- * The order of a key rests on three things: logs are read in order; what was read and could not be delivered stands in
- * `#ready`, which goes before anything new; and the gate keeps back what must wait for another record of its key.
+ * The order of a key rests on three things: logs are read in order; what was read and could not be delivered is `ready` in
+ * its lane and goes before anything new; and the gate keeps back what must wait for another record of its key.
  */
 export class Group {
   readonly channel: string
   readonly name: string
   readonly #context: GroupContext
-  readonly #sources: Source[] = []
+  /** Levels of priority, the highest first. */
+  readonly #lanes: Lane[] = []
   readonly #roster = new Roster()
   readonly #gate = new KeyGate<Member>()
   readonly #due: DueQueue<Entry>
-  #ready: Entry[] = []
-  #sorted = true
   readonly #rows: EntryRows
+  readonly #bound: Bound
   #inFlight = 0
   #alone: Entry | undefined
   #scheduled = false
-  #full = false
   /** That of the newest member; undefined: all is wanted. */
   #filter: RecordFilter | undefined
   /** Records refused since it was last looked for work. */
@@ -52,6 +49,8 @@ export class Group {
     this.channel = identity.channel
     this.name = identity.name
     this.#context = context
+    const { channel, name: group } = identity
+    this.#bound = new Bound((held, full) => context.onFull({ channel, group, held, full }))
     this.#rows = new EntryRows(context.committer, () => this.#pump())
     this.#due = new DueQueue(context.clock, (entries) => {
       for (const entry of entries) this.#becomeDue(entry)
@@ -59,26 +58,32 @@ export class Group {
   }
 
   /**
-   * Lets the group read a log. Entries of an earlier process close their keys before anything is read, and take their turn
-   * when it is: records before them that have none may have been in hand when that process died.
+   * Lets the group read logs, those of the highest level of priority first. Entries of an earlier process close their keys
+   * before anything is read, and take their turn when it is: records before them that have none may have been in hand when
+   * that process died.
    */
-  attach(cursor: Cursor): void {
-    const source = new Source(cursor, this.#sources.length)
-    this.#sources.push(source)
+  attach(cursors: LaneCursors): void {
+    const lane = new Lane(this.#lanes.length, cursors)
+    this.#lanes.push(lane)
+    this.#follow(lane, lane.channel)
+    this.#follow(lane, lane.returns)
+  }
+
+  #follow(lane: Lane, source: Source): void {
     source.restore(this.#context.store)
     for (const entry of source.entries.values()) {
       if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
       if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
       else entry.dueAtMs = 0
     }
+    const { cursor } = source
     cursor.onGap = (end) => {
-      for (const entry of [...source.entries.values()])
-        if (entry.offset < end && this.#isUnread(entry)) this.#forget(entry)
+      for (const entry of [...source.entries.values()]) if (entry.offset < end && isUnread(entry)) this.#forget(entry)
     }
     // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
-    cursor.claimTarget = () => source.position + this.#roster.credit + this.#roster.owed
+    cursor.claimTarget = () => (this.#isTurnOf(lane) ? source.position + this.#roster.credit + this.#roster.owed : 0)
     cursor.onClaimed = () => this.schedule()
-    cursor.log.readers.add({
+    source.reader = {
       get floor() {
         return cursor.floor
       },
@@ -86,11 +91,28 @@ export class Group {
       appending: () => this.#appending(),
       // Not at once: what belongs before it may be committed with it, and the claim on it is.
       appended: () => this.schedule(),
-    })
+    }
+    cursor.log.readers.add(source.reader)
+  }
+
+  /** Whether nothing that goes before a lane is left to be read: nothing of it will be handed over otherwise. */
+  #isTurnOf(lane: Lane): boolean {
+    for (const other of this.#lanes) {
+      if (other === lane) return true
+      if (!other.isExhausted) return false
+    }
+    return true
+  }
+
+  *#sources(): Generator<Source> {
+    for (const { channel, returns } of this.#lanes) {
+      yield channel
+      yield returns
+    }
   }
 
   #appending(): void {
-    if (this.#roster.credit > 0) for (const source of this.#sources) source.cursor.touch()
+    if (this.#roster.credit > 0) for (const { cursor } of this.#sources()) cursor.touch()
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +161,7 @@ export class Group {
     this.#putBack(delivery)
     delivery.source.cursor.settle(delivery.segment, delivery.offset)
     if (delivery.entry !== undefined) this.#forget(delivery.entry)
-    if (this.#full) this.schedule()
+    if (this.#bound.reached) this.schedule()
   }
 
   /** The record goes back to the group. */
@@ -199,17 +221,11 @@ export class Group {
   /** Its time has come; if the reader has not, that will find it. */
   #becomeDue(entry: Entry): void {
     entry.dueAtMs = 0
-    if (!this.#isUnread(entry)) this.#makeReady(entry)
-  }
-
-  /** Whether an entry of an earlier process has not been come to. */
-  #isUnread({ source, offset }: Entry): boolean {
-    return offset >= this.#sources[source.rank]!.position
+    if (!isUnread(entry)) this.#makeReady(entry)
   }
 
   #makeReady(entry: Entry): void {
-    this.#ready.push(entry)
-    this.#sorted = false
+    this.#lanes[entry.source.turn]!.makeReady(entry)
     this.schedule()
   }
 
@@ -219,8 +235,11 @@ export class Group {
     if (this.#roster.size === 0 || this.#context.failed()) return
     this.#refused = 0
     this.#deliverMarked()
-    if (this.#mayGoOn()) this.#deliverReady()
-    if (this.#mayGoOn() && this.#ready.length === 0) this.#readAll()
+    for (const lane of this.#lanes) {
+      if (this.#mayGoOn()) this.#deliverReady(lane)
+      if (this.#mayGoOn() && lane.readyCount === 0) this.#readAll(lane)
+      if (!lane.isExhausted) break
+    }
     this.#roster.flush()
     this.#endWatch()
     if (this.#refused >= refusedMax) setImmediate(() => this.schedule())
@@ -252,13 +271,12 @@ export class Group {
     }
   }
 
-  #deliverReady(): void {
-    if (!this.#sorted) this.#ready.sort((a, b) => (isBefore(a, b) ? -1 : 1))
-    this.#sorted = true
+  #deliverReady(lane: Lane): void {
+    const { ready } = lane
     const { credit } = this.#roster
     let taken = 0
-    while (taken < this.#ready.length && this.#rows.marking < credit) {
-      const entry = this.#ready[taken]!
+    while (taken < ready.length && this.#rows.marking < credit) {
+      const entry = ready[taken]!
       if (entry.source.cursor.isSettled(entry.offset)) {
         this.#forget(entry)
         taken++
@@ -281,7 +299,7 @@ export class Group {
       }
       taken++
     }
-    this.#ready.splice(0, taken)
+    lane.shiftReady(taken)
   }
 
   #deliverEntry(member: Member, entry: Entry): void {
@@ -318,25 +336,26 @@ export class Group {
   }
 
   /** Reads the channel, and what is addressed to the group in its place between the channel's own records. */
-  #readAll(): void {
-    const [channel, returns] = this.#sources as [Source, Source]
+  #readAll(lane: Lane): void {
+    const { channel, returns } = lane
     for (;;) {
       const next = returns.nextOrder()
-      this.#read(channel, next)
-      if (next > channel.position || this.#ready.length > 0) return
-      this.#read(returns, channel.position)
+      this.#read(lane, channel, next)
+      const at = orderOf(channel, channel.position, 0)
+      if (next > at || lane.readyCount > 0) return
+      this.#read(lane, returns, at)
       if (returns.nextOrder() === next) return
     }
   }
 
   /** Hands over what was never handed over before, up to a place in the order. Hot path. */
-  #read(source: Source, before: number): void {
+  #read(lane: Lane, source: Source, before: number): void {
     const { cursor } = source
     let { credit } = this.#roster
-    while (credit > this.#ready.length && this.#refused < refusedMax && !this.#isFull() && source.advance()) {
+    while (credit > lane.readyCount && this.#refused < refusedMax && !this.#isFull() && source.advance()) {
       const { block, segment } = source
       const { first, count, storedAtMs, behind } = block!
-      for (; source.index < count && credit > this.#ready.length; source.index++) {
+      for (; source.index < count && credit > lane.readyCount; source.index++) {
         const offset = first + source.index
         if (orderOf(source, offset, behind) >= before) return
         if (this.#filter !== undefined && this.#isRefused(source, offset)) {
@@ -355,7 +374,7 @@ export class Group {
         }
         if (this.#mustWait({ source, offset, behind }, record)) continue
         // What was read before it and must be marked goes before it.
-        if (this.#ready.length > 0) return
+        if (lane.readyCount > 0) return
         const member = this.#memberFor(record.key)
         if (member === undefined) return
         const place = { source, segment: segment!, offset, storedAtMs, behind }
@@ -419,13 +438,9 @@ export class Group {
 
   /** Records that are held in memory, in hand or waiting, are bounded; at the bound nothing new is read. */
   #isFull(): boolean {
-    const held = this.#inFlight + this.#ready.length + this.#gate.waiting + this.#due.size
-    const full = held >= capabilities.unsettledMax
-    if (full !== this.#full && (full || held < relievedBelow)) {
-      this.#full = full
-      this.#context.onFull({ channel: this.channel, group: this.name, held, full })
-    }
-    return full
+    let held = this.#inFlight + this.#gate.waiting + this.#due.size
+    for (const lane of this.#lanes) held += lane.readyCount
+    return this.#bound.isFullAt(held)
   }
 
   #quarantine(source: Origin, block: Block | undefined, offset: number): void {
@@ -437,27 +452,30 @@ export class Group {
   }
 
   /** Whether a record of the channel is being handled, or about to be. */
-  isInHand(offset: number): boolean {
-    const source = this.#sources[0]!
+  isInHand(cursor: Cursor, offset: number): boolean {
+    const source = this.#sourceOf(cursor)
     if (source.entries.get(offset)?.inHand) return true
     return this.#roster.holds((held) => held.source === source && held.offset === offset)
   }
 
   /** Settles a record of the channel that nobody has in hand, wherever it waits. */
-  withdraw(block: Block, offset: number): void {
-    const source = this.#sources[0]!
-    const entry = source.entries.get(offset)
+  withdraw(cursor: Cursor, block: Block, offset: number): void {
+    const entry = this.#sourceOf(cursor).entries.get(offset)
     if (entry !== undefined) this.#forget(entry)
-    source.cursor.settle(source.cursor.segmentOf(block), offset)
+    cursor.settle(cursor.segmentOf(block), offset)
+  }
+
+  #sourceOf(cursor: Cursor): Source {
+    return this.#lanes.find(({ channel }) => channel.cursor === cursor)!.channel
   }
 
   // ── Figures and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
   lag(): Lag {
     let unsettled = 0
-    for (const { cursor } of this.#sources) unsettled += cursor.unsettled
+    for (const { cursor } of this.#sources()) unsettled += cursor.unsettled
     let waiting = this.#due.size + this.#gate.waiting
-    for (const entry of this.#ready) if (this.#waitsForKey(entry.key, entry)) waiting++
+    for (const { ready } of this.#lanes) for (const entry of ready) if (this.#waitsForKey(entry.key, entry)) waiting++
     return { ready: Math.max(0, unsettled - waiting), waiting, inFlight: this.#inFlight }
   }
 
@@ -465,8 +483,13 @@ export class Group {
   close(): void {
     this.#unmark()
     this.#due.close()
-    for (const { cursor } of this.#sources) cursor.disclaim()
+    for (const { cursor } of this.#sources()) cursor.disclaim()
   }
+}
+
+/** Whether an entry of an earlier process has not been come to. */
+function isUnread({ source, offset }: Entry): boolean {
+  return offset >= source.position
 }
 
 const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }

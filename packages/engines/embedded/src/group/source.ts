@@ -1,4 +1,5 @@
 import type { Block } from '../log/block.ts'
+import type { LogReader } from '../log/channel-log.ts'
 import type { Cursor } from '../log/cursor.ts'
 import type { Segment } from '../log/segments.ts'
 import { offsetKey, offsetOf } from '../storage/keys.ts'
@@ -12,15 +13,24 @@ import { decodeEntry } from './entry-codec.ts'
  */
 export class Source implements Origin {
   readonly cursor: Cursor
+  readonly turn: number
   readonly rank: number
   readonly entries = new Map<number, Entry>()
+  /** What the log tells of its growth. */
+  reader: LogReader | undefined
   block: Block | undefined
   segment: Segment | undefined
   index = 0
 
-  constructor(cursor: Cursor, rank: number) {
+  constructor(cursor: Cursor, place: { turn: number; rank: number }) {
     this.cursor = cursor
-    this.rank = rank
+    this.turn = place.turn
+    this.rank = place.rank
+  }
+
+  /** Whether all that is durable has been read. */
+  get isExhausted(): boolean {
+    return this.position >= this.cursor.log.committedEnd
   }
 
   /** Brings back the entries that the store has. */

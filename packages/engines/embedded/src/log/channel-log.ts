@@ -35,6 +35,15 @@ export interface LogReader {
   appended(): void
 }
 
+/** Which log it is. */
+export interface LogIdentity {
+  readonly id: number
+  readonly spec: ChannelSpec
+  /** The log between whose records its own have their places. */
+  readonly main?: ChannelLog | undefined
+  readonly level?: number | undefined
+}
+
 /** Blocks end here, so that reading one record of a backlog does not read a megabyte, and a sync can be shared anyway. */
 const blockBytesMax = 64 * 1024
 const blockRecordsMax = 1024
@@ -50,6 +59,8 @@ export class ChannelLog implements Participant {
   readonly id: number
   readonly name: string
   readonly spec: ChannelSpec
+  /** Its level of priority, 0 the lowest; undefined where the channel has but one. */
+  readonly level: number | undefined
   readonly #context: LogContext
   readonly #writer = new BlockWriter()
   readonly #main: ChannelLog | undefined
@@ -60,6 +71,8 @@ export class ChannelLog implements Participant {
   #removals: number[] = []
   #next: number
   #committed: number
+  /** When the newest block was stored. */
+  #storedAtMs: number
   /** Who reads this log. */
   readonly readers = new Set<LogReader>()
   /** Deletes what nobody needs; absent where the only reader does that by itself. */
@@ -67,14 +80,17 @@ export class ChannelLog implements Participant {
   /** Bytes of all blocks written since the log was opened. */
   bytesWritten = 0
 
-  constructor(identity: { id: number; spec: ChannelSpec; main?: ChannelLog | undefined }, context: LogContext) {
-    this.id = identity.id
-    this.spec = identity.spec
-    this.name = identity.spec.name
-    this.#main = identity.main
+  constructor({ id, spec, main, level = 0 }: LogIdentity, context: LogContext) {
+    this.id = id
+    this.spec = spec
+    this.name = spec.name
+    this.level = (spec.priorities ?? 1) > 1 ? level : undefined
+    this.#main = main
     this.#context = context
-    this.#next = Math.max(readTail(context.store, this.id), endOfBlocks(context.store, this.id))
+    const last = lastBlock(context.store, id)
+    this.#next = Math.max(readTail(context.store, id), last?.end ?? 0)
     this.#committed = this.#next
+    this.#storedAtMs = last?.storedAtMs ?? 0
   }
 
   /** The offset that the next record gets. */
@@ -123,7 +139,9 @@ export class ChannelLog implements Participant {
     const behind = this.#behind
     this.#pending = []
     this.#behind = []
-    const storedAtMs = this.#context.nowMs()
+    // A clock that is set back must not undo the order of time: whoever looks for a time relies on it.
+    const storedAtMs = Math.max(this.#storedAtMs, this.#context.nowMs())
+    this.#storedAtMs = storedAtMs
     const writer = this.#writer
     let start = 0
     for (let i = 0; i < records.length; i++) {
@@ -174,15 +192,13 @@ export class ChannelLog implements Participant {
     const blocks: Block[] = []
     const to = offsetKey(this.id, this.#committed)
     for (let from = offset; blocks.length === 0; ) {
-      const rows = this.#context.store.rows('blocks', { from: offsetKey(this.id, from), to, limit: readAheadBlocks })
+      const range = { from: offsetKey(this.id, from), to, limit: readAheadBlocks, bytesMax: readAheadBytes }
+      const rows = this.#context.store.rows('blocks', range)
       if (rows.length === 0) break
-      let bytes = 0
       for (const { key, value } of rows) {
         from = offsetOf(key) + 1
         const block = this.#open(from - 1, value)
         if (block !== undefined) blocks.push(block)
-        bytes += value.length
-        if (bytes >= readAheadBytes) break
       }
     }
     return blocks
@@ -211,6 +227,19 @@ export class ChannelLog implements Participant {
     return key === undefined ? this.#committed : offsetOf(key)
   }
 
+  /** Offset of the first block that was stored at a time or later; the tail if none was. Reads as few blocks as it can. */
+  offsetAt(timeMs: number): number {
+    let low = this.oldest()
+    let high = this.#committed
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const block = this.blockOf(middle) ?? this.readFrom(middle)[0]
+      if (block === undefined || block.storedAtMs >= timeMs) high = Math.min(middle, block?.first ?? middle)
+      else low = block.first + block.count
+    }
+    return Math.min(low, this.#committed)
+  }
+
   #open(first: number, bytes: Buffer): Block | undefined {
     const stored = StoredBlock.read(asBuffer(bytes))
     if (stored === undefined || stored.isRebuilt) this.#context.onDamagedBlock(this, first, bytes)
@@ -226,11 +255,13 @@ function readTail(store: Store, id: number): number {
   return row === undefined ? 0 : row.readUIntBE(0, 6)
 }
 
-/** An offset is never given twice, even if the row that says which is next is damaged. */
-function endOfBlocks(store: Store, id: number): number {
+/** Where the last block ends: an offset is never given twice, even if the row that says which is next is damaged. */
+function lastBlock(store: Store, id: number): { end: number; storedAtMs: number } | undefined {
   const range = { from: offsetKey(id, 0), to: offsetKey(id, wideMax), limit: 1, reverse: true }
   const last = store.rows('blocks', range)[0]
-  return last === undefined ? 0 : offsetOf(last.key) + (StoredBlock.read(asBuffer(last.value))?.count ?? 1)
+  if (last === undefined) return undefined
+  const block = StoredBlock.read(asBuffer(last.value))
+  return { end: offsetOf(last.key) + (block?.count ?? 1), storedAtMs: block?.storedAtMs ?? 0 }
 }
 
 function tailRow(next: number): Buffer {

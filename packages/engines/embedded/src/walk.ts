@@ -1,0 +1,75 @@
+import type { BrowsedRecord, RecordMatch } from '@posthaste/contracts'
+import type { Channel, ChannelLane } from './channel.ts'
+import type { Block } from './log/block.ts'
+import { type Position, positionOf } from './log/position.ts'
+
+/** From where to where a walk goes. */
+export interface Way {
+  /** Behind this place; from the oldest record if absent. */
+  readonly after: Position | undefined
+  readonly sinceMs?: RecordMatch['sinceMs']
+  readonly untilMs?: RecordMatch['untilMs']
+}
+
+interface Step {
+  readonly lane: ChannelLane
+  readonly block: Block
+  readonly offset: number
+}
+
+/** Records of a channel in the order of their positions, without those that are settled where it is a queue. */
+export function* walk({ lanes }: Channel, way: Way): Generator<BrowsedRecord> {
+  const steps = lanes.length === 1 ? stepsIn(lanes[0]!, way) : merged(lanes, way)
+  for (const { lane, block, offset } of steps) {
+    const { storedAtMs } = block
+    const record = block.record(offset - block.first)
+    if (record !== undefined) yield { position: positionOf(lane.log, offset, storedAtMs), storedAtMs, record }
+  }
+}
+
+/** The steps through several logs: of those that are next, the one that was stored first, and is of the lowest level. */
+function* merged(lanes: readonly ChannelLane[], way: Way): Generator<Step> {
+  const walks = lanes.map((lane) => stepsIn(lane, way))
+  const next = walks.map((walk) => walk.next())
+  for (;;) {
+    let first: number | undefined
+    for (const [level, { done, value }] of next.entries()) {
+      if (done === true) continue
+      const best = first === undefined ? undefined : next[first]!.value
+      if (!best || timeOf(value) < timeOf(best)) first = level
+    }
+    if (first === undefined) return
+    yield next[first]!.value as Step
+    next[first] = walks[first]!.next()
+  }
+}
+
+/** As positions have it. */
+function timeOf({ block }: Step): number {
+  return Math.floor(block.storedAtMs)
+}
+
+function* stepsIn(lane: ChannelLane, { after, sinceMs, untilMs = Number.POSITIVE_INFINITY }: Way): Generator<Step> {
+  const { log, queueCursor } = lane
+  const start = Math.max(startIn(lane, after), sinceMs === undefined ? 0 : log.offsetAt(sinceMs))
+  let offset = log.blockOf(start)?.first ?? start
+  for (;;) {
+    const blocks = log.readFrom(offset)
+    for (const block of blocks) {
+      if (block.storedAtMs >= untilMs) return
+      for (let index = Math.max(0, start - block.first); index < block.count; index++) {
+        const at = block.first + index
+        if (!queueCursor?.isSettled(at)) yield { lane, block, offset: at }
+      }
+      offset = block.first + block.count
+    }
+    if (blocks.length === 0) return
+  }
+}
+
+/** Where a lane's records behind a place begin. */
+function startIn({ log }: ChannelLane, after: Position | undefined): number {
+  if (after === undefined) return 0
+  if (log.level === undefined || log.level === after.level) return after.offset + 1
+  return log.offsetAt(log.level > after.level ? after.storedAtMs : after.storedAtMs + 1)
+}
