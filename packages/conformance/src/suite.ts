@@ -3,8 +3,10 @@ import { attempts } from './cases/attempts.ts'
 import { browsing } from './cases/browsing.ts'
 import { cancelling } from './cases/cancel.ts'
 import { credit } from './cases/credit.ts'
+import { deduplication } from './cases/deduplication.ts'
 import { delay } from './cases/delay.ts'
 import { fidelity } from './cases/fidelity.ts'
+import { filters } from './cases/filters.ts'
 import { groups } from './cases/groups.ts'
 import { hold } from './cases/hold.ts'
 import { holdChains } from './cases/hold-chains.ts'
@@ -14,6 +16,7 @@ import { order } from './cases/order.ts'
 import { publishing } from './cases/publishing.ts'
 import { random } from './cases/random.ts'
 import { settlement } from './cases/settlement.ts'
+import { temporary } from './cases/temporary.ts'
 import { topology } from './cases/topology.ts'
 
 /** Everything an engine must do, from the plain to the intricate. */
@@ -34,6 +37,9 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...life,
     ...browsing,
     ...lag,
+    ...filters,
+    ...temporary,
+    ...deduplication,
     ...random,
   ]
 }
