@@ -38,7 +38,7 @@ export const fullCapabilities: EngineCapabilities = {
   priorityLevels: 1,
   filter: 'none',
   patterns: 'none',
-  temporaryGroups: 'none',
+  temporaryGroups: 'native',
   deduplicateForMsMax: 0,
   leaseMs: Number.POSITIVE_INFINITY,
   unsettledMsMax: Number.POSITIVE_INFINITY,
