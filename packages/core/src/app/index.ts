@@ -56,6 +56,15 @@ export type { BrowsedMessage, BrowseOptions, MessagePage } from '../bus/administ
 export type { GroupControl, PauseOptions } from '../bus/administration/group-control.ts'
 export type { DeadLettersOf } from '../bus/administration/naming.ts'
 export type { MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
+export type { Resolution, UnresolvedMessage } from '../bus/publishing/preparing/check-back.ts'
+export type { Preparation } from '../bus/publishing/preparing/decisions.ts'
+export type { PrepareOptions, UnresolvedOptions } from '../bus/publishing/preparing/options.ts'
+export type {
+  PreparedMessage,
+  PreparedMessages,
+  Preparing,
+  UnresolvedHandler,
+} from '../bus/publishing/preparing/preparing.ts'
 export type { Publishing, PublishResult } from '../bus/publishing/publishing.ts'
 export type { MessageContext, Receipt } from '../bus/consuming/context.ts'
 export type { DeadLetterPage, DeadLetters } from '../bus/dead-letters/dead-letters.ts'

@@ -8,6 +8,7 @@ import {
   type EngineHost,
   type EngineState,
   type EventContract,
+  type EventPattern,
   type MessageContract,
   type Methods,
   PosthasteError,
@@ -21,6 +22,9 @@ import type { Receipt } from '../bus/consuming/context.ts'
 import type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
 import type { MessageHandler } from '../bus/consuming/subscribing.ts'
 import type { DeadLetters } from '../bus/dead-letters/dead-letters.ts'
+import type { Preparation } from '../bus/publishing/preparing/decisions.ts'
+import type { PrepareOptions, UnresolvedOptions } from '../bus/publishing/preparing/options.ts'
+import type { PreparedMessages, UnresolvedHandler } from '../bus/publishing/preparing/preparing.ts'
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 import type { PublishResult } from '../bus/publishing/publishing.ts'
 import { refuseOptions } from '../pipeline/options.ts'
@@ -98,8 +102,8 @@ class Application implements App {
     return [...this.#transports.urls]
   }
 
-  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
-    if (this.#bus === undefined) this.#needsEngine.push(`on(${event.type})`)
+  on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`on(${event.kind === 'pattern' ? event.pattern : event.type})`)
     else this.#bus.on(event, options, handler)
   }
 
@@ -167,6 +171,23 @@ class Application implements App {
   group(contract: MessageContract, of?: { readonly group: string }): GroupControl {
     // The overloads tell users what to give; whatever they give, the bus checks.
     return this.#messages('group').group(contract as CommandContract, of)
+  }
+
+  async prepare<C extends MessageContract>(
+    contract: C,
+    data: DataIn<C>,
+    options?: PrepareOptions,
+  ): Promise<Preparation> {
+    return this.#messages('prepare').prepare(contract, data, options)
+  }
+
+  onUnresolved<C extends MessageContract>(contract: C, options: UnresolvedOptions, ask: UnresolvedHandler<C>): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`onUnresolved(${contract.type})`)
+    else this.#bus.onUnresolved(contract, options, ask)
+  }
+
+  prepared<C extends MessageContract>(contract: C): PreparedMessages<C> {
+    return this.#messages('prepared').prepared(contract)
   }
 
   deadLetters(contract: MessageContract, of?: Partial<DeadLettersOf>): DeadLetters {

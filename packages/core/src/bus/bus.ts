@@ -6,6 +6,7 @@ import {
   type DataOut,
   type Engine,
   type EventContract,
+  type EventPattern,
   type Log,
   type MessageContract,
   PosthasteError,
@@ -28,6 +29,9 @@ import type { SubscriptionStats } from './consuming/stats.ts'
 import { BusSubscribing, type HandleArguments, type MessageHandler, type Subscribing } from './consuming/subscribing.ts'
 import type { SubscriptionDescription } from './consuming/subscription.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
+import type { Preparation } from './publishing/preparing/decisions.ts'
+import type { PrepareOptions, UnresolvedOptions } from './publishing/preparing/options.ts'
+import { BusPreparing, type PreparedMessages, type UnresolvedHandler } from './publishing/preparing/preparing.ts'
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
 import { BusPublishing, type Publishing, type PublishResult } from './publishing/publishing.ts'
 import { recordComposer } from './publishing/record.ts'
@@ -96,6 +100,7 @@ const closeSpec: OptionsSpec<{ readonly graceMs: number }> = { options: { graceM
 class EngineBus implements Bus {
   readonly #standing = new Standing()
   readonly #publishing: BusPublishing
+  readonly #preparing: BusPreparing
   readonly #subscribing: BusSubscribing
   readonly #administration: BusAdministration
   /** What is to be closed with the bus. */
@@ -113,6 +118,7 @@ class EngineBus implements Bus {
     const shared = { engine, composer, bodies, channels: new Channels(engine), standing: this.#standing }
     const stack = buildStack(publisherStack, options.publisher ?? {}, deps)
     this.#publishing = new BusPublishing({ ...shared, stack })
+    this.#preparing = new BusPreparing({ ...shared, deps })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })
     this.#administration = new BusAdministration({ ...shared, deps, subscribing: this.#subscribing })
   }
@@ -123,7 +129,9 @@ class EngineBus implements Bus {
       throw new PosthasteError('FAILED_PRECONDITION', `the bus is ${standing.state} and cannot be started`)
     }
     standing.state = 'starting'
+    this.#preparing.check()
     await this.#subscribing.start()
+    await this.#preparing.start()
     // It may have been closed meanwhile.
     if ((standing.state as Standing['state']) === 'starting') standing.state = 'running'
   }
@@ -137,7 +145,7 @@ class EngineBus implements Bus {
   }
 
   async #close(graceMs: number): Promise<void> {
-    await this.#subscribing.drain(graceMs)
+    await Promise.all([this.#subscribing.drain(graceMs), this.#preparing.close(graceMs)])
     await this.#publishing.flushed()
     this.#standing.state = 'closed'
     this.#ownTimers?.close()
@@ -177,9 +185,21 @@ class EngineBus implements Bus {
     return this.#publishing.cancel(contract, id)
   }
 
+  prepare<C extends MessageContract>(contract: C, data: DataIn<C>, options?: PrepareOptions): Promise<Preparation> {
+    return this.#preparing.prepare(contract, data, options)
+  }
+
+  onUnresolved<C extends MessageContract>(contract: C, options: UnresolvedOptions, ask: UnresolvedHandler<C>): void {
+    this.#preparing.onUnresolved(contract, options, ask)
+  }
+
+  prepared<C extends MessageContract>(contract: C): PreparedMessages<C> {
+    return this.#preparing.prepared(contract)
+  }
+
   // ── Consuming ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
+  on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
     this.#subscribing.on(event, options, handler)
   }
 

@@ -15,6 +15,15 @@ export type { BrowsedMessage, BrowseOptions, MessagePage } from './administratio
 export type { GroupControl, PauseOptions } from './administration/group-control.ts'
 export type { DeadLettersOf } from './administration/naming.ts'
 export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
+export type { Resolution, UnresolvedMessage } from './publishing/preparing/check-back.ts'
+export type { Preparation } from './publishing/preparing/decisions.ts'
+export type { PrepareOptions, UnresolvedOptions } from './publishing/preparing/options.ts'
+export type {
+  PreparedMessage,
+  PreparedMessages,
+  Preparing,
+  UnresolvedHandler,
+} from './publishing/preparing/preparing.ts'
 export type { Publishing, PublishResult } from './publishing/publishing.ts'
 export type { MessageContext, Receipt } from './consuming/context.ts'
 export type { DeadLetterPage, DeadLetters } from './dead-letters/dead-letters.ts'

@@ -14,9 +14,13 @@ export class Standing {
     throw new PosthasteError('FAILED_PRECONDITION', 'the bus is not started', { remedy: 'Await start first.' })
   }
 
+  get isEnding(): boolean {
+    return this.state === 'closing' || this.state === 'closed'
+  }
+
   /** @throws ENGINE_CLOSED */
   checkRegistering(): void {
-    if (this.state === 'closed' || this.state === 'closing') throw closed()
+    if (this.isEnding) throw closed()
   }
 }
 

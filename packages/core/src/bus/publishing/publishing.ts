@@ -14,6 +14,7 @@ import type { Receipt } from '../consuming/context.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkContract, checkKind } from '../topology.ts'
 import { InOrder } from './in-order.ts'
+import type { Preparing } from './preparing/preparing.ts'
 import {
   checkId,
   checkPublishAllOptions,
@@ -31,7 +32,7 @@ export type PublishResult =
   | { readonly ok: false; readonly error: PosthasteError }
 
 /** How messages leave. */
-export interface Publishing {
+export interface Publishing extends Preparing {
   /**
    * Publishes an event. Resolves when the engine has confirmed it, as durably as it can.
    *
@@ -70,8 +71,8 @@ export interface PublishingInit {
   readonly stack: FilterStack
 }
 
-/** The publishing half of a bus. */
-export class BusPublishing implements Publishing {
+/** The part of a bus that publishes. */
+export class BusPublishing implements Omit<Publishing, keyof Preparing> {
   readonly #init: PublishingInit
   readonly #publisher: Publisher
   readonly #inOrder = new InOrder()
