@@ -1,6 +1,7 @@
 import {
   type Engine,
   type EngineCapabilities,
+  type EventPattern,
   type Issue,
   type MessageContract,
   PosthasteError,
@@ -10,7 +11,7 @@ import { channelNeeds, channelOf } from './topology.ts'
 
 /** A handler, and what it asks of the engine. */
 export interface Demand {
-  readonly contract: MessageContract
+  readonly contract: MessageContract | EventPattern
   readonly settings: HandlerSettings
 }
 
@@ -29,13 +30,16 @@ export function checkRequirements(demands: readonly Demand[], engine: Engine): v
 
 function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {
   const { group, from, lifetime, ladder, breaker, stack, prefetch, prefetchGiven, timeoutMs } = settings
-  const keyed = contract.key !== undefined
+  const isPattern = contract.kind === 'pattern'
+  // What a pattern matches may have a key wherever there are keys.
+  const keyed = isPattern ? can.keyOrder !== 'none' : contract.key !== undefined
   const retries = ladder.delayed > 0
   const refuses = breaker !== undefined || stack !== undefined
   const retention = contract.kind === 'event' ? contract.retention : undefined
-  const ofChannel = channelNeeds(channelOf(contract), can).map((message) => [true, message] as const)
+  const needs = isPattern ? [] : channelNeeds(channelOf(contract), can)
   const checks: readonly (readonly [boolean, string])[] = [
-    ...ofChannel,
+    ...needs.map((message) => [true, message] as const),
+    [isPattern && can.patterns === 'none', 'is a pattern, which needs patterns'],
     [retries && can.delay === 'none', 'retries later, which needs delay; retry: false does without'],
     [
       retries && keyed && can.holdKey === 'none',
@@ -45,7 +49,7 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
     [refuses && keyed && can.holdKey === 'none', 'has a key and a breaker or a stack of its own, which needs holdKey'],
     [can.attempts !== 'exact', `counts attempts over crashes, which needs attempts to be exact, not ${can.attempts}`],
     [
-      contract.kind === 'event' && from === 'earliest' && can.history === 'none',
+      contract.kind !== 'command' && from === 'earliest' && can.history === 'none',
       "begins 'earliest', which needs history",
     ],
     [lifetime === 'temporary' && can.temporaryGroups === 'none', 'has a temporary group, which needs temporaryGroups'],
@@ -59,6 +63,6 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
       `may take ${timeoutMs} ms; the engine takes deliveries back after ${can.unsettledMsMax} ms`,
     ],
   ]
-  const path = `${contract.type}@${group}`
+  const path = `${isPattern ? contract.pattern : contract.type}@${group}`
   return checks.filter(([isMissing]) => isMissing).map(([, message]) => ({ path, message }))
 }

@@ -3,20 +3,24 @@ import {
   type DataOut,
   type Engine,
   type EventContract,
+  type EventPattern,
   type MaybePromise,
   type MessageContract,
   PosthasteError,
+  type Topology,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
 import { instanceGroup } from '../instance-group.ts'
+import { overlap } from '../patterns/overlap.ts'
+import { PatternSubscription } from '../patterns/pattern-subscription.ts'
 import type { RecordComposer } from '../publishing/record.ts'
 import { checkRequirements } from '../requirements.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkKind } from '../topology.ts'
 import type { MessageContext } from './context.ts'
-import type { ErasedHandler } from './handling.ts'
+import type { ErasedHandler } from './attempt.ts'
 import {
   type HandlerOptions,
   type HandlerSettings,
@@ -25,13 +29,13 @@ import {
   type SubscribeOptions,
 } from './options.ts'
 import type { SubscriptionStats } from './stats.ts'
-import { Subscription, type SubscriptionDescription } from './subscription.ts'
+import { Subscription, type SubscriptionDescription, type SubscriptionInit } from './subscription.ts'
 
 /**
  * Does the work of a message. What it throws, or rejects with, decides what follows: the error's verdict, or else another
  * attempt. A `PosthasteError` that is returned (`retryLater`, `reject`, `ignore`) counts like one that is thrown.
  */
-export type MessageHandler<C extends MessageContract> = (
+export type MessageHandler<C extends MessageContract | EventPattern> = (
   data: DataOut<C>,
   context: MessageContext,
 ) => MaybePromise<unknown>
@@ -40,9 +44,14 @@ export type MessageHandler<C extends MessageContract> = (
 export interface Subscribing {
   /**
    * Follows an event as a member of a group. After `start`, joins at once, in the background.
+   *
+   * Given a pattern (`events('shop.order.*', …)`), follows every event whose type matches, those that nobody has published
+   * yet included, from their first message on; `context.type` tells which it is. Concurrency, prefetch, breaker and dead
+   * letters are those of each event.
+   *
    * @throws CONFIG_INVALID CONTRACT_INVALID; CONTRACT_DUPLICATE when the group has a handler here already
    */
-  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void
+  on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void
   /** Handles a command. Otherwise like {@link Subscribing.on}. */
   handle<C extends CommandContract>(command: C, handler: MessageHandler<C>): void
   /** Handles a command, with options. Otherwise like {@link Subscribing.on}. */
@@ -65,12 +74,17 @@ export interface SubscribingInit {
 export class BusSubscribing implements Subscribing {
   readonly #init: SubscribingInit
   readonly #subscriptions: Subscription[] = []
+  readonly #patterns: PatternSubscription[] = []
 
   constructor(init: SubscribingInit) {
     this.#init = init
   }
 
-  on<C extends EventContract>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
+  on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
+    if (event?.kind === 'pattern') {
+      this.#registerPattern(event, readSubscribeOptions(event.pattern, options), handler)
+      return
+    }
     checkKind(event, 'event', 'on')
     this.#register(event, readSubscribeOptions(event.type, options), handler)
   }
@@ -87,8 +101,11 @@ export class BusSubscribing implements Subscribing {
       const begun = [...this.#subscriptions]
       await this.#declare(begun)
       await Promise.all(begun.map((subscription) => subscription.start()))
+      const patterns = [...this.#patterns]
+      await Promise.all(patterns.map((pattern) => pattern.start()))
       // Whatever was registered meanwhile.
       for (const later of this.#subscriptions.slice(begun.length)) this.#join(later)
+      for (const later of this.#patterns.slice(patterns.length)) void later.startLater()
     } catch (thrown) {
       await this.drain(0)
       throw thrown
@@ -96,6 +113,7 @@ export class BusSubscribing implements Subscribing {
   }
 
   async drain(graceMs: number): Promise<void> {
+    for (const pattern of this.#patterns) pattern.stop()
     await Promise.all(this.#subscriptions.map((subscription) => subscription.drain(graceMs)))
   }
 
@@ -113,31 +131,80 @@ export class BusSubscribing implements Subscribing {
   }
 
   #register(contract: MessageContract, settings: HandlerSettings, handler: ErasedHandler): void {
-    if (typeof handler !== 'function')
-      throw new PosthasteError('CONFIG_INVALID', `${contract.type}: the handler must be a function`)
-    const { standing, channels, engine, composer, bodies, instance, deps } = this.#init
+    const { standing, channels, engine } = this.#init
+    checkHandler(contract.type, handler)
     standing.checkRegistering()
     channels.register(contract)
-    const { group } = settings
-    const target = `${contract.type}@${group}`
-    if (this.find(contract, group) !== undefined) {
-      throw new PosthasteError('CONTRACT_DUPLICATE', `${target} has a handler already`)
-    }
-    const subscription: Subscription = new Subscription({
-      contract,
-      settings,
+    this.#refuseTwice(contract.type, settings.group)
+    const subscription: Subscription = this.#subscription(contract, settings, {
       handler,
-      engine,
-      bodies,
-      engineGroup: settings.broadcast ? instanceGroup(group, instance) : group,
-      member: instance,
       declare: () => this.#declare([subscription]),
-      scope: { composer, admit: (other) => channels.admit(other) },
-      deps: { ...deps, target },
     })
     if (standing.state === 'running') checkRequirements([subscription], engine)
     this.#subscriptions.push(subscription)
     if (standing.state === 'running') this.#join(subscription)
+  }
+
+  #registerPattern(pattern: EventPattern, settings: HandlerSettings, handler: ErasedHandler): void {
+    const { standing, engine, deps } = this.#init
+    const name = pattern.pattern
+    checkHandler(name, handler)
+    standing.checkRegistering()
+    this.#refuseTwice(name, settings.group)
+    const follow = (contract: EventContract): Subscription => {
+      const declare = (): Promise<void> => this.#declareFollowed(subscription)
+      const subscription: Subscription = this.#subscription(contract, settings, { handler, declare })
+      return subscription
+    }
+    // Mistakes of the options show now, not when the first event comes.
+    const { engineGroup } = follow({ kind: 'event', type: name, data: pattern.data })
+    const subscription = new PatternSubscription({
+      pattern,
+      settings,
+      engineGroup,
+      engine,
+      follow: (contract) => {
+        const followed = follow(contract)
+        this.#subscriptions.push(followed)
+        return followed
+      },
+      deps: { ...deps, target: `${name}@${settings.group}` },
+    })
+    if (standing.state === 'running') checkRequirements([{ contract: pattern, settings }], engine)
+    this.#patterns.push(subscription)
+    if (standing.state === 'running') void subscription.startLater()
+  }
+
+  /** Two handlers of one group would share what each is to see. */
+  #refuseTwice(name: string, group: string): void {
+    const taken = [
+      ...this.#subscriptions.map(({ contract, settings }) => ({ name: contract.type, group: settings.group })),
+      ...this.#patterns.map((other) => ({ name: other.pattern.pattern, group: other.group })),
+    ]
+    const other = taken.find((one) => one.group === group && overlap(one.name, name))
+    if (other === undefined) return
+    const already = other.name === name ? '' : `, that of ${other.name}`
+    throw new PosthasteError('CONTRACT_DUPLICATE', `${name}@${group} has a handler already${already}`)
+  }
+
+  #subscription(
+    contract: MessageContract,
+    settings: HandlerSettings,
+    how: Pick<SubscriptionInit, 'handler' | 'declare'>,
+  ): Subscription {
+    const { engine, bodies, composer, channels, instance, deps } = this.#init
+    const { group, broadcast } = settings
+    return new Subscription({
+      ...how,
+      contract,
+      settings,
+      engine,
+      bodies,
+      engineGroup: broadcast ? instanceGroup(group, instance) : group,
+      member: instance,
+      scope: { composer, admit: (other) => channels.admit(other) },
+      deps: { ...deps, target: `${contract.type}@${group}` },
+    })
   }
 
   #join(subscription: Subscription): void {
@@ -147,17 +214,31 @@ export class BusSubscribing implements Subscribing {
   async #declare(subscriptions: readonly Subscription[]): Promise<void> {
     const { engine, channels } = this.#init
     checkRequirements(subscriptions, engine)
-    const groups = subscriptions.map(({ contract, engineGroup, settings: { from, lifetime } }) => {
-      return { channel: contract.type, group: engineGroup, from, ...(lifetime === 'temporary' && { lifetime }) }
-    })
     await channels.declare(
       subscriptions.map(({ contract }) => contract),
-      {
-        groups,
-        channels: subscriptions.map(({ contract, settings: { group } }) => deadLetterChannel(contract.type, group)),
-      },
+      placesOf(subscriptions),
     )
   }
+
+  /** The channel is somebody else's, and so are its settings. */
+  async #declareFollowed(subscription: Subscription): Promise<void> {
+    await this.#init.channels.declare([], placesOf([subscription]))
+  }
+}
+
+/** The groups, and where their dead letters stand. */
+function placesOf(subscriptions: readonly Subscription[]): Topology {
+  return {
+    groups: subscriptions.map(({ contract, engineGroup, settings: { from, lifetime } }) => {
+      return { channel: contract.type, group: engineGroup, from, ...(lifetime === 'temporary' && { lifetime }) }
+    }),
+    channels: subscriptions.map(({ contract, settings: { group } }) => deadLetterChannel(contract.type, group)),
+  }
+}
+
+function checkHandler(name: string, handler: unknown): void {
+  if (typeof handler === 'function') return
+  throw new PosthasteError('CONFIG_INVALID', `${name}: the handler must be a function`)
 }
 
 /** A handler of a command, with options or without. */
