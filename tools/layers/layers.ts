@@ -116,7 +116,7 @@ export const layers: readonly Layer[] = [
   {
     name: 'examples',
     at: ['examples/'],
-    imports: product,
+    imports: [...product, 'conformance', 'testing'],
     portable: false,
     because: 'an example uses what a user has, and nobody leans on an example',
   },
@@ -130,7 +130,7 @@ export const layers: readonly Layer[] = [
   {
     name: 'tools',
     at: ['tools/'],
-    imports: product,
+    imports: [...product, 'conformance'],
     portable: false,
     because: 'a tool may read what it checks, and nothing that ships leans on a tool',
   },

@@ -9,3 +9,17 @@ export { type EngineHarness, type EngineUnderTest, engineUnderTest, type Install
 export { isMet, type Need } from './needs.ts'
 export { type CaseOutcome, runCase, runSuite, type SuiteOptions, type SuiteReport } from './run.ts'
 export { engineSuite } from './suite.ts'
+export { busSuite, refusalSuite } from './bus-suite.ts'
+export {
+  type CaseFailure,
+  type ConformanceOptions,
+  type ConformanceResult,
+  type GuaranteeResult,
+  isConformant,
+  offerOf,
+  runConformance,
+} from './conformance.ts'
+export { type Area, areas, type Guarantee, type GuaranteeSupport, type Offer } from './guarantees/guarantee.ts'
+export { guarantees } from './guarantees/registry.ts'
+export type { MutantResult } from './hunt.ts'
+export type { Figures } from './run.ts'

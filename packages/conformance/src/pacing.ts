@@ -45,5 +45,6 @@ function rest(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, restMs))
 }
 
+/** Milliseconds of the machine, whatever clock the engine lives by. */
 // tidy-allow monotonic-clock: patience is real time also where the engine's clock is virtual
-const realMs = (): number => performance.now()
+export const realMs = (): number => performance.now()

@@ -123,17 +123,14 @@ export const busClosing: readonly ConformanceCase[] = [
       const journal = new Journal(context)
       const prefetch = 20
       const register = (bus: Bus) =>
-        bus.on(Noted, { group: 'g', concurrency: 4, prefetch, retry: false }, async (note, handling) => {
-          await Promise.resolve()
-          journal.note(note, handling)
-        })
+        bus.on(Noted, { group: 'g', concurrency: 4, prefetch, retry: false }, journal.living())
       const count = context.scaled(400)
       const crashes = 2
       const first = await startedBus(context, register)
       await publishNotes(first, Noted, notes(count))
       for (let crash = 1; crash <= crashes; crash += 1) {
         await journal.reached(crash * 50)
-        await context.crash()
+        await journal.crash()
         await startedBus(context, register)
       }
       await journal.complete(count)

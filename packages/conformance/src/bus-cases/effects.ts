@@ -66,7 +66,7 @@ export const busEffects: readonly ConformanceCase[] = [
           await handling.publish(Effect, { n: note.n })
           handled += 1
         })
-        each.on(Effect, { group: 'g', retry: false, concurrency: 4, prefetch: 16 }, journal.handler())
+        each.on(Effect, { group: 'g', retry: false, concurrency: 4, prefetch: 16 }, journal.living())
       }
       const first = await startedBus(context, register)
       await publishNotes(first, Cause, notes(count))
@@ -74,7 +74,7 @@ export const busEffects: readonly ConformanceCase[] = [
         () => handled > 50,
         () => 'some work to be done',
       )
-      await context.crash()
+      await journal.crash()
       await startedBus(context, register)
       await journal.complete(count)
       await context.lull()

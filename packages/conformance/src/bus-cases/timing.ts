@@ -3,6 +3,9 @@ import { notes, plainEvent, publishNotes, startedBus } from '../bus/bus.ts'
 import { expectComplete, Journal } from '../bus/journal.ts'
 import type { ConformanceCase } from '../case.ts'
 
+/** How long before the due time an early delivery is looked for. */
+const marginMs = 20
+
 const settings = { group: 'g', retry: false } as const
 
 /** Messages for later, and messages for now or never. */
@@ -31,6 +34,27 @@ export const busTiming: readonly ConformanceCase[] = [
       const worst = Math.max(...late)
       // Virtual time stands still while an engine works: only a real clock can tell how late it is.
       if (context.underTest.advance === undefined) context.count('late at most, ms', Math.round(worst))
+    },
+  },
+  {
+    id: 'bus-delay/not-before',
+    title: 'until shortly before it is due a scheduled message is not handled, however busy the engine is',
+    needs: ['delay'],
+    async run(context) {
+      const Noted = plainEvent(context)
+      const journal = new Journal(context)
+      const bus = await startedBus(context, (each) => each.on(Noted, settings, journal.handler()))
+      const atMs = context.nowMs() + context.delayMs
+      await Promise.all(notes(20).map(({ n }) => bus.schedule(Noted, { n }, { atMs })))
+      await context.reach(atMs - marginMs)
+      await context.lull()
+      const early = journal.runs.length
+      // On a slow machine the time may have come by now.
+      if (context.nowMs() < atMs) assert.equal(early, 0, `${early} were handled before they were due`)
+      await context.reach(atMs)
+      await journal.complete(20)
+      await context.lull()
+      expectComplete(context, journal.runs, { count: 20 })
     },
   },
   {

@@ -22,9 +22,27 @@ export type Handled = Pick<MessageContext, 'id' | 'key' | 'attempt'>
 export class Journal {
   readonly runs: Run[] = []
   readonly #context: CaseContext
+  #crashes = 0
 
   constructor(context: CaseContext) {
     this.#context = context
+  }
+
+  /**
+   * Kills the engine. What handlers of the dead process still do never happened: see {@link Journal.living}.
+   */
+  async crash(): Promise<void> {
+    this.#crashes += 1
+    await this.#context.crash()
+  }
+
+  /** A handler that notes what it is given while the process of this moment lives, after a turn. */
+  living(): (note: Note, context: Handled) => Promise<void> {
+    const born = this.#crashes
+    return async (note, context) => {
+      await Promise.resolve()
+      if (born === this.#crashes) this.note(note, context)
+    }
   }
 
   note({ n }: Note, { id, key, attempt }: Handled, by = ''): Run {

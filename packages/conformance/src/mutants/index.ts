@@ -1,3 +1,4 @@
 /** Engines that are wrong on purpose, to show that a suite finds what it is there for. */
 
-export { type Mutant, mutants } from './mutants.ts'
+export type { Mutant } from './mutant.ts'
+export { mutants } from './mutants.ts'

@@ -1,0 +1,143 @@
+import type { EngineCapabilities } from '@posthaste/contracts'
+import { busSuite, refusalSuite } from './bus-suite.ts'
+import type { ConformanceCase } from './case.ts'
+import type { Guarantee, GuaranteeSupport, Offer } from './guarantees/guarantee.ts'
+import { guarantees, isNamed } from './guarantees/registry.ts'
+import type { EngineHarness } from './harness.ts'
+import { hunt, type MutantResult } from './hunt.ts'
+import { mutants } from './mutants/mutants.ts'
+import { realMs } from './pacing.ts'
+import { type CaseOutcome, type Figures, runCase, type SuiteOptions } from './run.ts'
+import { engineSuite } from './suite.ts'
+
+/** What a run shows of one guarantee. */
+export interface GuaranteeResult {
+  readonly id: Guarantee['id']
+  readonly title: string
+  readonly support: GuaranteeSupport
+  /** Whether all of its cases that could run did well, and at least one ran. */
+  readonly passed: boolean
+  /** `cases` that ran, `skipped` ones that need what the engine or its harness does not have, and what was measured. */
+  readonly figures: Figures
+  /** What went wrong, case by case. */
+  readonly failures: readonly CaseFailure[]
+}
+
+/** A case that did not do well. */
+export interface CaseFailure {
+  readonly case: string
+  readonly error: unknown
+}
+
+/** What a run shows of an engine. */
+export interface ConformanceResult {
+  readonly engine: string
+  readonly capabilities: EngineCapabilities
+  readonly guarantees: readonly GuaranteeResult[]
+  /** Empty where none were asked for. */
+  readonly mutants: readonly MutantResult[]
+}
+
+/** What a run is to show. */
+export interface ConformanceOptions extends SuiteOptions {
+  /** Whether wrong versions of the engine are run as well, to show that the cases find them. Default: true. */
+  readonly mutants?: boolean | undefined
+  /** Ids of the guarantees to run; all if absent. Mutants are then left out. */
+  readonly only?: readonly string[] | undefined
+  /** Told of each case and mutant as it ends. */
+  readonly onProgress?: ((line: string) => void) | undefined
+}
+
+/** How a case went, and how long it took in real time. */
+export interface TimedOutcome {
+  readonly outcome: CaseOutcome
+  readonly tookMs: number
+}
+
+/** Whether a run shows what it should: every guarantee holds, every mutant is caught. */
+export function isConformant({ guarantees: results, mutants: hunted }: ConformanceResult): boolean {
+  return (
+    results.every(({ passed }) => passed) &&
+    hunted.every(({ caughtBy, lacking }) => lacking !== undefined || caughtBy.length > 0)
+  )
+}
+
+/** Every case there is: of the engine, of the bus on it, and of what is refused. */
+export function allCases(): readonly ConformanceCase[] {
+  return [...engineSuite(), ...busSuite(), ...refusalSuite()]
+}
+
+/**
+ * Holds an engine to every guarantee: what it declares must work, what it does not declare must be refused. Then does the
+ * same to wrong versions of it, each of which must be found. Never rejects for what an engine does.
+ */
+export async function runConformance(
+  harness: EngineHarness,
+  options: ConformanceOptions = {},
+): Promise<ConformanceResult> {
+  const { mutants: withMutants = true, only, onProgress = () => {}, ...settings } = options
+  const { name, offer } = await offerOf(harness)
+  const chosen = guarantees.filter(({ id }) => only === undefined || only.includes(id))
+  const outcomes = new Map<string, TimedOutcome>()
+  for (const testCase of casesOf(chosen, offer)) {
+    const beganMs = realMs()
+    const outcome = await runCase(testCase, harness, settings)
+    const tookMs = realMs() - beganMs
+    outcomes.set(testCase.id, { outcome, tookMs })
+    onProgress(`${outcome.status.padEnd(7)} ${testCase.id} (${Math.round(tookMs)} ms)`)
+  }
+  const results = chosen.map((guarantee) => resultOf(guarantee, offer, outcomes))
+  const hunted: MutantResult[] = []
+  if (withMutants && only === undefined) {
+    const quarry = { harness, outcomes, cases: casesOf(chosen, offer), settings }
+    for (const mutant of mutants) {
+      const beganMs = realMs()
+      const result = await hunt(mutant, quarry)
+      onProgress(`${describeHunt(result)} (${Math.round(realMs() - beganMs)} ms)`)
+      hunted.push(result)
+    }
+  }
+  return { engine: name, capabilities: offer.capabilities, guarantees: results, mutants: hunted }
+}
+
+/** What the engine of a harness offers. */
+export async function offerOf(harness: EngineHarness): Promise<{ readonly name: string; readonly offer: Offer }> {
+  const underTest = await harness.create()
+  const { engine } = underTest
+  await engine.close()
+  await underTest.cleanup()
+  return { name: engine.name, offer: engine }
+}
+
+/** The cases that a guarantee stands on with this engine. */
+export function namesOf(guarantee: Guarantee, offer: Offer): readonly string[] {
+  return guarantee.support(offer) === 'refused' ? guarantee.refusals : guarantee.cases
+}
+
+function casesOf(chosen: readonly Guarantee[], offer: Offer): readonly ConformanceCase[] {
+  const names = chosen.flatMap((guarantee) => namesOf(guarantee, offer))
+  return allCases().filter(({ id }) => isNamed(id, names))
+}
+
+function resultOf(guarantee: Guarantee, offer: Offer, outcomes: ReadonlyMap<string, TimedOutcome>): GuaranteeResult {
+  const { id, title } = guarantee
+  const names = namesOf(guarantee, offer)
+  const figures: Record<string, number> = { cases: 0 }
+  const failures: CaseFailure[] = []
+  const add = (figure: string, by: number) => {
+    figures[figure] = (figures[figure] ?? 0) + by
+  }
+  for (const [testCase, { outcome }] of outcomes) {
+    if (!isNamed(testCase, names)) continue
+    add(outcome.status === 'skipped' ? 'skipped' : 'cases', 1)
+    if (outcome.status === 'failed') failures.push({ case: testCase, error: outcome.error })
+    if (outcome.status === 'passed') for (const [figure, by] of Object.entries(outcome.figures)) add(figure, by)
+  }
+  const passed = failures.length === 0 && (figures.cases ?? 0) > 0
+  return { id, title, support: guarantee.support(offer), passed, figures, failures }
+}
+
+function describeHunt({ name, caughtBy, lacking }: MutantResult): string {
+  if (lacking !== undefined) return `left out ${name}: ${lacking}`
+  return caughtBy.length > 0 ? `caught  ${name} by ${caughtBy.join(', ')}` : `MISSED  ${name}`
+}

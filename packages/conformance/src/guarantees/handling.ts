@@ -1,0 +1,35 @@
+import { always, elseEmulated, type Guarantee, nativeIf } from './guarantee.ts'
+
+/** From the hand-over to the settlement. */
+export const handlingGuarantees: readonly Guarantee[] = [
+  {
+    id: 'G18',
+    title: 'What is acknowledged is done',
+    area: 'Handling',
+    promise:
+      'An acknowledged message is not delivered to that group again: to no member, after no restart. A delivery ends once: settling it a second time, after the member has left, or under a tag that was never given out is DELIVERY_LOST and changes nothing.',
+    support: always,
+    cases: ['settle/acknowledged', 'settle/twice', 'settle/unknown', 'settle/after-stop', 'settle/nothing'],
+    refusals: [],
+  },
+  {
+    id: 'G19',
+    title: 'What a handler publishes leaves if it succeeds',
+    area: 'Handling',
+    promise:
+      'Messages published through a handler’s context leave with its acknowledgement, all of them or none; where one cannot be stored nothing is acknowledged. Where the engine settles atomically this is one step, also in a crash. Elsewhere they are confirmed first and then the message is acknowledged, so that a crash in between repeats them; their ids are derived from the message’s own, so that the repetition can be told.',
+    support: elseEmulated((can) => can.atomicSettle === 'native'),
+    cases: ['settle/publish', 'settle/publish-survives', 'settle/publish-fails', 'settle/atomic*', 'bus-effects/*'],
+    refusals: [],
+  },
+  {
+    id: 'G20',
+    title: 'Attempts are counted, over crashes too',
+    area: 'Handling',
+    promise:
+      'The attempt number goes up with every delivery that counted: one that failed, and one that ended with its process. A hand-back (shutdown, pause, an orderly restart) counts nothing, and the attempts of one message say nothing about another. So a message that kills its process ends in the dead letters after a bounded number of crashes, and its neighbours are handled.',
+    support: nativeIf((can) => can.attempts === 'exact'),
+    cases: ['attempts/*', 'bus-attempts/crash', 'bus-restart/crash-in-mid-load'],
+    refusals: ['refused/attempts'],
+  },
+]

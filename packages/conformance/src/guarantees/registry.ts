@@ -1,0 +1,28 @@
+import { administrationGuarantees } from './administration.ts'
+import { failureGuarantees } from './failure.ts'
+import { flowGuarantees } from './flow.ts'
+import { groupGuarantees } from './groups.ts'
+import type { Guarantee } from './guarantee.ts'
+import { handlingGuarantees } from './handling.ts'
+import { lifeGuarantees } from './life.ts'
+import { orderGuarantees } from './order.ts'
+import { publishingGuarantees } from './publishing.ts'
+import { timeGuarantees } from './time.ts'
+
+/** All guarantees, by number. */
+export const guarantees: readonly Guarantee[] = [
+  ...publishingGuarantees,
+  ...groupGuarantees,
+  ...orderGuarantees,
+  ...handlingGuarantees,
+  ...failureGuarantees,
+  ...timeGuarantees,
+  ...flowGuarantees,
+  ...lifeGuarantees,
+  ...administrationGuarantees,
+]
+
+/** Whether a case's id is one of those named; a `*` at the end of a name stands for anything. */
+export function isNamed(id: string, names: readonly string[]): boolean {
+  return names.some((name) => (name.endsWith('*') ? id.startsWith(name.slice(0, -1)) : id === name))
+}

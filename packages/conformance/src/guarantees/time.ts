@@ -1,0 +1,35 @@
+import { type Guarantee, nativeIf } from './guarantee.ts'
+
+/** Later, or never. */
+export const timeGuarantees: readonly Guarantee[] = [
+  {
+    id: 'G30',
+    title: 'A delay is durable, and never short',
+    area: 'Time',
+    promise:
+      'A message that is scheduled for a time is not handled before it, and as soon afterwards as the engine declares (`delayPrecisionMs`, on an idle machine). It survives restarts, those that fall due meanwhile included, holds up nothing, and takes its place in its channel and key when it is due. Not promised: a bound on lateness under load.',
+    support: nativeIf((can) => can.delay === 'native'),
+    cases: ['delay/*', 'bus-delay/*'],
+    refusals: ['refused/delay'],
+  },
+  {
+    id: 'G31',
+    title: 'What is scheduled can be taken back',
+    area: 'Time',
+    promise:
+      'Cancelling by id, before it is due, is durable: the message is never handled, not even after a restart. The answer says whether it was in time: what was handed over, was cancelled before or never existed is not. The same id in another channel is another message.',
+    support: nativeIf((can, offer) => can.delay === 'native' && offer.scheduling !== undefined),
+    cases: ['cancel/*', 'bus-cancel/*'],
+    refusals: ['refused/cancel'],
+  },
+  {
+    id: 'G32',
+    title: 'What has expired is not handled',
+    area: 'Time',
+    promise:
+      'A message that has outlived its time to live when its turn comes is not given to a handler. It goes to the dead letters with MESSAGE_EXPIRED, unless the subscription asks for it to be dropped; it is counted either way, and never dropped in silence. A handler that runs is not interrupted by it.',
+    support: nativeIf((_, offer) => offer.browsing !== undefined),
+    cases: ['bus-expiry/*'],
+    refusals: ['refused/browse'],
+  },
+]

@@ -1,0 +1,81 @@
+import type { ConformanceCase } from './case.ts'
+import { guarantees, isNamed } from './guarantees/registry.ts'
+import type { EngineHarness, EngineUnderTest } from './harness.ts'
+import type { Mutant } from './mutants/mutant.ts'
+import { isMet } from './needs.ts'
+import { type CaseOutcome, runCase, type SuiteOptions } from './run.ts'
+
+/** What found a mutant. */
+export interface MutantResult {
+  readonly name: string
+  /** Ids of the guarantees whose case failed first; empty where none did: the mutant survived. */
+  readonly caughtBy: readonly string[]
+  /** What the engine lacks for the fault to show; then it was not run. */
+  readonly lacking?: string | undefined
+}
+
+/** What mutants are made of and hunted with. */
+export interface Quarry {
+  readonly harness: EngineHarness
+  readonly cases: readonly ConformanceCase[]
+  /** How each case went on the engine itself: only those that passed can tell a mutant from it. */
+  readonly outcomes: ReadonlyMap<string, { readonly outcome: CaseOutcome; readonly tookMs: number }>
+  readonly settings: SuiteOptions
+}
+
+/** What a mutant owes will never come, so it is waited for only several times as long as the engine itself took. */
+const patience = { leastMs: 400, factor: 4 } as const
+
+/** Random programs that a mutant must survive are the same in every run. */
+const seed = 7
+
+/** Runs a mutant until a case fails: first the one that is about its fault, then all others. */
+export async function hunt(mutant: Mutant, { harness, cases, outcomes, settings }: Quarry): Promise<MutantResult> {
+  const { name, needs = [], foundBy } = mutant
+  const probe = await harness.create()
+  const lacking = needs.filter((need) => !isMet(need, probe))
+  await probe.engine.close()
+  await probe.cleanup()
+  if (lacking.length > 0) return { name, caughtBy: [], lacking: `not declared: ${lacking.join(', ')}` }
+  const wrong = mutated(harness, mutant)
+  const hunters = [...cases].sort((a, b) => Number(b.id === foundBy) - Number(a.id === foundBy))
+  for (const testCase of hunters) {
+    const sound = outcomes.get(testCase.id)
+    if (sound?.outcome.status !== 'passed') continue
+    const patienceMs = Math.max(patience.leastMs, patience.factor * sound.tookMs)
+    const fails = async () => (await runCase(testCase, wrong, { ...settings, seed, patienceMs })).status === 'failed'
+    // A case that is about something else may have failed for want of patience: it has to fail twice.
+    const isCaught = (await fails()) && (testCase.id === foundBy || (await fails()))
+    if (isCaught) return { name, caughtBy: guaranteesOf(testCase.id) }
+  }
+  return { name, caughtBy: [] }
+}
+
+/** The guarantees that stand on a case. */
+export function guaranteesOf(testCase: string): readonly string[] {
+  return guarantees
+    .filter(({ cases, refusals }) => isNamed(testCase, cases) || isNamed(testCase, refusals))
+    .map(({ id }) => id)
+}
+
+/** The same installations, with engines that are wrong. */
+function mutated(harness: EngineHarness, { mutate }: Mutant): EngineHarness {
+  return {
+    async create(): Promise<EngineUnderTest> {
+      const sound = await harness.create()
+      const { host, advance, crash } = sound
+      let wrapped = { from: sound.engine, engine: mutate(sound.engine) }
+      return {
+        get engine() {
+          if (sound.engine !== wrapped.from) wrapped = { from: sound.engine, engine: mutate(sound.engine) }
+          return wrapped.engine
+        },
+        host,
+        restart: () => sound.restart(),
+        crash: crash && (() => crash()),
+        advance: advance && ((ms) => advance(ms)),
+        cleanup: () => sound.cleanup(),
+      }
+    },
+  }
+}

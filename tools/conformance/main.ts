@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { type ConformanceResult, isConformant, runConformance } from '@posthaste/conformance'
+import { written } from './documentation.ts'
+import { loadHarness } from './engines.ts'
+import { type ConformanceCommand, parseCommand } from './options.ts'
+import { type ConformanceDocument, documentOf, textReport } from './report.ts'
+
+const docs = join(import.meta.dirname, '../../docs')
+const resultsDir = join(docs, 'guarantees')
+
+const command = readCommand()
+const results: ConformanceResult[] = []
+for (const engine of command.engines) results.push(await run(engine))
+const documents = results.map(documentOf)
+process.stdout.write(
+  command.json
+    ? `${JSON.stringify(documents.length === 1 ? documents[0] : documents, undefined, 2)}\n`
+    : `${documents.map(textReport).join('\n\n')}\n`,
+)
+if (command.writeDocs) writeDocs(documents)
+process.exitCode = results.every(isConformant) ? 0 : 1
+
+function readCommand(): ConformanceCommand {
+  try {
+    return parseCommand(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exit(2)
+  }
+}
+
+async function run(engine: string): Promise<ConformanceResult> {
+  const { only, mutants, seed, scale, verbose } = command
+  // npm runs scripts in the root, wherever they are called.
+  const harness = await loadHarness(engine, process.env.INIT_CWD ?? process.cwd()).catch((error: Error) => {
+    process.stderr.write(`${error.message}\n`)
+    process.exit(2)
+  })
+  const onProgress = verbose ? (line: string) => process.stderr.write(`${engine}: ${line}\n`) : undefined
+  return runConformance(harness, { only, mutants, seed, scale, onProgress })
+}
+
+/** Keeps the runs, and writes the page anew from all that are kept. */
+function writeDocs(runs: readonly ConformanceDocument[]): void {
+  for (const each of runs) {
+    writeFileSync(join(resultsDir, `${each.engine}.json`), `${JSON.stringify(each, undefined, 2)}\n`)
+  }
+  const page = join(docs, 'guarantees.md')
+  const kept = readdirSync(resultsDir)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(resultsDir, name), 'utf8')) as ConformanceDocument)
+  writeFileSync(page, written(readFileSync(page, 'utf8'), kept))
+}

@@ -1,0 +1,65 @@
+import { parseArgs } from 'node:util'
+
+/** What the command line says. */
+export interface ConformanceCommand {
+  /** Names of engines of this repository, or paths of modules that export a `harness`. */
+  readonly engines: readonly string[]
+  readonly json: boolean
+  readonly mutants: boolean
+  /** Ids of the guarantees to run; all if absent. */
+  readonly only: readonly string[] | undefined
+  readonly seed: number | undefined
+  /** Multiplies the volumes. */
+  readonly scale: number
+  readonly writeDocs: boolean
+  /** Whether each case is told as it ends. */
+  readonly verbose: boolean
+}
+
+/** How to call it. */
+export const usage =
+  'npm run conformance -- --engine NAME|PATH … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--write-docs] [--verbose]'
+
+const seedMax = 2 ** 31 - 1
+const scaleMax = 1_000
+
+/**
+ * Reads the command line.
+ * @throws Error naming every mistake
+ */
+export function parseCommand(args: readonly string[]): ConformanceCommand {
+  const { values } = parseArgs({
+    args: [...args],
+    allowNegative: true,
+    options: {
+      engine: { type: 'string', multiple: true, default: [] },
+      json: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: true },
+      only: { type: 'string' },
+      seed: { type: 'string' },
+      scale: { type: 'string', default: '1' },
+      'write-docs': { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+    },
+  })
+  const only = values.only?.split(',')
+  const seed = values.seed === undefined ? undefined : Number(values.seed)
+  const scale = Number(values.scale)
+  const mistakes = [
+    [values.engine.length > 0, '--engine is needed: memory, embedded, or the path of a module that exports a harness'],
+    [only === undefined || only.every((id) => /^G\d+$/.test(id)), `--only must be ids like G07, not '${values.only}'`],
+    [
+      seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= seedMax),
+      `--seed must be a whole number from 0 to ${seedMax}, not '${values.seed}'`,
+    ],
+    [scale > 0 && scale <= scaleMax, `--scale must be a number above 0, at most ${scaleMax}, not '${values.scale}'`],
+    [
+      !values['write-docs'] || (only === undefined && values.mutants && scale === 1),
+      '--write-docs shows a whole run: leave out --only, --scale and --no-mutants',
+    ],
+  ] as const
+  const wrong = mistakes.filter(([isRight]) => !isRight).map(([, message]) => message)
+  if (wrong.length > 0) throw new Error(`${wrong.join('; ')}\n${usage}`)
+  const { engine: engines, json, mutants, verbose } = values
+  return { engines, json, mutants, only, seed, scale, writeDocs: values['write-docs'], verbose }
+}
