@@ -1,6 +1,7 @@
 import type { ConformanceCase } from './case.ts'
 import { attempts } from './cases/attempts.ts'
 import { browsing } from './cases/browsing.ts'
+import { browsingMatch } from './cases/browsing-match.ts'
 import { cancelling } from './cases/cancel.ts'
 import { credit } from './cases/credit.ts'
 import { deduplication } from './cases/deduplication.ts'
@@ -13,11 +14,16 @@ import { holdChains } from './cases/hold-chains.ts'
 import { lag } from './cases/lag.ts'
 import { life } from './cases/life.ts'
 import { order } from './cases/order.ts'
+import { patterns } from './cases/patterns.ts'
+import { preparing } from './cases/preparing.ts'
+import { priorities } from './cases/priorities.ts'
 import { publishing } from './cases/publishing.ts'
 import { random } from './cases/random.ts'
+import { seeking } from './cases/seeking.ts'
 import { settlement } from './cases/settlement.ts'
 import { temporary } from './cases/temporary.ts'
 import { topology } from './cases/topology.ts'
+import { undeclared } from './cases/undeclared.ts'
 
 /** Everything an engine must do, from the plain to the intricate. */
 export function engineSuite(): readonly ConformanceCase[] {
@@ -40,6 +46,12 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...filters,
     ...temporary,
     ...deduplication,
+    ...priorities,
+    ...patterns,
+    ...seeking,
+    ...preparing,
+    ...browsingMatch,
+    ...undeclared,
     ...random,
   ]
 }
