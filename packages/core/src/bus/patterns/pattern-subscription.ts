@@ -86,8 +86,7 @@ export class PatternSubscription {
   #follow(channel: string): void {
     if (this.#isStopped || this.#followed.has(channel)) return
     this.#followed.add(channel)
-    const { pattern, init } = { pattern: this.pattern, init: this.#init }
-    const subscription = init.follow(Object.freeze({ kind: 'event', type: channel, data: pattern.data }))
+    const subscription = this.#init.follow({ kind: 'event', type: channel, data: this.pattern.data })
     const joined = subscription.startLater()
     this.#first?.push(joined)
   }
