@@ -46,7 +46,7 @@ export interface BrowseQuery {
 export interface RecordMatch {
   readonly id?: string | undefined
   readonly key?: string | undefined
-  /** The header `correlationid`. */
+  /** The header `correlationid`; the id of a record that has none. */
   readonly correlationId?: string | undefined
   /** Stored at this wall-clock time or later, milliseconds since the epoch. */
   readonly sinceMs?: number | undefined

@@ -19,7 +19,7 @@ const poolBytes = 6 * 512
  *
  * @see RFC 9562 §5.7 and §6.2 (method 1: a counter of 26 bits, begun at random each millisecond; the last 48 bits random)
  */
-export function messageIds(clock: Clock, random: RandomBytes = webCrypto): () => string {
+export function messageIds(clock: Clock, random: RandomBytes = webCrypto): (nowMs?: number) => string {
   const pool = new Uint8Array(poolBytes)
   let used = poolBytes
   let lastMs = -1
@@ -45,8 +45,8 @@ export function messageIds(clock: Clock, random: RandomBytes = webCrypto): () =>
     counter = ((pool[at]! << 17) | (pool[at + 1]! << 9) | (pool[at + 2]! << 1)) & (counterMax >> 1)
   }
 
-  return () => {
-    const nowMs = clock.nowMs()
+  // Whoever has just looked at the clock passes what it showed.
+  return (nowMs = clock.nowMs()) => {
     if (nowMs > lastMs) begin(Math.floor(nowMs))
     else if (counter === counterMax) begin(lastMs + 1)
     else counter++

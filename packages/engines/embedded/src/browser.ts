@@ -89,5 +89,5 @@ export class Browser implements Browsing {
 function fits({ id, key, headers }: OutgoingRecord, match: RecordMatch): boolean {
   if (match.id !== undefined && match.id !== id) return false
   if (match.key !== undefined && match.key !== key) return false
-  return match.correlationId === undefined || match.correlationId === headers.correlationid
+  return match.correlationId === undefined || match.correlationId === (headers.correlationid ?? id)
 }

@@ -37,8 +37,27 @@ function utf8(text: string): Uint8Array {
     slabUsed = 0
   }
   const start = slabUsed
+  const end = text.length <= shortUnits ? writeAscii(text, start) : undefined
+  if (end !== undefined) {
+    slabUsed = end
+    return slab.subarray(start, end)
+  }
   slabUsed += encoder.encodeInto(text, slab.subarray(start)).written
   return slab.subarray(start, slabUsed)
+}
+
+/** A native call costs more than the bytes of less text. */
+const shortUnits = 160
+
+/** Writes text into the slab. @returns where it ends; undefined if it is not ASCII */
+function writeAscii(text: string, start: number): number | undefined {
+  const { length } = text
+  for (let unit = 0; unit < length; unit++) {
+    const code = text.charCodeAt(unit)
+    if (code > 0x7f) return undefined
+    slab[start + unit] = code
+  }
+  return start + length
 }
 
 /** `JSON.stringify` throws for cycles and big integers, and answers undefined for what JSON has no word for. */

@@ -174,7 +174,7 @@ describe('two versions of one application', () => {
     await clock.advance(1)
     expect(seen).toEqual([
       ['7', 'urn:schema:2', schemed.contentType],
-      ['type', 'source', 'time', 'correlationid', 'datacontenttype'],
+      ['type', 'source', 'time', 'datacontenttype'],
     ])
   })
 

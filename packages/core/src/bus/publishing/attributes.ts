@@ -13,8 +13,8 @@ export type WireHeaders = {
   readonly time: string
   /** Absent where there is no data. */
   readonly datacontenttype?: string
-  /** Id of the message that a chain of causes began with; its own for the first one. */
-  readonly correlationid: string
+  /** Id of the message that a chain of causes began with; absent for that first one, whose own it is. */
+  readonly correlationid?: string
   /** Id of the message whose handler published this one. */
   readonly causationid?: string
   /** The writer's schema, for formats whose readers need it. */

@@ -13,8 +13,8 @@ import type { Receipt } from '../consuming/context.ts'
 /** Records whose publishers wait, column by column: the first goes to the engine as it is. */
 class Batch {
   readonly records: OutgoingRecord[] = []
-  readonly confirm: ((receipt: Receipt) => void)[] = []
-  readonly refuse: ((error: PosthasteError) => void)[] = []
+  /** What is refused is answered with a promise that is rejected: one function for each who waits, not two. */
+  readonly answer: ((receipt: Receipt | Promise<never>) => void)[] = []
 
   get size(): number {
     return this.records.length
@@ -63,12 +63,11 @@ export class Publisher {
   }
 
   #enqueue(record: OutgoingRecord): Promise<Receipt> {
-    return new Promise((confirm, refuse) => {
+    return new Promise((resolve) => {
       const pending = this.#pending
       if (pending.size === 0) queueMicrotask(() => this.#flush())
       pending.records.push(record)
-      pending.confirm.push(confirm)
-      pending.refuse.push(refuse)
+      pending.answer.push(resolve)
       if (pending.size === batchMax) this.#flush()
     })
   }
@@ -89,15 +88,14 @@ export class Publisher {
       for (let at = 0; at < batch.size; at++) answer(batch, at, outcomes[at])
     } catch (thrown) {
       const error = PosthasteError.from(thrown, 'UNAVAILABLE', `the engine ${this.#engine.name} could not publish`)
-      for (const refuse of batch.refuse) refuse(error)
+      for (const answer of batch.answer) answer(Promise.reject(error))
     }
   }
 }
 
 function answer(batch: Batch, at: number, outcome: Outcome | undefined): void {
   const { id, channel } = batch.records[at]!
-  if (outcome?.ok) batch.confirm[at]!({ id })
-  else batch.refuse[at]!(outcome?.error ?? unanswered(channel, id))
+  batch.answer[at]!(outcome?.ok ? { id } : Promise.reject(outcome?.error ?? unanswered(channel, id)))
 }
 
 function unanswered(channel: string, id: string): PosthasteError {

@@ -33,7 +33,6 @@ describe('publishing', () => {
       source: '/shop',
       time: '2026-01-01T00:00:00.000Z',
       datacontenttype: 'application/json',
-      correlationid: id,
     })
   })
 
@@ -263,12 +262,25 @@ describe('what is said about one message', () => {
     await bus.publish(Anything, 1, { headers: { note: 'a'.repeat(150) } })
   })
 
+  it('shares its headers with others of its contract and millisecond, unless something is said about it', async () => {
+    const { bus, engine, clock } = await started()
+    await Promise.all([1, 2].map((n) => bus.publish(Noted, { n })))
+    await bus.publish(Noted, { n: 3 }, { correlationId: 'c' })
+    await clock.advance(1)
+    await bus.publish(Noted, { n: 4 })
+    const [first, second, third, fourth] = engine.records.map(({ headers }) => headers)
+    expect(second).toBe(first)
+    expect(Object.isFrozen(first)).toBe(true)
+    expect(third).toEqual({ ...first, correlationid: 'c' })
+    expect(fourth).toEqual({ ...first, time: '2026-01-01T00:00:00.001Z' })
+  })
+
   it('leaves room in its headers for what a dead letter adds', async () => {
     const { bus } = await started({ can: { headerBytesMax: 20_000 } })
     const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x${n}`, '']))
-    // Five are Posthaste's own.
-    await bus.publish(Noted, { n: 1 }, { headers: many(235) })
-    expect(await errorOf(bus.publish(Noted, { n: 1 }, { headers: many(236) }))).toMatchObject({
+    // Four are Posthaste's own.
+    await bus.publish(Noted, { n: 1 }, { headers: many(236) })
+    expect(await errorOf(bus.publish(Noted, { n: 1 }, { headers: many(237) }))).toMatchObject({
       code: 'BODY_TOO_LARGE',
       message: expect.stringContaining('241 headers'),
     })

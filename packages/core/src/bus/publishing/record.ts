@@ -35,7 +35,7 @@ export interface Origin {
 export interface RecordDeps {
   readonly source: string
   readonly clock: Clock
-  readonly newId: () => string
+  readonly newId: (nowMs: number) => string
   /** Its capabilities are looked at when they are needed: they are final only once it is open. */
   readonly engine: Pick<Engine, 'capabilities'>
   readonly claims: Pick<ClaimCheck, 'takes' | 'leave'>
@@ -66,8 +66,10 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 const nothing = new Uint8Array(0)
 const keyBytesMax = 1024
 
-/** Hot path: one record object and one headers object of a fixed shape per message. */
+/** Hot path: one record object of a fixed shape per message, and what {@link commonHeaders} saves. */
 export function recordComposer(deps: RecordDeps): RecordComposer {
+  const common = commonHeaders(deps)
+
   const build = (
     contract: MessageContract,
     data: unknown,
@@ -75,23 +77,15 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
   ): MaybePromise<OutgoingRecord> => {
     const { options, origin } = ready
     const { capabilities } = deps.engine
-    const id = options?.id ?? origin?.id ?? deps.newId()
+    const nowMs = deps.clock.nowMs()
+    const id = options?.id ?? origin?.id ?? deps.newId(nowMs)
     const key = options?.key ?? keyOf(contract, ready.output)
     if (key !== undefined) checkKey(contract, key, options?.key !== undefined)
-    const nowMs = deps.clock.nowMs()
-    const own: Mutable<WireHeaders> = {
-      type: contract.type,
-      source: options?.source ?? deps.source,
-      time: isoTime(nowMs),
-      correlationid: options?.correlationId ?? origin?.correlationId ?? id,
-    }
-    const body = data === undefined ? nothing : writeData(contract, data, own)
-    if (origin !== undefined) own.causationid = origin.causationId
-    if (ready.replyTo !== undefined) own.replyto = ready.replyTo
-    const headers: Headers = options?.headers === undefined ? own : { ...options.headers, ...own }
+    const isCommon = options === undefined && origin === undefined && ready.replyTo === undefined
+    const headers = isCommon ? common(contract, data, nowMs) : headersOf(contract, data, { ...ready, nowMs, deps })
+    const body = data === undefined ? nothing : writeData(contract, data)
     const dueAtMs = dueTime(options, nowMs)
     if (dueAtMs !== undefined) checkDelay(contract, capabilities)
-    checkHeaders(contract, headers, publishedBytesMax(capabilities.headerBytesMax))
     const ttl = options?.timeToLiveMs ?? contract.timeToLiveMs
     const expiresAtMs = ttl === undefined ? undefined : (dueAtMs ?? nowMs) + ttl
     const priority = options?.priority
@@ -114,12 +108,53 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
   }
 }
 
-/** Writes the data, and says in the headers how it is written. */
-function writeData(contract: MessageContract, data: unknown, headers: Mutable<WireHeaders>): Uint8Array {
-  const codec = contract.codec ?? jsonCodec
+/**
+ * The headers of messages of which nothing particular is said: one object, checked once, for all of a contract in one
+ * millisecond. An engine may write what it has just written again.
+ */
+function commonHeaders(deps: RecordDeps): (contract: MessageContract, data: unknown, nowMs: number) => Headers {
+  const latest = new WeakMap<MessageContract, { readonly atMs: number; readonly headers: Headers }>()
+  const said = { options: undefined, origin: undefined, replyTo: undefined, deps }
+  return (contract, data, nowMs) => {
+    const known = latest.get(contract)
+    if (known !== undefined && known.atMs === nowMs && data !== undefined) return known.headers
+    const headers = Object.freeze(headersOf(contract, data, { ...said, nowMs }))
+    if (data !== undefined) latest.set(contract, { atMs: nowMs, headers })
+    return headers
+  }
+}
+
+/** @throws BODY_TOO_LARGE when there are too many of them, or too long ones */
+function headersOf(
+  contract: MessageContract,
+  data: unknown,
+  said: Envelope & { readonly nowMs: number; readonly deps: RecordDeps },
+): Headers {
+  const { options, origin, replyTo, nowMs, deps } = said
+  const own: Mutable<WireHeaders> = {
+    type: contract.type,
+    source: options?.source ?? deps.source,
+    time: isoTime(nowMs),
+  }
+  const correlationId = options?.correlationId ?? origin?.correlationId
+  if (correlationId !== undefined) own.correlationid = correlationId
+  if (data !== undefined) describeData(contract, own)
+  if (origin !== undefined) own.causationid = origin.causationId
+  if (replyTo !== undefined) own.replyto = replyTo
+  const headers: Headers = options?.headers === undefined ? own : { ...options.headers, ...own }
+  checkHeaders(contract, headers, publishedBytesMax(deps.engine.capabilities.headerBytesMax))
+  return headers
+}
+
+/** Says how the data is written. */
+function describeData({ codec = jsonCodec, version = 1 }: MessageContract, headers: Mutable<WireHeaders>): void {
   headers.datacontenttype = codec.contentType
   if (codec.dataSchema !== undefined) headers.dataschema = codec.dataSchema
-  if (contract.version !== undefined && contract.version > 1) headers.dataversion = String(contract.version)
+  if (version > 1) headers.dataversion = String(version)
+}
+
+function writeData(contract: MessageContract, data: unknown): Uint8Array {
+  const { codec = jsonCodec } = contract
   return codec === jsonCodec ? codec.encode(data) : encodeWith(codec, contract, data)
 }
 
