@@ -148,6 +148,11 @@ export class Member implements DeliverySink {
     this.#current().grant(credit)
   }
 
+  /** Keeps the leases of deliveries whose handlers still run. */
+  async extend(tags: readonly DeliveryTag[]): Promise<void> {
+    await this.#current().extend(tags)
+  }
+
   /** Waits for this many deliveries that were not taken before. */
   async take(count: number): Promise<readonly Received[]> {
     const end = this.#taken.size + count

@@ -12,7 +12,9 @@ import { groups } from './cases/groups.ts'
 import { hold } from './cases/hold.ts'
 import { holdChains } from './cases/hold-chains.ts'
 import { lag } from './cases/lag.ts'
+import { lease } from './cases/lease.ts'
 import { life } from './cases/life.ts'
+import { load } from './cases/load.ts'
 import { order } from './cases/order.ts'
 import { patterns } from './cases/patterns.ts'
 import { preparing } from './cases/preparing.ts'
@@ -52,6 +54,8 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...preparing,
     ...browsingMatch,
     ...undeclared,
+    ...lease,
+    ...load,
     ...random,
   ]
 }

@@ -113,6 +113,59 @@ export const fidelity: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'fidelity/header-case',
+    title: 'headers keep their case, similar names stay apart, and their order means nothing',
+    async run(context) {
+      const channel = await context.channel()
+      const pairs: readonly (readonly [string, string])[] = [
+        ['type', 'Order.CREATED'],
+        ['source', '/Shop/EU'],
+        ['subject', 'aBcDeF'],
+        ['a', 'A'],
+        ['aa', 'a'],
+        ['a1', 'Aa'],
+        ['10', 'ten'],
+        ['9', 'nine'],
+      ]
+      await roundTrip(context, channel, [
+        channel.record({ headers: Object.fromEntries(pairs) }),
+        channel.record({ headers: Object.fromEntries([...pairs].reverse()) }),
+        channel.record({ headers: Object.fromEntries(pairs.map(([name, value]) => [name, value.toLowerCase()])) }),
+        channel.record({ headers: Object.fromEntries(pairs.map(([name, value]) => [name, value.toUpperCase()])) }),
+      ])
+    },
+  },
+  {
+    id: 'fidelity/unicode',
+    title: 'text is not normalised, folded or trimmed: what looks alike stays apart, in ids, keys and headers',
+    async run(context) {
+      const channel = await context.channel()
+      const alike = ['é', 'e\u0301', 'É', ' é', 'é ', 'ſ', 's', 'K', '\u212a', 'ﬁ', 'fi', '\u200dé', '🚚\ufe0f', '🚚']
+      await roundTrip(
+        context,
+        channel,
+        alike.map((text) => channel.record({ id: `${context.run}${text}`, key: text, headers: { subject: text } })),
+      )
+    },
+  },
+  {
+    id: 'fidelity/limits-together',
+    title: 'a record may fill its body, its headers and its key to their limits at the same time',
+    async run(context) {
+      const channel = await context.channel()
+      const { bodyBytesMax, headerBytesMax } = context.capabilities
+      if (Math.max(bodyBytesMax, headerBytesMax) >= testableBytesMax) return
+      const full = channel.record({
+        body: noise(bodyBytesMax),
+        headers: { a: 'x'.repeat(headerBytesMax - 1) },
+        key: 'k'.repeat(1_024),
+      })
+      const member = await channel.join('g', { credit: 1 })
+      await channel.publish(full)
+      expectSame([await member.next()], [full])
+    },
+  },
+  {
     id: 'fidelity/keys',
     title: 'keys are any text of up to 1,024 bytes',
     async run(context) {
