@@ -50,6 +50,7 @@ export type {
   ServerTransport,
 } from '@posthaste/contracts'
 // Messages.
+export type { ClaimCheckOptions } from '../bus/bodies/claim-check.ts'
 export type { Lag, SeekTarget } from '@posthaste/contracts'
 export type { Administration } from '../bus/administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'

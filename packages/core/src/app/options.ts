@@ -1,6 +1,9 @@
-import type { Clock, Engine, Issue, Log, ServerTransport } from '@posthaste/contracts'
+import type { Clock, Codec, Engine, Issue, Log, ServerTransport } from '@posthaste/contracts'
+import { ClaimCheck, type ClaimCheckOptions } from '../bus/bodies/claim-check.ts'
+import { Codecs } from '../bus/bodies/codecs.ts'
 import { systemClock, systemRandom } from '../pipeline/clock.ts'
 import {
+  checkTogether,
   durationOption,
   flagOption,
   functionOption,
@@ -10,6 +13,7 @@ import {
   readOptions,
   required,
 } from '../pipeline/options.ts'
+import { timerWheel } from '../pipeline/timer-wheel.ts'
 import { consoleLog } from './console-log.ts'
 
 /** What an application is made of. */
@@ -23,6 +27,10 @@ export interface AppOptions {
   readonly engine?: Engine | undefined
   /** What takes calls from outside. */
   readonly transports?: readonly ServerTransport[] | undefined
+  /** What reads bodies of messages beside JSON and the contracts' own codecs, by their content types. Default: none. */
+  readonly codecs?: readonly Codec[] | undefined
+  /** Where bodies of messages stand that are too big to travel. Default: they are refused. */
+  readonly claimCheck?: ClaimCheckOptions | undefined
   /** Default: {@link consoleLog} from level `info` on. */
   readonly log?: Log | undefined
   /** Whether SIGTERM and SIGINT close the application. Exiting is left to the process. Default true. */
@@ -40,6 +48,8 @@ export interface AppSettings {
   readonly name: string
   readonly engine: Engine | undefined
   readonly transports: readonly ServerTransport[]
+  readonly codecs: readonly Codec[] | undefined
+  readonly claimCheck: ClaimCheckOptions | undefined
   readonly log: Log
   readonly signals: boolean
   readonly graceMs: number
@@ -56,6 +66,9 @@ function has(value: unknown, methods: readonly PropertyKey[]): boolean {
   if (typeof value !== 'object' || value === null) return false
   return methods.every((name) => typeof (value as Readonly<Record<PropertyKey, unknown>>)[name] === 'function')
 }
+
+/** An option that is read by whoever uses it. */
+const readElsewhere = <T>(): OptionSpec<T | undefined> => ({ fallback: undefined, expects: '', accepts: () => true })
 
 const isTransport = (value: unknown): boolean => has(value, ['start', 'stop'])
 
@@ -76,6 +89,8 @@ const spec = (): OptionsSpec<AppSettings> => ({
       expects: 'an array of transports',
       accepts: (value) => Array.isArray(value) && value.every(isTransport),
     },
+    codecs: readElsewhere<readonly Codec[]>(),
+    claimCheck: readElsewhere<ClaimCheckOptions>(),
     log: partOption(consoleLog(), 'a log', ['debug', 'info', 'warn', 'error']),
     signals: flagOption(true),
     graceMs: durationOption(10_000),
@@ -94,5 +109,10 @@ const spec = (): OptionsSpec<AppSettings> => ({
  * @throws CONFIG_INVALID listing every wrong or unknown option
  */
 export function settingsOf(options: AppOptions): AppSettings {
-  return readOptions('app', options, spec())
+  const [settings] = checkTogether<unknown>([
+    () => readOptions('app', options, spec()),
+    () => new Codecs(options?.codecs),
+    () => new ClaimCheck(options?.claimCheck, timerWheel(systemClock)),
+  ])
+  return settings as AppSettings
 }

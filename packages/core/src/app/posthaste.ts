@@ -66,12 +66,12 @@ class Application implements App {
   #removeSignals: (() => void) | undefined
 
   constructor(settings: AppSettings) {
-    const { name, engine, clock, log, random, transports, graceMs } = settings
+    const { name, engine, clock, log, random, transports, graceMs, codecs, claimCheck } = settings
     this.name = name
     this.#settings = settings
     const instance = instanceName(name)
     const shared = { clock, log, random, timers: timerWheel(clock, log) }
-    this.#bus = engine && createBus({ name, engine, instance, ...shared })
+    this.#bus = engine && createBus({ name, engine, instance, codecs, claimCheck, ...shared })
     this.#engineHealth = engine && { name: engine.name, state: 'closed' }
     this.#rpc = createRpc({
       ...shared,
