@@ -26,6 +26,8 @@ export interface ChannelLane {
 export interface ChannelGroup {
   readonly row: GroupRow
   readonly group: Group
+  /** One for each level of priority, the lowest first. */
+  readonly returns: readonly ChannelLog[]
   /** Where records go in that are addressed to it. */
   readonly inlet: ScheduleTarget
 }

@@ -8,6 +8,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type Scheduling,
+  type Seeking,
   type SubscriptionSpec,
   type Topology,
   type TopologyReport,
@@ -25,6 +26,7 @@ import { RecentBlocks } from './log/recent-blocks.ts'
 import type { EmbeddedOptions } from './options.ts'
 import { Publisher } from './publisher.ts'
 import { Scheduler } from './scheduler.ts'
+import { seek } from './seeking.ts'
 import { Committer, type Participant } from './storage/committer.ts'
 import { offsetKey } from './storage/keys.ts'
 import { endOwnership, releaseOwnership, takeOwnership } from './storage/owner.ts'
@@ -140,7 +142,10 @@ export class EmbeddedEngine implements Engine {
     const { group } = registry.group(spec.channel, spec.group)
     const member = new Member(spec, sink)
     members.set(member, group)
-    return new Consumer(group, member, { committer, publisher, stopped: () => members.delete(member) })
+    const stopped = (): void => {
+      if (members.delete(member)) registry.left(group)
+    }
+    return new Consumer(group, member, { committer, publisher, stopped })
   }
 
   close(): Promise<void> {
@@ -176,6 +181,13 @@ export class EmbeddedEngine implements Engine {
     browse: async (query: Parameters<Browser['browse']>[0]) => this.#running().browser.browse(query),
     move: async (channel: string, moves: Parameters<Browser['move']>[1]) =>
       this.#running().browser.move(channel, moves),
+  }
+
+  readonly seeking: Seeking = {
+    seek: async (channel, group, target) => {
+      const { registry, committer } = this.#running()
+      await seek({ channel, group, target }, registry, committer)
+    },
   }
 
   readonly lag: LagReading = {

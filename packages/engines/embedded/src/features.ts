@@ -16,7 +16,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   priorityLevels: 10,
   filter: 'native',
   patterns: 'none',
-  temporaryGroups: 'none',
+  temporaryGroups: 'native',
   deduplicateForMsMax: 0,
   leaseMs: Number.POSITIVE_INFINITY,
   unsettledMsMax: Number.POSITIVE_INFINITY,

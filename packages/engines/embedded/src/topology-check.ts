@@ -79,3 +79,11 @@ export function driftOf(found: ChannelSpec, wanted: ChannelSpec): TopologyDrift[
     .filter(([setting, value]) => has[setting] !== value)
     .map(([setting, value]) => ({ name: wanted.name, setting, wanted: String(value), found: String(has[setting]) }))
 }
+
+/** Whether a group lives otherwise than it is wanted. */
+export function lifetimeDrift(
+  found: GroupSpec['lifetime'] = 'durable',
+  { channel, group, lifetime: wanted = 'durable' }: GroupSpec,
+): TopologyDrift[] {
+  return found === wanted ? [] : [{ name: `${channel}@${group}`, setting: 'lifetime', wanted, found }]
+}

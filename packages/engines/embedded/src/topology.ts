@@ -1,6 +1,7 @@
 import type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import { type Channel, type ChannelGroup, type ChannelLane, inletOf } from './channel.ts'
+import { Dismissal, type Dismissed } from './dismissal.ts'
 import { Group } from './group/group.ts'
 import type { GroupContext } from './group/group-context.ts'
 import { ChannelLog, type LogContext, type LogIdentity } from './log/channel-log.ts'
@@ -9,12 +10,13 @@ import { LogRetention } from './log/retention.ts'
 import type { ScheduleTarget } from './scheduler.ts'
 import type { Participant } from './storage/committer.ts'
 import type { Transaction } from './storage/store.ts'
-import { driftOf, refuseMistakes } from './topology-check.ts'
+import { driftOf, lifetimeDrift, refuseMistakes } from './topology-check.ts'
 import {
   type ChannelRow,
   channelPrefix,
   type GroupLaneIds,
   type GroupRow,
+  gonePrefix,
   groupPrefix,
   type LaneIds,
   lanesOf,
@@ -76,18 +78,57 @@ export class Registry implements Participant {
         created.push(spec.name)
       }
     }
-    for (const spec of topology.groups) if (this.#declareGroup(spec)) created.push(`${spec.channel}@${spec.group}`)
+    for (const spec of topology.groups) {
+      const known = this.channels.get(spec.channel)?.groups.get(spec.group)
+      if (known !== undefined) drift.push(...lifetimeDrift(known.row.lifetime, spec))
+      else {
+        this.#declareGroup(spec)
+        created.push(`${spec.channel}@${spec.group}`)
+      }
+    }
     if (created.length > 0) await this.#context.committer.flushed()
     return { created, drift }
   }
 
   write(tx: Transaction): void {
-    for (const { key, value } of this.#rows) tx.put('topology', Buffer.from(key), Buffer.from(JSON.stringify(value)))
+    for (const { key, value } of this.#rows) {
+      if (value === undefined) tx.remove('topology', Buffer.from(key))
+      else tx.put('topology', Buffer.from(key), Buffer.from(JSON.stringify(value)))
+    }
     tx.put('topology', Buffer.from(nextIdKey), Buffer.from(JSON.stringify(this.#nextId)))
     this.#rows = []
   }
 
   committed(): void {}
+
+  /** A member has left a group: if it was the last of a temporary one, that goes. Durable with the next transaction. */
+  left(group: Group): void {
+    const channel = this.channel(group.channel)
+    const found = channel.groups.get(group.name)
+    if (found?.group !== group || found.row.lifetime !== 'temporary' || group.hasMembers) return
+    const { row } = found
+    channel.groups.delete(group.name)
+    this.#inlets.delete(found.inlet.id)
+    group.end()
+    this.#put(keyOf(row), undefined)
+    this.#dismiss(dismissedOf(row))
+  }
+
+  /** Lets a group without members read its log from another place on. Durable with the next transaction. */
+  move({ row, group, returns, inlet }: ChannelGroup, startAt: StartAt): void {
+    const channel = this.channel(row.channel)
+    const lanes = lanesOf<GroupLaneIds>(row).map((ids) => ({ ...ids, cursorId: this.#takeId() }))
+    const cursors = lanes.map(({ cursorId: id }, level) => {
+      const { log } = channel.lanes[level]!
+      return this.#cursor({ id, log, exclusive: false }, startAt(log))
+    })
+    group.moveTo(cursors.reverse())
+    const [lowest, ...above] = lanes
+    const moved: GroupRow = { ...row, ...lowest, above: row.above && above }
+    channel.groups.set(row.group, { row: moved, group, returns, inlet })
+    this.#put(keyOf(row), moved)
+    this.#dismiss({ cursors: lanesOf<GroupLaneIds>(row).map(({ cursorId }) => cursorId), logs: [] })
+  }
 
   close(): void {
     for (const { lanes, groups } of this.channels.values()) {
@@ -119,9 +160,8 @@ export class Registry implements Participant {
     return { log, queueCursor: undefined }
   }
 
-  #declareGroup(spec: GroupSpec): boolean {
+  #declareGroup(spec: GroupSpec): void {
     const channel = this.channel(spec.channel)
-    if (channel.groups.has(spec.group)) return false
     const other = [...channel.groups.keys()][0]
     if (channel.spec.kind === 'queue' && other !== undefined) {
       throw new PosthasteError(
@@ -134,10 +174,10 @@ export class Registry implements Participant {
       returnsId: this.#takeId(),
       returnsCursorId: this.#takeId(),
     })
-    const row = { channel: spec.channel, group: spec.group, ...lane(), above: levelsAbove(channel.spec, lane) }
-    this.#put(`${groupPrefix}${spec.channel}/${spec.group}`, row)
+    const { group, lifetime } = spec
+    const row: GroupRow = { channel: spec.channel, group, lifetime, ...lane(), above: levelsAbove(channel.spec, lane) }
+    this.#put(keyOf(row), row)
     this.#openGroup(row, spec.from === 'earliest' ? (log) => log.oldest() : (log) => log.next)
-    return true
   }
 
   #openGroup(row: GroupRow, startAt: StartAt): void {
@@ -156,7 +196,7 @@ export class Registry implements Participant {
     for (const each of cursors.reverse()) group.attach(each)
     const inlet = inletOf(returns)
     this.#inlets.set(inlet.id, inlet)
-    channel.groups.set(row.group, { row, group, inlet })
+    channel.groups.set(row.group, { row, group, returns, inlet })
   }
 
   #openLog(identity: LogIdentity): ChannelLog {
@@ -179,8 +219,31 @@ export class Registry implements Participant {
       else if (key === nextIdKey) this.#nextId = value as number
     }
     for (const { key, value } of parsed) {
-      if (key.startsWith(groupPrefix)) this.#openGroup(value as GroupRow, () => 0)
+      if (key.startsWith(groupPrefix)) this.#restoreGroup(value as GroupRow)
+      else if (key.startsWith(gonePrefix)) this.#remove(value as Dismissed, key)
     }
+  }
+
+  /** The members of temporary groups went with the process that they were of. */
+  #restoreGroup(row: GroupRow): void {
+    if (row.lifetime === 'temporary') {
+      this.#put(keyOf(row), undefined)
+      this.#remove(dismissedOf(row))
+    } else this.#openGroup(row, () => 0)
+  }
+
+  /** Has the rows of these ids removed, after all that is on its way there now. */
+  #dismiss(dismissed: Dismissed): void {
+    const note = `${gonePrefix}${dismissed.cursors[0]}`
+    this.#put(note, dismissed)
+    this.#context.committer.flushed().then(
+      () => this.#remove(dismissed, note),
+      () => {}, // They are found at the next opening.
+    )
+  }
+
+  #remove(dismissed: Dismissed, note?: string): void {
+    this.#context.committer.join(new Dismissal(dismissed, this.#context.store, note))
   }
 
   #takeId(): number {
@@ -190,6 +253,19 @@ export class Registry implements Participant {
   #put(key: string, value: unknown): void {
     this.#rows.push({ key, value })
     this.#context.committer.join(this)
+  }
+}
+
+function keyOf({ channel, group }: GroupRow): string {
+  return `${groupPrefix}${channel}/${group}`
+}
+
+/** All that is a group's own. */
+function dismissedOf(row: GroupRow): Dismissed {
+  const lanes = lanesOf<GroupLaneIds>(row)
+  return {
+    cursors: lanes.flatMap(({ cursorId, returnsCursorId }) => [cursorId, returnsCursorId]),
+    logs: lanes.map(({ returnsId }) => returnsId),
   }
 }
 

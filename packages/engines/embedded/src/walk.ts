@@ -1,7 +1,7 @@
 import type { BrowsedRecord, RecordMatch } from '@posthaste/contracts'
 import type { Channel, ChannelLane } from './channel.ts'
 import type { Block } from './log/block.ts'
-import { type Position, positionOf } from './log/position.ts'
+import { type Position, placeIn, positionOf } from './log/position.ts'
 
 /** From where to where a walk goes. */
 export interface Way {
@@ -51,7 +51,8 @@ function timeOf({ block }: Step): number {
 
 function* stepsIn(lane: ChannelLane, { after, sinceMs, untilMs = Number.POSITIVE_INFINITY }: Way): Generator<Step> {
   const { log, queueCursor } = lane
-  const start = Math.max(startIn(lane, after), sinceMs === undefined ? 0 : log.offsetAt(sinceMs))
+  const behind = after === undefined ? 0 : placeIn(log, { ...after, offset: after.offset + 1 })
+  const start = Math.max(behind, sinceMs === undefined ? 0 : log.offsetAt(sinceMs))
   let offset = log.blockOf(start)?.first ?? start
   for (;;) {
     const blocks = log.readFrom(offset)
@@ -65,11 +66,4 @@ function* stepsIn(lane: ChannelLane, { after, sinceMs, untilMs = Number.POSITIVE
     }
     if (blocks.length === 0) return
   }
-}
-
-/** Where a lane's records behind a place begin. */
-function startIn({ log }: ChannelLane, after: Position | undefined): number {
-  if (after === undefined) return 0
-  if (log.level === undefined || log.level === after.level) return after.offset + 1
-  return log.offsetAt(log.level > after.level ? after.storedAtMs : after.storedAtMs + 1)
 }

@@ -40,9 +40,9 @@ export class HeldDelivery implements Delivery {
   get position(): string {
     const { source, offset, storedAtMs } = this
     const position = positionOf(source.cursor.log, offset, storedAtMs)
-    return source.rank === 0 ? position : `${addressed}${position}`
+    return source.rank === 0 ? position : `${addressedMark}${position}`
   }
 }
 
 /** What is addressed to one group stands in a log of its own, behind everything in the channel's. */
-const addressed = 'g'
+export const addressedMark = 'g'

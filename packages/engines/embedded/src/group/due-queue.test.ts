@@ -70,7 +70,7 @@ describe('DueQueue', () => {
   it('forgets everything when it is closed', async () => {
     const { clock, due, queue } = started()
     queue.add(100, 1)
-    queue.close()
+    queue.clear()
     expect([queue.size, clock.pending()]).toEqual([0, 0])
     await clock.advance(1_000)
     expect(due).toEqual([])

@@ -38,8 +38,10 @@ export class DueQueue<T> {
     this.#arm()
   }
 
-  close(): void {
+  /** Nothing waits any more. */
+  clear(): void {
     this.#timer?.cancel()
+    this.#timerAtMs = Number.POSITIVE_INFINITY
     this.#heap.length = 0
   }
 

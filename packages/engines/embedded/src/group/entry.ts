@@ -56,6 +56,11 @@ export class Entry {
     return this.crashes >= 2
   }
 
+  /** Whether it is of an earlier process, and the reader has not come to it. */
+  get isUnread(): boolean {
+    return this.offset >= this.source.position
+  }
+
   /** Whether the store must know before it is handed over again: after a crash it is the row that counts. */
   get needsMark(): boolean {
     return this.stored

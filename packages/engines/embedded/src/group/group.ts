@@ -8,13 +8,11 @@ import { Entry, type InOrder, type Origin, orderOf } from './entry.ts'
 import { EntryRows } from './entry-rows.ts'
 import type { GroupContext } from './group-context.ts'
 import { KeyGate } from './key-gate.ts'
-import { Lane, type LaneCursors } from './lane.ts'
+import type { Lane, LaneCursors } from './lane.ts'
+import { Lanes } from './lanes.ts'
 import type { Member } from './member.ts'
 import { Roster } from './roster.ts'
 import type { Source } from './source.ts'
-
-/** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
-const nearRecords = 16_384
 
 /** Refused records settled in one go: a backlog that nobody wants must let others have their turns. */
 const refusedMax = 2_048
@@ -30,10 +28,9 @@ export class Group {
   readonly channel: string
   readonly name: string
   readonly #context: GroupContext
-  /** Levels of priority, the highest first. */
-  readonly #lanes: Lane[] = []
+  readonly #lanes = new Lanes()
   readonly #roster = new Roster()
-  readonly #gate = new KeyGate<Member>()
+  #gate = new KeyGate<Member>()
   readonly #due: DueQueue<Entry>
   readonly #rows: EntryRows
   readonly #bound: Bound
@@ -63,59 +60,65 @@ export class Group {
    * that process died.
    */
   attach(cursors: LaneCursors): void {
-    const lane = new Lane(this.#lanes.length, cursors)
-    this.#lanes.push(lane)
+    const lane = this.#lanes.add(cursors)
     this.#follow(lane, lane.channel)
     this.#follow(lane, lane.returns)
   }
 
+  /**
+   * Lets the group read the channel from other places on, those of the highest level of priority first. What it knew of the
+   * channel's records is forgotten; what is addressed to it alone stays as it was. Only while it has no members.
+   */
+  moveTo(cursors: readonly Cursor[]): void {
+    this.#gate = new KeyGate()
+    this.#due.clear()
+    for (const [turn, lane] of [...this.#lanes].entries()) {
+      for (const entry of lane.channel.entries.values()) this.#rows.remove(entry)
+      lane.channel.detach()
+      lane.begin(cursors[turn]!)
+      this.#follow(lane, lane.channel)
+      lane.channel.cursor.log.floorMoved()
+      for (const entry of lane.returns.entries.values())
+        if (!this.#awaits(entry) && !entry.isUnread) this.#makeReady(entry)
+    }
+  }
+
+  /** Whether an entry waits for its time. It closes its key if it did. */
+  #awaits(entry: Entry): boolean {
+    if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
+    if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
+    else entry.dueAtMs = 0
+    return entry.dueAtMs > 0
+  }
+
   #follow(lane: Lane, source: Source): void {
     source.restore(this.#context.store)
-    for (const entry of source.entries.values()) {
-      if (entry.hold && entry.key !== undefined) this.#gate.close(entry.key, entry)
-      if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
-      else entry.dueAtMs = 0
-    }
+    for (const entry of source.entries.values()) this.#awaits(entry)
     const { cursor } = source
     cursor.onGap = (end) => {
-      for (const entry of [...source.entries.values()]) if (entry.offset < end && isUnread(entry)) this.#forget(entry)
+      for (const entry of [...source.entries.values()]) if (entry.offset < end && entry.isUnread) this.#forget(entry)
     }
     // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
-    cursor.claimTarget = () => (this.#isTurnOf(lane) ? source.position + this.#roster.credit + this.#roster.owed : 0)
+    cursor.claimTarget = () =>
+      this.#lanes.isTurnOf(lane) ? source.position + this.#roster.credit + this.#roster.owed : 0
     cursor.onClaimed = () => this.schedule()
-    source.reader = {
-      get floor() {
-        return cursor.floor
-      },
-      follows: (first) => this.#roster.size > 0 && first - cursor.readAt <= nearRecords,
+    source.attach({
+      isAwake: () => this.hasMembers,
       appending: () => this.#appending(),
       // Not at once: what belongs before it may be committed with it, and the claim on it is.
       appended: () => this.schedule(),
-    }
-    cursor.log.readers.add(source.reader)
-  }
-
-  /** Whether nothing that goes before a lane is left to be read: nothing of it will be handed over otherwise. */
-  #isTurnOf(lane: Lane): boolean {
-    for (const other of this.#lanes) {
-      if (other === lane) return true
-      if (!other.isExhausted) return false
-    }
-    return true
-  }
-
-  *#sources(): Generator<Source> {
-    for (const { channel, returns } of this.#lanes) {
-      yield channel
-      yield returns
-    }
+    })
   }
 
   #appending(): void {
-    if (this.#roster.credit > 0) for (const { cursor } of this.#sources()) cursor.touch()
+    if (this.#roster.credit > 0) for (const { cursor } of this.#lanes.sources()) cursor.touch()
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get hasMembers(): boolean {
+    return this.#roster.size > 0
+  }
 
   join(member: Member): void {
     this.#roster.add(member)
@@ -221,11 +224,11 @@ export class Group {
   /** Its time has come; if the reader has not, that will find it. */
   #becomeDue(entry: Entry): void {
     entry.dueAtMs = 0
-    if (!isUnread(entry)) this.#makeReady(entry)
+    if (!entry.isUnread) this.#makeReady(entry)
   }
 
   #makeReady(entry: Entry): void {
-    this.#lanes[entry.source.turn]!.makeReady(entry)
+    this.#lanes.of(entry).makeReady(entry)
     this.schedule()
   }
 
@@ -438,9 +441,7 @@ export class Group {
 
   /** Records that are held in memory, in hand or waiting, are bounded; at the bound nothing new is read. */
   #isFull(): boolean {
-    let held = this.#inFlight + this.#gate.waiting + this.#due.size
-    for (const lane of this.#lanes) held += lane.readyCount
-    return this.#bound.isFullAt(held)
+    return this.#bound.isFullAt(this.#inFlight + this.#lanes.readyCount + this.#gate.waiting + this.#due.size)
   }
 
   #quarantine(source: Origin, block: Block | undefined, offset: number): void {
@@ -453,27 +454,23 @@ export class Group {
 
   /** Whether a record of the channel is being handled, or about to be. */
   isInHand(cursor: Cursor, offset: number): boolean {
-    const source = this.#sourceOf(cursor)
+    const source = this.#lanes.sourceOf(cursor)
     if (source.entries.get(offset)?.inHand) return true
     return this.#roster.holds((held) => held.source === source && held.offset === offset)
   }
 
   /** Settles a record of the channel that nobody has in hand, wherever it waits. */
   withdraw(cursor: Cursor, block: Block, offset: number): void {
-    const entry = this.#sourceOf(cursor).entries.get(offset)
+    const entry = this.#lanes.sourceOf(cursor).entries.get(offset)
     if (entry !== undefined) this.#forget(entry)
     cursor.settle(cursor.segmentOf(block), offset)
-  }
-
-  #sourceOf(cursor: Cursor): Source {
-    return this.#lanes.find(({ channel }) => channel.cursor === cursor)!.channel
   }
 
   // ── Figures and end ───────────────────────────────────────────────────────────────────────────────────────────────
 
   lag(): Lag {
     let unsettled = 0
-    for (const { cursor } of this.#sources()) unsettled += cursor.unsettled
+    for (const { cursor } of this.#lanes.sources()) unsettled += cursor.unsettled
     let waiting = this.#due.size + this.#gate.waiting
     for (const { ready } of this.#lanes) for (const entry of ready) if (this.#waitsForKey(entry.key, entry)) waiting++
     return { ready: Math.max(0, unsettled - waiting), waiting, inFlight: this.#inFlight }
@@ -482,14 +479,16 @@ export class Group {
   /** Nothing is in anybody's hands any more: what is unsettled was not lost to a crash. */
   close(): void {
     this.#unmark()
-    this.#due.close()
-    for (const { cursor } of this.#sources()) cursor.disclaim()
+    this.#due.clear()
+    for (const { cursor } of this.#lanes.sources()) cursor.disclaim()
   }
-}
 
-/** Whether an entry of an earlier process has not been come to. */
-function isUnread({ source, offset }: Entry): boolean {
-  return offset >= source.position
+  /** The group is no more, and holds nothing of the channel's log back. */
+  end(): void {
+    this.close()
+    for (const source of this.#lanes.sources()) source.detach()
+    for (const { channel } of this.#lanes) channel.cursor.log.floorMoved()
+  }
 }
 
 const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }

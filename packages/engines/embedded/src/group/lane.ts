@@ -7,7 +7,7 @@ import { Source } from './source.ts'
  * alone, and what was read from either and could not be delivered. A channel without priorities has one.
  */
 export class Lane {
-  readonly channel: Source
+  channel: Source
   readonly returns: Source
   readonly #ready: Entry[] = []
   #sorted = true
@@ -38,6 +38,13 @@ export class Lane {
   makeReady(entry: Entry): void {
     this.#ready.push(entry)
     this.#sorted = false
+  }
+
+  /** Nothing was read yet, as of a place in the channel. */
+  begin(cursor: Cursor): void {
+    const { turn, rank } = this.channel
+    this.channel = new Source(cursor, { turn, rank })
+    this.#ready.length = 0
   }
 
   /** The first of the ready ones are taken care of. */

@@ -7,6 +7,15 @@ import type { Store } from '../storage/store.ts'
 import { type Entry, type Origin, orderOf } from './entry.ts'
 import { decodeEntry } from './entry-codec.ts'
 
+/** A group that is farther behind reads the store: what it would need is gone from memory when it gets there. */
+const nearRecords = 16_384
+
+/** Who is told how a log grows. */
+export interface SourceListener extends Pick<LogReader, 'appending' | 'appended'> {
+  /** Whether anybody waits for its records. */
+  readonly isAwake: () => boolean
+}
+
 /**
  * One of the logs that a group reads: the channel's own, or the one that holds records addressed to this group alone.
  * Keeps the reading place within a block, and the records that have a history.
@@ -16,8 +25,7 @@ export class Source implements Origin {
   readonly turn: number
   readonly rank: number
   readonly entries = new Map<number, Entry>()
-  /** What the log tells of its growth. */
-  reader: LogReader | undefined
+  #reader: LogReader | undefined
   block: Block | undefined
   segment: Segment | undefined
   index = 0
@@ -31,6 +39,25 @@ export class Source implements Origin {
   /** Whether all that is durable has been read. */
   get isExhausted(): boolean {
     return this.position >= this.cursor.log.committedEnd
+  }
+
+  /** Follows the log from here on. */
+  attach({ isAwake, appending, appended }: SourceListener): void {
+    const { cursor } = this
+    this.#reader = {
+      get floor() {
+        return cursor.floor
+      },
+      follows: (first) => isAwake() && first - cursor.readAt <= nearRecords,
+      appending,
+      appended,
+    }
+    cursor.log.readers.add(this.#reader)
+  }
+
+  /** Lets the log forget that it is read. */
+  detach(): void {
+    if (this.#reader !== undefined) this.cursor.log.readers.delete(this.#reader)
   }
 
   /** Brings back the entries that the store has. */

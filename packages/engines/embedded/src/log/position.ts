@@ -26,6 +26,12 @@ export function parsePosition(text: string, levels: number): Position | undefine
   return { offset: Number(offset), level: Number(level), storedAtMs: Number(storedAtMs) }
 }
 
+/** Where in one log of a channel the records begin that are at a place or behind it. */
+export function placeIn(log: ChannelLog, { level, offset, storedAtMs }: Position): number {
+  if (log.level === undefined || log.level === level) return offset
+  return log.offsetAt(log.level > level ? storedAtMs : storedAtMs + 1)
+}
+
 function wide(value: number): string {
   return value.toString().padStart(15, '0')
 }
