@@ -1,28 +1,15 @@
-import { open } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { inside } from '../test/inside.ts'
 import { Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
+import { seal, unseal } from './storage/seal.ts'
 
 let directories = new Directories()
 beforeEach(() => {
   directories = new Directories()
 })
 afterEach(() => directories.remove())
-
-/** Tables of a closed directory, as somebody with the `lmdb` package sees them. */
-async function inside<T>(
-  dir: string,
-  work: (table: (name: string) => ReturnType<typeof openTable>) => Promise<T>,
-): Promise<T> {
-  const root = open({ path: dir, noSubdir: false, maxDbs: 20, encoding: 'binary', keyEncoding: 'binary' })
-  const result = await work((name) => openTable(root, name))
-  await root.close()
-  return result
-}
-
-const openTable = (root: ReturnType<typeof open>, name: string) =>
-  root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
 
 /** Flips bits of every stored block where `at` says. */
 function damage(dir: string, at: (block: Buffer) => number): Promise<void> {
@@ -116,8 +103,9 @@ describe('damage to a record with a history', () => {
     await inside(dir, async (table) => {
       const entries = table('entries')
       for (const { key, value } of [...entries.getRange()]) {
-        value.writeUInt8(2, 5)
-        await entries.put(key, value)
+        const entry = unseal(key, value) ?? Buffer.alloc(0)
+        entry.writeUInt8(2, 5)
+        await entries.put(key, seal(key, entry))
       }
     })
     const { engine } = await opened(dir)
@@ -173,4 +161,72 @@ describe('damage to what stands about the records', () => {
     ])
     await engine.close()
   })
+
+  it.each(['topology', 'tails', 'cursors', 'settled', 'entries'])(
+    'is found by a flipped bit anywhere in a row of %s, which is named, and nothing is deleted',
+    async (name) => {
+      const dir = directories.fresh()
+      await writtenWithAPast(dir)
+      const rows = await inside(dir, async (table) => [...table(name).getRange()])
+      expect(rows.length).toBeGreaterThan(0)
+      for (const { key, value } of rows) {
+        for (let bit = 0; bit < 8 * value.length; bit += 5) {
+          const flipped = Buffer.from(value)
+          flipped.writeUInt8(value.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+          await inside(dir, async (table) => table(name).put(key, flipped))
+          await expect(opened(dir)).rejects.toMatchObject({
+            code: 'ENGINE_CORRUPT',
+            message: expect.stringContaining(`'${name}'`),
+            details: { table: name },
+          })
+        }
+        await inside(dir, async (table) => table(name).put(key, value))
+      }
+      const { engine } = await opened(dir)
+      expect((await (await TestMember.join(engine, 10)).take(1))[0]?.record.id).toBe('third')
+      await engine.close()
+    },
+  )
+
+  it('costs a scheduled record whose row it hits, which is told and kept, and no other', async () => {
+    const dir = directories.fresh()
+    const before = await opened(dir)
+    await declared(before.engine)
+    const dueAtMs = Date.now() + 200
+    await published(before.engine, record('lost', { dueAtMs }), record('kept', { dueAtMs: dueAtMs + 1 }))
+    await before.engine.close()
+    await inside(dir, async (table) => {
+      const [first] = [...table('timers').getRange()]
+      if (first === undefined) throw new Error('there is no timer')
+      // The first bytes say which channel it is for.
+      first.value.writeUInt8(first.value.readUInt8(3) ^ 1, 3)
+      await table('timers').put(first.key, first.value)
+    })
+    const { engine, states } = await opened(dir)
+    const member = await TestMember.join(engine, 10)
+    expect((await member.take(1))[0]?.record.id).toBe('kept')
+    await lull(engine)
+    expect(member.ids).toEqual(['kept'])
+    expect(states.at(-1)).toMatchObject(['degraded', { code: 'ENGINE_CORRUPT' }])
+    expect(await engine.scheduling.cancel('c', 'lost')).toBe(false)
+    await engine.close()
+    expect(await quarantined(dir)).toHaveLength(1)
+  })
 })
+
+/** A directory with a row in each table: records that are settled out of order, and one that waits for its retry. */
+async function writtenWithAPast(dir: string): Promise<void> {
+  const { engine } = await opened(dir)
+  await declared(engine, ['g'], { kind: 'queue' })
+  await published(engine, ...['first', 'second'].map((id) => record(id)))
+  await published(engine, ...['third', 'fourth'].map((id) => record(id)))
+  const member = await TestMember.join(engine, 4)
+  const held = await member.take(4)
+  const tagOf = (id: string) => held.find((each) => each.record.id === id)?.tag ?? 0
+  await member.settle(
+    { kind: 'release', tag: tagOf('first'), countsAttempt: true, visibleAtMs: Date.now() + 3_600_000 },
+    { kind: 'ack', tag: tagOf('second') },
+    { kind: 'ack', tag: tagOf('fourth') },
+  )
+  await engine.close()
+}

@@ -16,11 +16,20 @@ export function locked(dir: string, pid: number): PosthasteError {
 }
 
 /** The directory was written by a version this one does not understand. */
-export function wrongFormat(dir: string, found: unknown): PosthasteError {
+export function wrongFormat(dir: string, found: string, ours: number): PosthasteError {
   return new PosthasteError(
     'ENGINE_FORMAT',
-    `${dir} has data of format ${String(found)}, which this version does not read`,
+    `${dir} has data of format ${found}, and this version reads formats up to ${ours}`,
+    { details: { found, ours } },
   )
+}
+
+/** A row that says where things stand does not match its checksum: what would follow from it cannot be known. */
+export function damagedRow(table: string, name: string): PosthasteError {
+  return new PosthasteError('ENGINE_CORRUPT', `the row ${name} of the table '${table}' does not match its checksum`, {
+    remedy: 'Keep the data directory, restore the latest snapshot, and repeat what was published since.',
+    details: { table, row: name },
+  })
 }
 
 /** The engine is used before `open` or after `close`. */

@@ -10,13 +10,20 @@ export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commi
     return this.#table(table).get(hex(key))
   }
 
-  rows(table: TableName, { from, to, limit, reverse = false }: RowRange): Row[] {
+  rows(table: TableName, { from, to, limit, reverse = false, bytesMax = Number.POSITIVE_INFINITY }: RowRange): Row[] {
     const [low, high] = [hex(from), hex(to)]
     const found = [...this.#table(table)]
       .filter(([key]) => key >= low && (reverse ? key <= high : key < high))
       .sort(([a], [b]) => (a < b ? -1 : 1))
     if (reverse) found.reverse()
-    return found.slice(0, limit).map(([key, value]) => ({ key: Buffer.from(key, 'hex'), value: Buffer.from(value) }))
+    const rows: Row[] = []
+    let bytes = 0
+    for (const [key, value] of found.slice(0, limit)) {
+      rows.push({ key: Buffer.from(key, 'hex'), value: Buffer.from(value) })
+      bytes += value.length
+      if (bytes >= bytesMax) break
+    }
+    return rows
   }
 
   keys(table: TableName, range: RowRange): Buffer[] {

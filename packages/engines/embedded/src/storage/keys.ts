@@ -77,6 +77,28 @@ export function namedRows(id: number, name: string): { from: Buffer; to: Buffer 
   return { from: nameKey(id, name), to: nameKey(id, name, Buffer.alloc(behindNameMax, 0xff)) }
 }
 
+/** A row that is a number. */
+export function wideRow(value: number): Buffer {
+  const row = Buffer.allocUnsafe(wideBytes)
+  row.writeUIntBE(value, 0, wideBytes)
+  return row
+}
+
+/** The number of a {@link wideRow}. */
+export function wideOf(row: Buffer): number {
+  return row.readUIntBE(0, wideBytes)
+}
+
+/** Behind every key that a table can have. */
+export const keysEnd = Buffer.alloc(behindNameMax, 0xff)
+
+/** The first key that can stand behind another. */
+export function behind(key: Uint8Array): Buffer {
+  const next = Buffer.alloc(key.length + 1)
+  next.set(key)
+  return next
+}
+
 /** The same bytes with Buffer's readers. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

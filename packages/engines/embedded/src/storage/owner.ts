@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { locked, wrongFormat } from '../errors.ts'
+import { format, isReadable, migrate } from './migration.ts'
 import type { Store, Transaction } from './store.ts'
-
-/** What the first row of a data directory says. */
-const format = 1
 
 const formatKey = Buffer.from('format')
 const ownerKey = Buffer.from('owner')
@@ -23,15 +21,16 @@ interface Owner {
  *
  * @returns the how-manieth opening of the directory this is
  * @throws ENGINE_LOCKED with the owner's pid while that process lives
- * @throws ENGINE_FORMAT when the directory was written by a version this one cannot read
+ * @throws ENGINE_FORMAT when the directory was written by a version this one cannot read; what an older one wrote is migrated
  */
 export function takeOwnership(store: Store, dir: string): number {
   return store.exclusively((tx) => {
-    const found = store.get('meta', formatKey)
-    if (found !== undefined && found.toString() !== String(format)) throw wrongFormat(dir, found.toString())
+    const found = store.get('meta', formatKey)?.toString() ?? String(format)
+    if (!isReadable(found)) throw wrongFormat(dir, found, format)
     const row = store.get('meta', ownerKey)
     const owner = row === undefined ? undefined : (JSON.parse(row.toString()) as Owner)
     if (owner !== undefined && isAlive(owner, dir)) throw locked(dir, owner.pid)
+    migrate(store, tx, found)
     tx.put('meta', formatKey, Buffer.from(String(format)))
     tx.put('meta', ownerKey, Buffer.from(JSON.stringify(self())))
     const boot = Number(store.get('meta', bootKey)?.toString() ?? 0) + 1

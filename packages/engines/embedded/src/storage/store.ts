@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { isSealed, openSeal, seal, unseal } from './seal.ts'
 
 /** The tables of the store: one environment, so that one transaction changes any of them together. */
 export type TableName = keyof typeof tableNames
@@ -13,7 +14,7 @@ export type TableName = keyof typeof tableNames
  * - `cursors`: how far a group is, by cursor.
  * - `settled`: what a group has settled above that, by cursor and offset.
  * - `entries`: records with a history (attempts, waiting), by cursor and offset.
- * - `timers`: scheduled records, by due time; `scheduled`: the same by channel and id.
+ * - `timers`: scheduled records, by due time; `scheduled`: the same by channel and id; `counts`: how many, by channel.
  * - `quarantine`: bytes of damaged records, by channel and offset.
  */
 const tableNames = {
@@ -26,6 +27,7 @@ const tableNames = {
   entries: 'entries',
   timers: 'timers',
   scheduled: 'scheduled',
+  counts: 'counts',
   quarantine: 'quarantine',
 }
 
@@ -41,6 +43,10 @@ export interface RowRange {
   readonly to: Uint8Array
   readonly limit?: number
   readonly reverse?: boolean
+  /** Ends the range behind the row whose value reaches so many bytes in all. */
+  readonly bytesMax?: number
+  /** Told of rows that do not match their checksums, with all of their bytes; without it they are an error. */
+  readonly onDamaged?: (row: Row) => void
 }
 
 /** One row. */
@@ -91,16 +97,45 @@ export class Store {
     syncDirectory(dirname(dir))
   }
 
+  /** @throws ENGINE_CORRUPT naming the row, when it does not match its checksum */
   get(table: TableName, key: Uint8Array): Buffer | undefined {
-    return this.#tables[table].get(key as Buffer)
+    const row = this.#tables[table].get(key as Buffer)
+    return row === undefined || !isSealed(table) ? row : openSeal(table, key, row)
   }
 
-  /** Rows of a range, with keys and values of their own. */
+  /**
+   * Rows of a range, with keys and values of their own.
+   * @throws ENGINE_CORRUPT naming the row, when one does not match its checksum and nobody is to be told
+   */
   rows(table: TableName, range: RowRange): Row[] {
-    const { from, to, limit, reverse = false } = range
+    const found = this.storedRows(table, range)
+    if (!isSealed(table)) return found
+    const { onDamaged } = range
+    if (onDamaged === undefined) return found.map(({ key, value }) => ({ key, value: openSeal(table, key, value) }))
+    const rows: Row[] = []
+    for (const row of found) {
+      const value = unseal(row.key, row.value)
+      if (value === undefined) onDamaged(row)
+      else rows.push({ key: row.key, value })
+    }
+    return rows
+  }
+
+  /** Rows of a range with all of their bytes, whether or not these match their checksums. */
+  storedRows(
+    table: TableName,
+    { from, to, limit, reverse = false, bytesMax = Number.POSITIVE_INFINITY }: RowRange,
+  ): Row[] {
     const [start, end] = (reverse ? [to, from] : [from, to]) as [Buffer, Buffer]
     const bound = limit === undefined ? {} : { limit }
-    return [...this.#tables[table].getRange({ start, end, reverse, inclusiveEnd: reverse, ...bound })]
+    const rows: Row[] = []
+    let bytes = 0
+    for (const row of this.#tables[table].getRange({ start, end, reverse, inclusiveEnd: reverse, ...bound })) {
+      rows.push(row)
+      bytes += row.value.length
+      if (bytes >= bytesMax) break
+    }
+    return rows
   }
 
   /** Keys of a range, without their values. */
@@ -113,7 +148,8 @@ export class Store {
   async commit(change: (tx: Transaction) => void): Promise<void> {
     const operations: Operation[] = []
     change({
-      put: (table, key, value) => void operations.push({ table, key, value }),
+      put: (table, key, value) =>
+        void operations.push({ table, key, value: isSealed(table) ? seal(key, value) : value }),
       remove: (table, key) => void operations.push({ table, key, value: undefined }),
     })
     try {
@@ -133,7 +169,8 @@ export class Store {
     const tables = this.#tables
     return this.#root.transactionSync(() =>
       change({
-        put: (table, key, value) => void tables[table].putSync(key as Buffer, value as Buffer),
+        put: (table, key, value) =>
+          void tables[table].putSync(key as Buffer, isSealed(table) ? seal(key, value) : (value as Buffer)),
         remove: (table, key) => void tables[table].removeSync(key as Buffer),
       }),
     )

@@ -1,0 +1,53 @@
+import { crc32 } from 'node:zlib'
+import { damagedRow } from '../errors.ts'
+import { idOf, offsetOf } from './keys.ts'
+import type { TableName } from './store.ts'
+
+/*
+ * Every row but those that have checksums of their own ends in one: the CRC-32 of key and value (u32, little-endian). A
+ * flipped bit in a cursor or in the due time of a retry would otherwise not be seen, and be acted on.
+ */
+
+const sealBytes = 4
+
+/** Rows that are not sealed: what tells the format, blocks with their own checksums, and bytes that are known to be damaged. */
+const unsealed: ReadonlySet<TableName> = new Set<TableName>(['meta', 'blocks', 'quarantine'])
+
+/** Whether the rows of a table end in a checksum. */
+export function isSealed(table: TableName): boolean {
+  return !unsealed.has(table)
+}
+
+/** A row's value with its checksum behind. */
+export function seal(key: Uint8Array, value: Uint8Array): Buffer {
+  const row = Buffer.allocUnsafe(value.length + sealBytes)
+  row.set(value)
+  row.writeUInt32LE(crc32(value, crc32(key)), value.length)
+  return row
+}
+
+/** The value of a sealed row; undefined if row and checksum do not fit. */
+export function unseal(key: Uint8Array, row: Buffer): Buffer | undefined {
+  const end = row.length - sealBytes
+  if (end < 0) return undefined
+  const value = row.subarray(0, end)
+  return row.readUInt32LE(end) === crc32(value, crc32(key)) ? value : undefined
+}
+
+/**
+ * The value of a sealed row.
+ * @throws ENGINE_CORRUPT naming the row
+ */
+export function openSeal(table: TableName, key: Uint8Array, row: Buffer): Buffer {
+  const value = unseal(key, row)
+  if (value === undefined) throw damagedRow(table, nameOf(table, key))
+  return value
+}
+
+/** A row's key as somebody who repairs would look for it. */
+function nameOf(table: TableName, key: Uint8Array): string {
+  if (table === 'topology') return `'${Buffer.from(key).toString()}'`
+  if (key.length === 4) return `of id ${idOf(key)}`
+  if (key.length === 10) return `of id ${idOf(key)} at offset ${offsetOf(key)}`
+  return Buffer.from(key).toString('hex')
+}
