@@ -12,6 +12,8 @@ import {
   type MessageContract,
   type Methods,
   PosthasteError,
+  type ReplyOut,
+  type RequestContract,
   type ServiceContract,
 } from '@posthaste/contracts'
 import type { BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
@@ -27,6 +29,8 @@ import type { PrepareOptions, UnresolvedOptions } from '../bus/publishing/prepar
 import type { PreparedMessages, UnresolvedHandler } from '../bus/publishing/preparing/preparing.ts'
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 import type { PublishResult } from '../bus/publishing/publishing.ts'
+import type { RequestOptions } from '../bus/publishing/requesting/options.ts'
+import type { RequestStats } from '../bus/publishing/requesting/requesting.ts'
 import { refuseOptions } from '../pipeline/options.ts'
 import { timerWheel } from '../pipeline/timer-wheel.ts'
 import type { Client } from '../rpc/client.ts'
@@ -171,6 +175,14 @@ class Application implements App {
   group(contract: MessageContract, of?: { readonly group: string }): GroupControl {
     // The overloads tell users what to give; whatever they give, the bus checks.
     return this.#messages('group').group(contract as CommandContract, of)
+  }
+
+  request<C extends RequestContract>(command: C, data: DataIn<C>, options?: RequestOptions): Promise<ReplyOut<C>> {
+    return this.#bus?.request(command, data, options) ?? Promise.reject(this.#noEngine('request'))
+  }
+
+  requestStats(): RequestStats {
+    return this.#messages('requestStats').requestStats()
   }
 
   async prepare<C extends MessageContract>(

@@ -10,6 +10,8 @@ import {
   type Log,
   type MessageContract,
   PosthasteError,
+  type ReplyOut,
+  type RequestContract,
 } from '@posthaste/contracts'
 import { systemRandom } from '../pipeline/clock.ts'
 import { messageIds, type RandomBytes } from '../pipeline/ids.ts'
@@ -35,6 +37,8 @@ import { BusPreparing, type PreparedMessages, type UnresolvedHandler } from './p
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
 import { BusPublishing, type Publishing, type PublishResult } from './publishing/publishing.ts'
 import { recordComposer } from './publishing/record.ts'
+import type { RequestOptions } from './publishing/requesting/options.ts'
+import { BusRequesting, type RequestStats } from './publishing/requesting/requesting.ts'
 import { Standing } from './standing.ts'
 import { Channels } from './topology.ts'
 
@@ -101,6 +105,7 @@ class EngineBus implements Bus {
   readonly #standing = new Standing()
   readonly #publishing: BusPublishing
   readonly #preparing: BusPreparing
+  readonly #requesting: BusRequesting
   readonly #subscribing: BusSubscribing
   readonly #administration: BusAdministration
   /** What is to be closed with the bus. */
@@ -119,6 +124,12 @@ class EngineBus implements Bus {
     const stack = buildStack(publisherStack, options.publisher ?? {}, deps)
     this.#publishing = new BusPublishing({ ...shared, stack })
     this.#preparing = new BusPreparing({ ...shared, deps })
+    this.#requesting = new BusRequesting({
+      ...shared,
+      ...{ deps, instance, newId },
+      publish: (contract, record) => this.#publishing.leave(contract, record),
+      cancelHandling: () => {},
+    })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })
     this.#administration = new BusAdministration({ ...shared, deps, subscribing: this.#subscribing })
   }
@@ -146,6 +157,7 @@ class EngineBus implements Bus {
 
   async #close(graceMs: number): Promise<void> {
     await Promise.all([this.#subscribing.drain(graceMs), this.#preparing.close(graceMs)])
+    await this.#requesting.close()
     await this.#publishing.flushed()
     this.#standing.state = 'closed'
     this.#ownTimers?.close()
@@ -183,6 +195,14 @@ class EngineBus implements Bus {
 
   cancel(contract: MessageContract, id: string): Promise<boolean> {
     return this.#publishing.cancel(contract, id)
+  }
+
+  request<C extends RequestContract>(command: C, data: DataIn<C>, options?: RequestOptions): Promise<ReplyOut<C>> {
+    return this.#requesting.request(command, data, options)
+  }
+
+  requestStats(): RequestStats {
+    return this.#requesting.requestStats()
   }
 
   prepare<C extends MessageContract>(contract: C, data: DataIn<C>, options?: PrepareOptions): Promise<Preparation> {

@@ -23,3 +23,13 @@ export const replyIssuesHeader = 'replyissues'
 export function replyType(command: string): string {
   return `${command}.reply`
 }
+
+/** What names of channels begin with in which replies are awaited: a message sends its reply nowhere else. */
+export const replyChannelPrefix = 'posthaste.reply.'
+
+const replyChannelPattern = /^posthaste\.reply\.[A-Za-z0-9._-]{1,200}$/
+
+/** Whether a reply may go there: a message from elsewhere must not have its handler's answer put among other messages. */
+export function isReplyChannel(name: string | undefined): name is string {
+  return name !== undefined && replyChannelPattern.test(name)
+}

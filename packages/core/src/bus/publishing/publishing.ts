@@ -25,6 +25,7 @@ import {
 } from './publish-options.ts'
 import { Publisher } from './publisher.ts'
 import type { RecordComposer } from './record.ts'
+import type { Requesting } from './requesting/requesting.ts'
 
 /** How one of many messages went. */
 export type PublishResult =
@@ -32,7 +33,7 @@ export type PublishResult =
   | { readonly ok: false; readonly error: PosthasteError }
 
 /** How messages leave. */
-export interface Publishing extends Preparing {
+export interface Publishing extends Preparing, Requesting {
   /**
    * Publishes an event. Resolves when the engine has confirmed it, as durably as it can.
    *
@@ -72,7 +73,7 @@ export interface PublishingInit {
 }
 
 /** The part of a bus that publishes. */
-export class BusPublishing implements Omit<Publishing, keyof Preparing> {
+export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof Requesting> {
   readonly #init: PublishingInit
   readonly #publisher: Publisher
   readonly #inOrder = new InOrder()
@@ -140,14 +141,14 @@ export class BusPublishing implements Omit<Publishing, keyof Preparing> {
       if (isPromiseLike(admitted)) return this.#publishWhen(admitted, contract, message)
       const { data, options } = message
       const record = this.#init.composer.compose(contract, data, { options, origin: undefined })
-      return this.#leave(contract, record)
+      return this.leave(contract, record)
     } catch (thrown) {
       return Promise.reject(thrown)
     }
   }
 
-  /** What has a key leaves in the order of the calls, also where a schema or a store of bodies takes its time. */
-  #leave(contract: MessageContract, record: MaybePromise<OutgoingRecord>): Promise<Receipt> {
+  /** Hands a record on. What has a key leaves in the order of the calls, also where a schema or a store of bodies takes its time. */
+  leave(contract: MessageContract, record: MaybePromise<OutgoingRecord>): Promise<Receipt> {
     if (contract.key !== undefined) return this.#inOrder.pass(contract.type, record, this.#send)
     return isPromiseLike(record) ? Promise.resolve(record).then(this.#send) : this.#publisher.publish(record)
   }
