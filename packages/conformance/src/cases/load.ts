@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { OutgoingRecord } from '@posthaste/contracts'
+import type { Outcome, OutgoingRecord } from '@posthaste/contracts'
 import type { ConformanceCase } from '../case.ts'
 import type { TestChannel } from '../channel.ts'
 import type { CaseContext } from '../context.ts'
@@ -19,25 +19,29 @@ class Publisher {
     this.#context = context
   }
 
-  /** Publishes what of these is not confirmed yet; a run ends when another one begins. */
+  /** Publishes what of these is not confirmed yet, until it is done or halted. */
   async run(records: readonly OutgoingRecord[]): Promise<void> {
-    this.#runs += 1
     const run = this.#runs
     for (let at = 0; at < records.length; at += batchSize) {
       let left = records.slice(at, at + batchSize)
       for (;;) {
         left = left.filter(({ id }) => !this.confirmed.has(id))
         if (left.length === 0) break
-        await this.#publish(left)
+        const outcomes = await this.#context.engine.publish(left).catch(() => [])
         if (run !== this.#runs) return
+        this.#note(left, outcomes)
+        await turn()
       }
     }
   }
 
-  async #publish(batch: readonly OutgoingRecord[]): Promise<void> {
-    const outcomes = await this.#context.engine.publish(batch).catch(() => [])
+  /** Ends what runs: like a process that is killed it takes no answers any more. */
+  halt(): void {
+    this.#runs += 1
+  }
+
+  #note(batch: readonly OutgoingRecord[], outcomes: readonly Outcome[]): void {
     for (const [at, outcome] of outcomes.entries()) if (outcome.ok) this.confirmed.add(batch[at]?.id ?? '')
-    await turn()
   }
 }
 
@@ -62,6 +66,7 @@ async function interrupt(context: CaseContext, how: 'restart' | 'crash'): Promis
       () => publisher.confirmed.size >= before + records.length / 3,
       () => 'some records to be confirmed',
     )
+    publisher.halt()
     await context[how]()
     seen.push(...idsOf(members))
     await channel.declare(['g'])
