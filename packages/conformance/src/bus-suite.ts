@@ -1,9 +1,14 @@
+import { busAdministering } from './bus-cases/administering.ts'
 import { busClosing } from './bus-cases/closing.ts'
 import { busDeadLetters } from './bus-cases/dead-letters.ts'
 import { busEffects } from './bus-cases/effects.ts'
 import { busFlow } from './bus-cases/flow.ts'
+import { busFollowing } from './bus-cases/following.ts'
+import { busLeases } from './bus-cases/leases.ts'
 import { busOrdering } from './bus-cases/ordering.ts'
+import { busPreparing } from './bus-cases/preparing.ts'
 import { busPublishing } from './bus-cases/publishing.ts'
+import { busRecognising } from './bus-cases/recognising.ts'
 import { refusals } from './bus-cases/refusals.ts'
 import { busRetrying } from './bus-cases/retrying.ts'
 import { busSharing } from './bus-cases/sharing.ts'
@@ -20,8 +25,13 @@ export function busSuite(): readonly ConformanceCase[] {
     ...busDeadLetters,
     ...busEffects,
     ...busFlow,
+    ...busLeases,
     ...busClosing,
     ...busTiming,
+    ...busRecognising,
+    ...busFollowing,
+    ...busAdministering,
+    ...busPreparing,
   ]
 }
 

@@ -1,5 +1,6 @@
+import { events } from '@posthaste/contracts'
 import type { Bus } from 'posthaste/bus'
-import { keyedEvent, plainEvent, startedBus } from '../bus/bus.ts'
+import { anything, keyedEvent, type Note, plainEvent, startedBus } from '../bus/bus.ts'
 import type { ConformanceCase } from '../case.ts'
 import type { CaseContext } from '../context.ts'
 import { expectRejection } from '../expect.ts'
@@ -70,5 +71,46 @@ export const refusals: readonly ConformanceCase[] = [
     const Noted = plainEvent(context)
     const bus = await startedBus(context, (each) => each.on(Noted, plain, handler))
     await bus.deadLetters(Noted, { group: 'g' }).redrive({ all: true })
+  }),
+  refusal('lag', 'the lag of a group on an engine that cannot tell', async (context) => {
+    const Noted = plainEvent(context)
+    const bus = await startedBus(context, (each) => each.on(Noted, plain, handler))
+    await bus.group(Noted, { group: 'g' }).lag()
+  }),
+  refusal('seek', 'a replay on an engine that cannot move groups', async (context) => {
+    const Noted = plainEvent(context)
+    const bus = await startedBus(context, (each) => each.on(Noted, plain, handler))
+    await bus.group(Noted, { group: 'g' }).seek({ to: 'earliest' })
+  }),
+  refusal(
+    'patterns',
+    'a pattern on an engine that follows none',
+    starting((bus, context) =>
+      bus.on(events(`${context.unique('shop')}.*`, { data: anything<Note>() }), plain, handler),
+    ),
+  ),
+  refusal(
+    'temporary',
+    'a temporary group on an engine that has none',
+    starting((bus, context) => bus.on(plainEvent(context), { ...plain, lifetime: 'temporary' }, handler)),
+  ),
+  refusal(
+    'broadcast',
+    'a broadcast on an engine without temporary groups',
+    starting((bus, context) => bus.on(plainEvent(context), { ...plain, broadcast: true }, handler)),
+  ),
+  refusal(
+    'deduplication',
+    'a contract with a window on an engine that recognises no repetition',
+    starting((bus, context) => bus.on(plainEvent(context, { deduplicateForMs: 1_000 }), plain, handler)),
+  ),
+  refusal(
+    'priorities',
+    'a contract with priorities on an engine that has none',
+    starting((bus, context) => bus.on(plainEvent(context, { priorities: 3 }), plain, handler)),
+  ),
+  refusal('prepare', 'a prepared message on an engine that keeps none', async (context) => {
+    const bus = await startedBus(context)
+    await bus.prepare(plainEvent(context), { n: 1 })
   }),
 ]

@@ -3,7 +3,7 @@ import { always, type Guarantee, nativeIf } from './guarantee.ts'
 /** What follows a failure. */
 export const failureGuarantees: readonly Guarantee[] = [
   {
-    id: 'G24',
+    id: 'G23',
     title: 'A failing message climbs the retry ladder',
     area: 'Failure',
     promise:
@@ -13,7 +13,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/ladder'],
   },
   {
-    id: 'G25',
+    id: 'G24',
     title: 'A dead letter is the message, byte for byte',
     area: 'Failure',
     promise:
@@ -23,7 +23,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G26',
+    id: 'G25',
     title: 'A dead letter that cannot be written is no loss',
     area: 'Failure',
     promise:
@@ -33,7 +33,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G27',
+    id: 'G26',
     title: 'A redrive reaches the group that failed, once',
     area: 'Failure',
     promise:
@@ -43,7 +43,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/redrive'],
   },
   {
-    id: 'G28',
+    id: 'G27',
     title: 'An open breaker pauses, it does not storm',
     area: 'Failure',
     promise:
@@ -53,7 +53,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/breaker'],
   },
   {
-    id: 'G29',
+    id: 'G28',
     title: 'Whatever happens in whatever order',
     area: 'Failure',
     promise:

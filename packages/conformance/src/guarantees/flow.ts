@@ -3,7 +3,7 @@ import { always, type Guarantee } from './guarantee.ts'
 /** How much, how fast, how long. */
 export const flowGuarantees: readonly Guarantee[] = [
   {
-    id: 'G40',
+    id: 'G34',
     title: 'Prefetch bounds what is taken',
     area: 'Flow',
     promise:
@@ -21,23 +21,43 @@ export const flowGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G42',
+    id: 'G35',
     title: 'A slow consumer holds up itself',
     area: 'Flow',
     promise:
       'A consumer that is slow, or stands, holds at most its prefetch, in memory and of the work; other members and other groups go on, and the rest stays with the engine.',
     support: always,
-    cases: ['credit/slow-member', 'bus-flow/slow-consumer'],
+    cases: ['credit/slow-member', 'load/slow-consumer', 'bus-flow/slow-consumer'],
     refusals: [],
   },
   {
-    id: 'G43',
+    id: 'G36',
     title: 'Long handlers keep their message',
     area: 'Flow',
     promise:
       'A handler may take many times the lease (`leaseMs`): heartbeats keep its message, and nobody else gets it meanwhile, up to `unsettledMsMax` where the engine has such a limit, which is then refused at the start.',
     support: always,
-    cases: ['bus-flow/long-handler'],
+    cases: ['lease/extended', 'bus-flow/long-handler'],
+    refusals: [],
+  },
+  {
+    id: 'G37',
+    title: 'A paused group takes nothing',
+    area: 'Flow',
+    promise:
+      'Pausing lets running handlers end, hands back what has not begun, and counts no attempt; other members of the group go on. While it is paused nothing is handed to it; resumed, it goes on where the group stands. Both may be asked for at any time, in the midst of a backlog too, and again.',
+    support: always,
+    cases: ['bus-pause/*'],
+    refusals: [],
+  },
+  {
+    id: 'G38',
+    title: 'A lost delivery is dropped and counted',
+    area: 'Flow',
+    promise:
+      'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again as another attempt, to this member or another.',
+    support: always,
+    cases: ['lease/ends', 'bus-lease/lost'],
     refusals: [],
   },
 ]

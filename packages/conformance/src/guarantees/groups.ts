@@ -1,4 +1,4 @@
-import { always, type Guarantee, nativeIf } from './guarantee.ts'
+import { always, elseEmulated, type Guarantee, nativeIf } from './guarantee.ts'
 
 /** Who gets what. */
 export const groupGuarantees: readonly Guarantee[] = [
@@ -26,7 +26,7 @@ export const groupGuarantees: readonly Guarantee[] = [
     promise:
       'A command, and an event within one group, is handled by one member at a time, however many compete: five thousand messages and fifty consumers at once lose none. Without a fault none is handled twice; with one (a crash, a lost lease) at most what was in flight is, and the repetitions are counted and reported.',
     support: always,
-    cases: ['groups/share', 'publish/volume', 'bus-groups/command', 'bus-groups/competing'],
+    cases: ['groups/share', 'publish/volume', 'load/concurrent', 'bus-groups/command', 'bus-groups/competing'],
     refusals: [],
   },
   {
@@ -36,7 +36,7 @@ export const groupGuarantees: readonly Guarantee[] = [
     promise:
       'A member that leaves in order hands back what it has not settled; others, or it itself when it comes again, go on from there. A backlog that is read by one short-lived member after another is read whole, and nothing of it twice.',
     support: always,
-    cases: ['life/stop', 'life/resubscribe', 'life/come-and-go', 'bus-groups/resubscribe'],
+    cases: ['life/stop', 'life/resubscribe', 'life/come-and-go', 'load/resubscribe', 'bus-groups/resubscribe'],
     refusals: [],
   },
   {
@@ -58,5 +58,45 @@ export const groupGuarantees: readonly Guarantee[] = [
     support: nativeIf((can) => can.groupAddress === 'native'),
     cases: ['groups/addressed', 'groups/addressed-is-no-history'],
     refusals: ['refused/redrive'],
+  },
+  {
+    id: 'G12',
+    title: 'A pattern follows every event that matches',
+    area: 'Groups',
+    promise:
+      'A group over a pattern (`shop.order.*`, `shop.**`) gets every event whose type matches, also of types that appear later, from their first message on, over restarts. Concurrency, retries and dead letters are those of each event. Not promised: an order between events of different types.',
+    support: nativeIf((can) => can.patterns === 'native'),
+    cases: ['pattern/*', 'bus-pattern/*'],
+    refusals: ['refused/patterns'],
+  },
+  {
+    id: 'G13',
+    title: 'A temporary group goes with its last member',
+    area: 'Groups',
+    promise:
+      'A temporary group, with all that waits in it, goes when its last member leaves, and with the process at the latest, also after a crash. Nothing is kept for it, and no later group of the name inherits anything. While it has members it is a group like any other.',
+    support: nativeIf((can) => can.temporaryGroups === 'native'),
+    cases: ['temporary/*', 'bus-temporary/*'],
+    refusals: ['refused/temporary', 'undeclared/temporary'],
+  },
+  {
+    id: 'G14',
+    title: 'A broadcast reaches every instance',
+    area: 'Groups',
+    promise:
+      'A subscription that asks for it has each instance of the application handle every event, while other groups go on sharing. Not promised: what is published while an instance is not there.',
+    support: nativeIf((can) => can.temporaryGroups === 'native'),
+    cases: ['bus-broadcast/*'],
+    refusals: ['refused/broadcast'],
+  },
+  {
+    id: 'G15',
+    title: 'A filter hands out what a group wants',
+    area: 'Groups',
+    promise:
+      'A group may want only some messages: by tag, by headers (all or any), by a CloudEvents SQL expression, or several of these together. What it does not want is settled for it without a handler, an attempt or a dead letter, neither waits for nor blocks its key, and is counted where the core does it. An expression that has no value for a message does not hold for it. Engines that filter do so before delivering; elsewhere the core does, before decoding. Not promised: anything about members of one group that ask for different filters.',
+    support: elseEmulated((can) => can.filter === 'native'),
+    cases: ['filter/*', 'undeclared/filter'],
+    refusals: [],
   },
 ]

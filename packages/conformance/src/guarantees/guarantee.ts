@@ -20,7 +20,6 @@ export const areas = [
   'Handling',
   'Failure',
   'Time',
-  'Conversation',
   'Flow',
   'Life cycle',
   'Administration',

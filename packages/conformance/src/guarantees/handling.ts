@@ -3,7 +3,7 @@ import { always, elseEmulated, type Guarantee, nativeIf } from './guarantee.ts'
 /** From the hand-over to the settlement. */
 export const handlingGuarantees: readonly Guarantee[] = [
   {
-    id: 'G18',
+    id: 'G19',
     title: 'What is acknowledged is done',
     area: 'Handling',
     promise:
@@ -13,7 +13,7 @@ export const handlingGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G19',
+    id: 'G20',
     title: 'What a handler publishes leaves if it succeeds',
     area: 'Handling',
     promise:
@@ -23,7 +23,7 @@ export const handlingGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G20',
+    id: 'G21',
     title: 'Attempts are counted, over crashes too',
     area: 'Handling',
     promise:
@@ -31,5 +31,15 @@ export const handlingGuarantees: readonly Guarantee[] = [
     support: nativeIf((can) => can.attempts === 'exact'),
     cases: ['attempts/*', 'bus-attempts/crash', 'bus-restart/crash-in-mid-load'],
     refusals: ['refused/attempts'],
+  },
+  {
+    id: 'G22',
+    title: 'Prepared messages wait for the decision',
+    area: 'Handling',
+    promise:
+      'A prepared message is durable and seen by nobody until it is committed; rolled back it never is. The first decision counts, over restarts and crashes, and a commit happens with all of its effects or not at all. Where nobody decides, the application is asked back from the time that was agreed, also about what an earlier process has left, with growing waits and a bounded number of times; then the message waits for people. Not promised: that a decision can be taken twice.',
+    support: nativeIf((_, offer) => offer.preparing !== undefined),
+    cases: ['prepare/*', 'bus-prepared/*'],
+    refusals: ['refused/prepare'],
   },
 ]

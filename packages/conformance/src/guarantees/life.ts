@@ -3,7 +3,7 @@ import { always, type Guarantee } from './guarantee.ts'
 /** Beginnings, ends and restarts. */
 export const lifeGuarantees: readonly Guarantee[] = [
   {
-    id: 'G50',
+    id: 'G39',
     title: 'A drain hands back and counts nothing',
     area: 'Life cycle',
     promise:
@@ -13,23 +13,23 @@ export const lifeGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G51',
+    id: 'G40',
     title: 'A closed engine is closed',
     area: 'Life cycle',
     promise:
       'Close answers everything that waits, delivers nothing afterwards, refuses every later call with ENGINE_CLOSED, and may be called again, at any time. Nothing hangs, also under load.',
     support: always,
-    cases: ['life/closed', 'publish/close-under-load', 'bus-close/under-load'],
+    cases: ['life/closed', 'publish/close-under-load', 'load/close-with-work', 'bus-close/under-load'],
     refusals: [],
   },
   {
-    id: 'G52',
+    id: 'G41',
     title: 'Restarts in the midst of work lose nothing',
     area: 'Life cycle',
     promise:
       'An engine that is restarted again and again while messages are published, handled and retried has lost nothing that was confirmed and nothing that was promised about attempts and delays. After an orderly restart nothing is repeated; after a crash at most what was in flight is, and it is counted.',
     support: always,
-    cases: ['life/restarts', 'attempts/settled-before-crash', 'bus-restart/*'],
+    cases: ['life/restarts', 'load/restart', 'load/crash', 'attempts/settled-before-crash', 'bus-restart/*'],
     refusals: [],
   },
 ]

@@ -3,7 +3,7 @@ import { type Guarantee, nativeIf } from './guarantee.ts'
 /** Same key, same order. */
 export const orderGuarantees: readonly Guarantee[] = [
   {
-    id: 'G15',
+    id: 'G16',
     title: 'Same key, same order',
     area: 'Order',
     promise:
@@ -13,7 +13,7 @@ export const orderGuarantees: readonly Guarantee[] = [
     refusals: ['refused/key-order'],
   },
   {
-    id: 'G16',
+    id: 'G17',
     title: 'The order of a key outlives failures',
     area: 'Order',
     promise:
@@ -23,7 +23,7 @@ export const orderGuarantees: readonly Guarantee[] = [
     refusals: ['refused/hold-key'],
   },
   {
-    id: 'G17',
+    id: 'G18',
     title: 'A waiting key holds no other',
     area: 'Order',
     promise:

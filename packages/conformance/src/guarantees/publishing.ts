@@ -43,7 +43,7 @@ export const publishingGuarantees: readonly Guarantee[] = [
     promise:
       'A body is bytes: of no length, of one byte, of a mebibyte and of exactly the limit (`bodyBytesMax`), with every value a byte can have, invalid UTF-8 included. One byte more than the limit is refused with BODY_TOO_LARGE when it is published, and never cut short.',
     support: always,
-    cases: ['fidelity/body-sizes', 'fidelity/binary'],
+    cases: ['fidelity/body-sizes', 'fidelity/binary', 'fidelity/limits-together'],
     refusals: [],
   },
   {
@@ -59,6 +59,8 @@ export const publishingGuarantees: readonly Guarantee[] = [
       'fidelity/keys',
       'fidelity/ids',
       'fidelity/names',
+      'fidelity/header-case',
+      'fidelity/unicode',
       'bus-publish/attributes',
     ],
     refusals: [],

@@ -3,7 +3,7 @@ import { type Guarantee, nativeIf } from './guarantee.ts'
 /** Later, or never. */
 export const timeGuarantees: readonly Guarantee[] = [
   {
-    id: 'G30',
+    id: 'G29',
     title: 'A delay is durable, and never short',
     area: 'Time',
     promise:
@@ -13,7 +13,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/delay'],
   },
   {
-    id: 'G31',
+    id: 'G30',
     title: 'What is scheduled can be taken back',
     area: 'Time',
     promise:
@@ -23,7 +23,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/cancel'],
   },
   {
-    id: 'G32',
+    id: 'G31',
     title: 'What has expired is not handled',
     area: 'Time',
     promise:
@@ -31,5 +31,25 @@ export const timeGuarantees: readonly Guarantee[] = [
     support: nativeIf((_, offer) => offer.browsing !== undefined),
     cases: ['bus-expiry/*'],
     refusals: ['refused/browse'],
+  },
+  {
+    id: 'G32',
+    title: 'Higher priorities go first',
+    area: 'Time',
+    promise:
+      'Of what is ready in a channel with priorities the highest level is handed over first, and each level in its own order; an urgent message overtakes a backlog, but nothing that a consumer has taken already. More levels than the engine has, and priorities together with keys, are refused.',
+    support: nativeIf((can) => can.priorityLevels > 1),
+    cases: ['priority/*', 'bus-priority/*'],
+    refusals: ['refused/priorities', 'undeclared/limits'],
+  },
+  {
+    id: 'G33',
+    title: 'Repetitions are recognised within the window',
+    area: 'Time',
+    promise:
+      'In a channel that asks for it, a message that is published again under its id within the window (`deduplicateForMs`) is confirmed and not stored again: over restarts and crashes, within one batch, for messages that leave with an acknowledgement, and for scheduled ones from when they are published. A redrive is no repetition, and the same id in another channel is another message. Not promised: anything after the window, or without asking.',
+    support: nativeIf((can) => can.deduplicateForMsMax > 0),
+    cases: ['dedupe/*', 'bus-dedupe/*'],
+    refusals: ['refused/deduplication', 'undeclared/limits'],
   },
 ]

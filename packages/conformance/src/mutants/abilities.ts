@@ -50,7 +50,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'finds-anything',
     fault: 'shows every record, whatever is looked for',
-    foundBy: 'browse/match',
+    foundBy: 'match/fields',
     needs: ['browsing'],
     mutate(engine) {
       const { browsing } = engine
@@ -73,7 +73,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'ignores-filters',
     fault: 'delivers what a filter refuses',
-    foundBy: 'filter/refused-unseen',
+    foundBy: 'filter/matching',
     needs: ['filter'],
     mutate: (engine) =>
       changed(engine, { subscribe: (spec, sink) => engine.subscribe({ ...spec, filter: undefined }, sink) }),
@@ -81,7 +81,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'shows-prepared',
     fault: 'publishes what is only prepared',
-    foundBy: 'prepared/invisible',
+    foundBy: 'prepare/commit',
     needs: ['preparing'],
     mutate(engine) {
       const { preparing } = engine
@@ -103,7 +103,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'rolls-back-in-words',
     fault: 'says that it rolled back, and keeps what was prepared',
-    foundBy: 'prepared/rollback',
+    foundBy: 'prepare/rollback',
     needs: ['preparing'],
     mutate(engine) {
       const { preparing } = engine
@@ -129,7 +129,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'keeps-temporary-groups',
     fault: 'keeps groups that were to go with their last member',
-    foundBy: 'temporary/gone',
+    foundBy: 'temporary/last-member',
     needs: ['temporaryGroups'],
     mutate: (engine) =>
       changed(engine, {
@@ -140,7 +140,7 @@ export const abilityMutants: readonly Mutant[] = [
   {
     name: 'misses-later-channels',
     fault: 'tells of no channel that matches a pattern later',
-    foundBy: 'patterns/later',
+    foundBy: 'pattern/watch',
     needs: ['patterns'],
     mutate(engine) {
       const { patterns } = engine

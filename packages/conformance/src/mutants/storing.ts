@@ -128,14 +128,14 @@ export const storingMutants: readonly Mutant[] = [
   {
     name: 'forgets-ids',
     fault: 'stores what it has stored before, though it was told to recognise it',
-    foundBy: 'dedupe/within-window',
+    foundBy: 'dedupe/repetition',
     needs: ['deduplication'],
     mutate: (engine) => redeclaring(engine, (channel) => ({ ...channel, deduplicateForMs: undefined })),
   },
   {
     name: 'ignores-priority',
     fault: 'hands records over in the order of publishing, whatever their priority',
-    foundBy: 'priority/highest-first',
+    foundBy: 'priority/first',
     needs: ['priorities'],
     mutate: (engine) => publishing(engine, (record) => [{ ...record, priority: undefined }]),
   },

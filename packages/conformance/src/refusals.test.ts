@@ -1,0 +1,73 @@
+import type { Engine, EngineCapabilities } from '@posthaste/contracts'
+import { memory } from '@posthaste/memory'
+import { manualClock } from 'posthaste/testing'
+import { describe, expect, it } from 'vitest'
+import { refusalSuite } from './bus-suite.ts'
+import type { Offer } from './guarantees/guarantee.ts'
+import { type EngineHarness, engineUnderTest } from './harness.ts'
+import { changed } from './mutants/changes.ts'
+import { runCase } from './run.ts'
+
+/** What an engine does not have. */
+interface Lack {
+  readonly can?: Partial<EngineCapabilities>
+  readonly part?: Exclude<keyof Offer, 'capabilities'>
+}
+
+/** By case: the one thing that it must find missing. */
+const lacks: Readonly<Record<string, Lack>> = {
+  'refused/key-order': { can: { keyOrder: 'none' } },
+  'refused/hold-key': { can: { holdKey: 'none' } },
+  'refused/ladder': { can: { delay: 'none' } },
+  'refused/breaker': { can: { delay: 'none' } },
+  'refused/delay': { can: { delay: 'none' } },
+  'refused/cancel': { part: 'scheduling' },
+  'refused/attempts': { can: { attempts: 'none' } },
+  'refused/history': { can: { history: 'none' } },
+  'refused/browse': { part: 'browsing' },
+  'refused/redrive': { can: { groupAddress: 'none' } },
+  'refused/lag': { part: 'lag' },
+  'refused/seek': { part: 'seeking' },
+  'refused/patterns': { can: { patterns: 'none' }, part: 'patterns' },
+  'refused/temporary': { can: { temporaryGroups: 'none' } },
+  'refused/broadcast': { can: { temporaryGroups: 'none' } },
+  'refused/deduplication': { can: { deduplicateForMsMax: 0 } },
+  'refused/priorities': { can: { priorityLevels: 1 } },
+  'refused/prepare': { part: 'preparing' },
+  'refused/exactly-once': { can: { atomicSettle: 'none' } },
+  'refused/request': { can: { temporaryGroups: 'none' } },
+}
+
+function without(engine: Engine, { can = {}, part }: Lack): Engine {
+  const rest = changed(engine, {})
+  if (part !== undefined) Reflect.deleteProperty(rest, part)
+  return { ...rest, capabilities: { ...engine.capabilities, ...can } }
+}
+
+const harness = (change: (engine: Engine) => Engine): EngineHarness => ({
+  create() {
+    const clock = manualClock()
+    return engineUnderTest({ connect: () => change(memory()), clock, advance: (ms) => clock.advance(ms) })
+  },
+})
+
+describe('refusalSuite', () => {
+  it.each(refusalSuite())('holds where that one thing is missing: $title', async (testCase) => {
+    const lack = lacks[testCase.id]
+    expect(lack).toBeDefined()
+    const outcome = await runCase(
+      testCase,
+      harness((engine) => without(engine, lack ?? {})),
+    )
+    if (outcome.status === 'failed') throw outcome.error
+    expect(outcome.status).toBe('passed')
+  })
+
+  it.each(refusalSuite())('fails where everything is done: $title', async (testCase) => {
+    const outcome = await runCase(
+      testCase,
+      harness((engine) => engine),
+    )
+    expect(outcome.status).toBe('failed')
+  })
+})
