@@ -1,4 +1,4 @@
-import type { Engine } from '@posthaste/contracts'
+import type { DurableEngine } from './durable-engine.ts'
 import { EmbeddedEngine } from './engine.ts'
 import { checkOptions, type EmbeddedOptions } from './options.ts'
 
@@ -9,6 +9,6 @@ import { checkOptions, type EmbeddedOptions } from './options.ts'
  * @throws CONFIG_INVALID when an option is wrong or unknown
  * @see http://www.lmdb.tech/doc/
  */
-export function embedded(options: EmbeddedOptions): Engine {
+export function embedded(options: EmbeddedOptions): DurableEngine {
   return new EmbeddedEngine(checkOptions(options))
 }

@@ -1,6 +1,5 @@
 import {
   type DeliverySink,
-  type Engine,
   type EngineHost,
   type EngineSubscription,
   type LagReading,
@@ -15,7 +14,8 @@ import {
 } from '@posthaste/contracts'
 import { Browser } from './browser.ts'
 import { Consumer } from './consumer.ts'
-import { notOpen } from './errors.ts'
+import type { DurableEngine } from './durable-engine.ts'
+import { notOpen, writeFailed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group/group.ts'
 import type { FullGroup } from './group/group-context.ts'
@@ -53,19 +53,23 @@ interface Opened {
  * process. State is kept in memory and is ahead of the disk by what the next transaction brings; whoever waits for
  * durability waits for that.
  */
-export class EmbeddedEngine implements Engine {
+export class EmbeddedEngine implements DurableEngine {
   readonly name = 'embedded'
   readonly capabilities = capabilities
   readonly #options: EmbeddedOptions
   #opened: Opened | undefined
   #closing: Promise<void> = Promise.resolve()
+  #resuming: Promise<void> | undefined
 
   constructor(options: EmbeddedOptions) {
     this.#options = options
   }
 
   async open(host: EngineHost): Promise<void> {
-    if (this.#opened !== undefined) return
+    if (this.#opened === undefined) await this.#openWith(host)
+  }
+
+  async #openWith(host: EngineHost): Promise<void> {
     const { dir } = this.#options
     const store = openStore(dir)
     try {
@@ -76,6 +80,26 @@ export class EmbeddedEngine implements Engine {
       throw error
     }
     host.onState('connected')
+  }
+
+  resume(): Promise<void> {
+    this.#resuming ??= this.#takeUp().finally(() => {
+      this.#resuming = undefined
+    })
+    return this.#resuming
+  }
+
+  /** Memory is ahead of the disk: what stands there is read anew. Taking the directory is the write that shows that it works. */
+  async #takeUp(): Promise<void> {
+    const failed = this.#opened
+    if (failed === undefined) throw notOpen()
+    if (failed.committer.failure === undefined) return
+    try {
+      await this.#letGo(failed)
+      await this.#openWith(failed.host)
+    } catch (error) {
+      throw writeFailed(error)
+    }
   }
 
   /** What cannot be restored is left as it is, for whoever repairs it, and owned by nobody. */
@@ -149,13 +173,16 @@ export class EmbeddedEngine implements Engine {
   }
 
   close(): Promise<void> {
+    const again = (): Promise<void> => this.close()
+    if (this.#resuming !== undefined) return this.#resuming.then(again, again)
     const opened = this.#opened
     this.#opened = undefined
     if (opened !== undefined) this.#closing = this.#shutDown(opened)
     return this.#closing
   }
 
-  async #shutDown({ members, scheduler, registry, committer, store }: Opened): Promise<void> {
+  async #shutDown(opened: Opened): Promise<void> {
+    const { members, scheduler, registry, committer } = opened
     for (const [member, group] of members) group.leave(member)
     scheduler.close()
     registry.close()
@@ -165,10 +192,17 @@ export class EmbeddedEngine implements Engine {
         await committer.flushed()
       }
     } finally {
-      committer.close()
-      await store.close()
-      endOwnership(this.#options.dir)
+      await this.#letGo(opened)
     }
+  }
+
+  /** A store that does not let go of its file may still write to it: then nobody else must have the directory. */
+  async #letGo({ scheduler, registry, committer, store }: Opened): Promise<void> {
+    scheduler.close()
+    registry.close()
+    committer.close()
+    await store.close()
+    endOwnership(this.#options.dir)
   }
 
   readonly scheduling: Scheduling = {

@@ -4,7 +4,10 @@ import { type Outcome, PosthasteError } from '@posthaste/contracts'
 export function writeFailed(cause: unknown): PosthasteError {
   if (PosthasteError.is(cause)) return cause
   const text = cause instanceof Error ? cause.message : String(cause)
-  return new PosthasteError('ENGINE_WRITE_FAILED', `the store could not write: ${text}`, { cause })
+  return new PosthasteError('ENGINE_WRITE_FAILED', `the store could not write: ${text}`, {
+    cause,
+    remedy: 'Free disk space or repair the disk, then call resume() of the engine, or restart.',
+  })
 }
 
 /** Another process owns the data directory. */

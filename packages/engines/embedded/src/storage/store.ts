@@ -57,6 +57,8 @@ export interface Row {
 
 type Table = Database<Buffer, Buffer>
 
+const closeMsMax = 10_000
+
 interface Operation {
   readonly table: TableName
   readonly key: Uint8Array
@@ -75,6 +77,7 @@ interface Operation {
 export class Store {
   readonly #root: RootDatabase
   readonly #tables: Record<TableName, Table>
+  #closed: Promise<void> | undefined
 
   constructor(dir: string) {
     mkdirSync(dir, { recursive: true })
@@ -176,8 +179,13 @@ export class Store {
     )
   }
 
-  async close(): Promise<void> {
-    await this.#root.close()
+  /**
+   * Lets go of the file. Idempotent.
+   * @throws Error when it cannot: after some I/O errors, what was begun never ends
+   */
+  close(): Promise<void> {
+    this.#closed ??= within(closeMsMax, this.#root.close())
+    return this.#closed
   }
 }
 
@@ -186,6 +194,16 @@ async function causeOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error && 'commitError' in error)) return error
   const settled = await Promise.allSettled([error.commitError])
   return settled[0]?.status === 'rejected' ? settled[0].reason : error
+}
+
+/** Whoever closes must not wait for ever. */
+async function within(msMax: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    // tidy-allow timer: virtual time may leap while a file is being closed
+    timer = setTimeout(() => reject(new Error(`the store did not let go of its file within ${msMax} ms`)), msMax)
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 /** Makes names in a directory durable; a no-op where directories cannot be opened. */
