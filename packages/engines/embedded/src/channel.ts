@@ -45,7 +45,7 @@ class PriorityInlet implements ScheduleTarget {
   }
 
   append(record: OutgoingRecord): void {
-    const level = Math.min(this.#logs.length - 1, Math.max(0, Math.floor(record.priority ?? 0)))
+    const level = Math.min(this.#logs.length - 1, record.priority ?? 0)
     this.#logs[level]!.append(record)
   }
 }

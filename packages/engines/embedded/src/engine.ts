@@ -5,6 +5,7 @@ import {
   type LagReading,
   type Outcome,
   type OutgoingRecord,
+  type Patterns,
   PosthasteError,
   type Scheduling,
   type Seeking,
@@ -122,6 +123,7 @@ export class EmbeddedEngine implements DurableEngine {
       store,
       committer,
       clock,
+      log: host.log,
       isolation: new Isolation(),
       nowMs: () => clock.nowMs(),
       recent: new RecentBlocks(recentBytesMax),
@@ -222,6 +224,16 @@ export class EmbeddedEngine implements DurableEngine {
       const { registry, committer } = this.#running()
       await seek({ channel, group, target }, registry, committer)
     },
+  }
+
+  readonly patterns: Patterns = {
+    declare: async (spec) => {
+      const { registry, committer } = this.#running()
+      registry.patterns.declare(spec)
+      await committer.flushed()
+      registry.patterns.announce()
+    },
+    watch: async (pattern, onChannel) => this.#running().registry.patterns.watch(pattern, onChannel),
   }
 
   readonly lag: LagReading = {

@@ -15,7 +15,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   history: 'native',
   priorityLevels: 10,
   filter: 'native',
-  patterns: 'none',
+  patterns: 'native',
   temporaryGroups: 'native',
   deduplicateForMsMax: 0,
   leaseMs: Number.POSITIVE_INFINITY,

@@ -96,6 +96,8 @@ function refusalOf(record: OutgoingRecord): Outcome | undefined {
     return failed('INVALID_ARGUMENT', `record ${id}: its key is over ${keyBytesMax} bytes`)
   if (record.dueAtMs !== undefined && !(record.dueAtMs <= wideMax))
     return failed('INVALID_ARGUMENT', `record ${id}: its due time ${record.dueAtMs} is none, or beyond ${wideMax}`)
+  if (record.priority !== undefined && !(Number.isInteger(record.priority) && record.priority >= 0))
+    return failed('INVALID_ARGUMENT', `record ${id}: its priority ${record.priority} is no whole number from 0 on`)
   return undefined
 }
 

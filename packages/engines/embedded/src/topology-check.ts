@@ -9,7 +9,8 @@ import {
 import { capabilities } from './features.ts'
 
 const channelName = /^[A-Za-z0-9._-]{1,240}$/
-const groupName = /^[A-Za-z0-9._-]{1,64}$/
+/** What a group may be called. */
+export const groupName = /^[A-Za-z0-9._-]{1,64}$/
 
 /**
  * Refuses a topology that contradicts itself.

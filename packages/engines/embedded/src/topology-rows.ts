@@ -32,6 +32,7 @@ export interface GroupRow extends GroupLaneIds {
 /** Keys of the topology table begin with one of these, but for that of the next id. */
 export const channelPrefix = 'channel/'
 export const groupPrefix = 'group/'
+export const patternPrefix = 'pattern/'
 export const gonePrefix = 'gone/'
 export const nextIdKey = 'next-id'
 

@@ -1,4 +1,12 @@
-import type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from '@posthaste/contracts'
+import type {
+  ChannelSpec,
+  GroupSpec,
+  Log,
+  PatternGroupSpec,
+  Topology,
+  TopologyDrift,
+  TopologyReport,
+} from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import { type Channel, type ChannelGroup, type ChannelLane, inletOf } from './channel.ts'
 import { Dismissal, type Dismissed } from './dismissal.ts'
@@ -7,6 +15,7 @@ import type { GroupContext } from './group/group-context.ts'
 import { ChannelLog, type LogContext, type LogIdentity } from './log/channel-log.ts'
 import { Cursor } from './log/cursor.ts'
 import { LogRetention } from './log/retention.ts'
+import { PatternGroups } from './patterns.ts'
 import type { ScheduleTarget } from './scheduler.ts'
 import type { Participant } from './storage/committer.ts'
 import type { Transaction } from './storage/store.ts'
@@ -21,10 +30,11 @@ import {
   type LaneIds,
   lanesOf,
   nextIdKey,
+  patternPrefix,
 } from './topology-rows.ts'
 
 /** What the registry needs from the engine. */
-export type TopologyContext = LogContext & GroupContext
+export type TopologyContext = LogContext & GroupContext & { readonly log: Log }
 
 /** Where a group of a log begins. */
 type StartAt = (log: ChannelLog) => number
@@ -35,6 +45,7 @@ type StartAt = (log: ChannelLog) => number
  */
 export class Registry implements Participant {
   readonly channels = new Map<string, Channel>()
+  readonly patterns: PatternGroups
   readonly #context: TopologyContext
   /** Where records go that wait for their time, by the id of the lowest log. */
   readonly #inlets = new Map<number, ScheduleTarget>()
@@ -43,6 +54,13 @@ export class Registry implements Participant {
 
   constructor(context: TopologyContext) {
     this.#context = context
+    this.patterns = new PatternGroups({
+      channels: this.channels,
+      log: context.log,
+      addGroup: (spec) => this.#addGroup(spec),
+      removeGroup: (channel, group) => this.#removeIfDeserted(this.channel(channel), group),
+      put: (key, value) => this.#put(key, value),
+    })
     this.#restore()
   }
 
@@ -82,11 +100,12 @@ export class Registry implements Participant {
       const known = this.channels.get(spec.channel)?.groups.get(spec.group)
       if (known !== undefined) drift.push(...lifetimeDrift(known.row.lifetime, spec))
       else {
-        this.#declareGroup(spec)
+        this.#addGroup(spec)
         created.push(`${spec.channel}@${spec.group}`)
       }
     }
     if (created.length > 0) await this.#context.committer.flushed()
+    this.patterns.announce()
     return { created, drift }
   }
 
@@ -104,14 +123,20 @@ export class Registry implements Participant {
   /** A member has left a group: if it was the last of a temporary one, that goes. Durable with the next transaction. */
   left(group: Group): void {
     const channel = this.channel(group.channel)
-    const found = channel.groups.get(group.name)
-    if (found?.group !== group || found.row.lifetime !== 'temporary' || group.hasMembers) return
-    const { row } = found
-    channel.groups.delete(group.name)
+    if (channel.groups.get(group.name)?.group !== group) return
+    if (this.#removeIfDeserted(channel, group.name)) this.patterns.left()
+  }
+
+  /** Takes out a temporary group that has no members. */
+  #removeIfDeserted({ groups }: Channel, name: string): boolean {
+    const found = groups.get(name)
+    if (found?.row.lifetime !== 'temporary' || found.group.hasMembers) return false
+    groups.delete(name)
     this.#inlets.delete(found.inlet.id)
-    group.end()
-    this.#put(keyOf(row), undefined)
-    this.#dismiss(dismissedOf(row))
+    found.group.end()
+    this.#put(keyOf(found.row), undefined)
+    this.#dismiss(dismissedOf(found.row))
+    return true
   }
 
   /** Lets a group without members read its log from another place on. Durable with the next transaction. */
@@ -141,15 +166,17 @@ export class Registry implements Participant {
     const lane = (): LaneIds => ({ logId: this.#takeId(), cursorId: this.#takeId() })
     const row: ChannelRow = { spec, ...lane(), above: levelsAbove(spec, lane) }
     this.#put(channelPrefix + spec.name, row)
-    this.#openChannel(row)
+    this.patterns.added(this.#openChannel(row))
   }
 
-  #openChannel(row: ChannelRow): void {
+  #openChannel(row: ChannelRow): Channel {
     const { spec } = row
     const lanes = lanesOf<LaneIds>(row).map((ids, level) => this.#openLane(ids, { spec, level }))
     const inlet = inletOf(lanes.map(({ log }) => log))
     this.#inlets.set(inlet.id, inlet)
-    this.channels.set(spec.name, { spec, inlet, lanes, groups: new Map() })
+    const channel = { spec, inlet, lanes, groups: new Map() }
+    this.channels.set(spec.name, channel)
+    return channel
   }
 
   #openLane({ logId, cursorId }: LaneIds, of: { spec: ChannelSpec; level: number }): ChannelLane {
@@ -160,7 +187,7 @@ export class Registry implements Participant {
     return { log, queueCursor: undefined }
   }
 
-  #declareGroup(spec: GroupSpec): void {
+  #addGroup(spec: GroupSpec): void {
     const channel = this.channel(spec.channel)
     const other = [...channel.groups.keys()][0]
     if (channel.spec.kind === 'queue' && other !== undefined) {
@@ -220,6 +247,7 @@ export class Registry implements Participant {
     }
     for (const { key, value } of parsed) {
       if (key.startsWith(groupPrefix)) this.#restoreGroup(value as GroupRow)
+      else if (key.startsWith(patternPrefix)) this.patterns.restore(value as PatternGroupSpec)
       else if (key.startsWith(gonePrefix)) this.#remove(value as Dismissed, key)
     }
   }

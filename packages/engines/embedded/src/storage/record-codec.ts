@@ -81,7 +81,7 @@ export function encodeRecord(record: OutgoingRecord, buffer: Buffer, start: numb
   buffer[at++] = count
   if (dueAtMs !== undefined) at = buffer.writeDoubleLE(dueAtMs, at)
   if (expiresAtMs !== undefined) at = buffer.writeDoubleLE(expiresAtMs, at)
-  if (priority !== undefined) buffer[at++] = priority
+  if (priority !== undefined) buffer[at++] = Math.min(0xff, priority)
   at = writeUnits(buffer, at, id.length)
   if (key !== undefined) at = writeUnits(buffer, at, key.length)
   buffer.set(shape, at)

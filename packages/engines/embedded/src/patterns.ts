@@ -1,0 +1,156 @@
+import { type GroupSpec, type Issue, type Log, type PatternGroupSpec, PosthasteError } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
+import { groupName } from './topology-check.ts'
+import { patternPrefix } from './topology-rows.ts'
+
+/** What pattern groups need of the registry. */
+export interface PatternContext {
+  readonly channels: ReadonlyMap<string, Channel>
+  readonly log: Log
+  /** Makes a group, durably with the next transaction. */
+  readonly addGroup: (spec: GroupSpec) => void
+  /** Takes out a temporary group that has no members. */
+  readonly removeGroup: (channel: string, group: string) => void
+  /** Writes or removes a row with the next transaction. */
+  readonly put: (key: string, value: PatternGroupSpec | undefined) => void
+}
+
+interface Following {
+  readonly spec: PatternGroupSpec
+  readonly matcher: RegExp
+  /** Whether its pattern has been watched. */
+  watched: boolean
+}
+
+/** Somebody who wants to know the channels of a pattern. */
+interface Watcher {
+  readonly pattern: string
+  readonly onChannel: (channel: string) => void
+  readonly told: Set<string>
+}
+
+/**
+ * The groups that follow patterns, and who watches them. A temporary one whose pattern was watched is followed no more
+ * once nobody watches and no group has members: otherwise each later channel would keep its records for nobody.
+ */
+export class PatternGroups {
+  readonly #context: PatternContext
+  /** By key of the row. */
+  readonly #followed = new Map<string, Following>()
+  readonly #watchers = new Set<Watcher>()
+
+  constructor(context: PatternContext) {
+    this.#context = context
+  }
+
+  /** Takes over a durable one of an earlier process. */
+  restore(spec: PatternGroupSpec): void {
+    const { pattern } = spec
+    this.#followed.set(keyOf(spec), { spec, matcher: matcherOf(pattern), watched: this.#isWatched(pattern) })
+  }
+
+  /** @throws CONFIG_INVALID listing every mistake */
+  declare(spec: PatternGroupSpec): void {
+    refuseMistakes(spec)
+    this.restore(spec)
+    this.#context.put(keyOf(spec), spec.lifetime === 'temporary' ? undefined : spec)
+    for (const channel of this.#context.channels.values()) this.added(channel)
+  }
+
+  /** A channel was made: it gets its groups in the same transaction. */
+  added(channel: Channel): void {
+    for (const { spec, matcher } of this.#followed.values()) {
+      const { group, from, lifetime } = spec
+      if (channel.groups.has(group) || !isOf(matcher, channel)) continue
+      this.#context.addGroup({ channel: channel.spec.name, group, from, lifetime })
+    }
+  }
+
+  /**
+   * Tells of the channels there are, and of later ones when {@link announce} is called.
+   * @throws CONFIG_INVALID when the pattern is none
+   */
+  watch(pattern: string, onChannel: (channel: string) => void): () => void {
+    refuseMistakes({ pattern })
+    const watcher = { pattern, onChannel, told: new Set<string>() }
+    this.#watchers.add(watcher)
+    for (const following of this.#followed.values()) if (following.spec.pattern === pattern) following.watched = true
+    this.#announceTo(watcher)
+    return () => {
+      if (this.#watchers.delete(watcher)) this.#forgetDeserted()
+    }
+  }
+
+  /** Tells watchers of channels that they have not heard of. */
+  announce(): void {
+    for (const watcher of this.#watchers) this.#announceTo(watcher)
+  }
+
+  #announceTo({ pattern, told, onChannel }: Watcher): void {
+    const following = [...this.#followed.values()].find(({ spec }) => spec.pattern === pattern)
+    if (following === undefined) return
+    for (const channel of this.#context.channels.values()) {
+      const { name } = channel.spec
+      if (told.has(name) || !isOf(following.matcher, channel)) continue
+      told.add(name)
+      try {
+        onChannel(name)
+      } catch (thrown) {
+        this.#context.log.error(`who watches '${pattern}' threw when told of '${name}'`, {
+          channel: name,
+          cause: thrown,
+        })
+      }
+    }
+  }
+
+  /** A temporary group of a channel has lost its last member. */
+  left(): void {
+    this.#forgetDeserted()
+  }
+
+  #forgetDeserted(): void {
+    for (const [key, { spec, matcher, watched }] of this.#followed) {
+      if (spec.lifetime !== 'temporary' || !watched || this.#isWatched(spec.pattern)) continue
+      const groups = [...this.#context.channels.values()].filter((channel) => isOf(matcher, channel))
+      if (groups.some(({ groups }) => groups.get(spec.group)?.group.hasMembers)) continue
+      this.#followed.delete(key)
+      for (const channel of groups) this.#context.removeGroup(channel.spec.name, spec.group)
+    }
+  }
+
+  #isWatched(wanted: string): boolean {
+    for (const { pattern } of this.#watchers) if (pattern === wanted) return true
+    return false
+  }
+}
+
+function keyOf({ pattern, group }: PatternGroupSpec): string {
+  return `${patternPrefix}${pattern}/${group}`
+}
+
+const patternSyntax = /^(?:(?:\*|[A-Za-z0-9_-]+)\.)*(?:\*\*?|[A-Za-z0-9_-]+)$/
+const patternLengthMax = 240
+
+function refuseMistakes({ pattern, group }: { readonly pattern: string; readonly group?: string }): void {
+  const issues: Issue[] = []
+  if (pattern.length > patternLengthMax || !patternSyntax.test(pattern)) {
+    const rule = `dotted words, * for one of them, ** at the end for one or more, ${patternLengthMax} characters at most`
+    issues.push({ path: 'pattern', message: `${pattern} is not ${rule}` })
+  }
+  if (group !== undefined && !groupName.test(group))
+    issues.push({ path: 'group', message: `${group} is not 1 to 64 of A-Z a-z 0-9 . _ -` })
+  if (issues.length === 0) return
+  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
+  throw new PosthasteError('CONFIG_INVALID', `pattern group: ${list}`, { issues })
+}
+
+function matcherOf(pattern: string): RegExp {
+  const words = pattern.split('.').map((word) => (word === '**' ? '.+' : word === '*' ? '[^.]+' : word))
+  return new RegExp(`^${words.join('\\.')}$`)
+}
+
+/** Whether a channel is a log whose name matches; internal ones match nothing. */
+function isOf(matcher: RegExp, { spec: { kind, name } }: Channel): boolean {
+  return kind === 'log' && !name.startsWith('posthaste.') && matcher.test(name)
+}
