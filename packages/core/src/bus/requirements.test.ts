@@ -2,6 +2,7 @@ import { type EngineCapabilities, event, type MessageContract, PosthasteError } 
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { fullCapabilities, Noted, Ordered, ScriptedEngine } from '../../test/bus/rig.ts'
+import { memoryInbox } from './consuming/memory-inbox.ts'
 import { readSubscribeOptions, type SubscribeOptions } from './consuming/options.ts'
 import { checkRequirements } from './requirements.ts'
 
@@ -40,6 +41,8 @@ describe('checkRequirements', () => {
     ['earliest', { of: Noted, on: { from: 'earliest' }, can: { history: 'none' } }],
     ['retention', { of: Kept, on: {}, can: { history: 'none' } }],
     ['prefetch', { of: Noted, on: { prefetch: 51 }, can: { unsettledMax: 50 } }],
+    ['exactly once', { of: Noted, on: { delivery: 'exactly-once' }, can: { atomicSettle: 'none' } }],
+    ['delay', { of: Noted, on: { retry: false, errors: [{ when: 'CONFLICT', retry: {} }] }, can: { delay: 'none' } }],
     ['2000 ms', { of: Noted, on: { timeoutMs: 2_000 }, can: { unsettledMsMax: 1_000 } }],
   ])('refuses what needs %s where that is missing (%#)', (word, { of, on = {}, can }) => {
     const messages = missing(of, on, can)
@@ -51,6 +54,11 @@ describe('checkRequirements', () => {
     expect(missing(Noted, {}, { keyOrder: 'none', holdKey: 'none', history: 'none', unsettledMax: 10 })).toEqual([])
     expect(missing(Ordered, { retry: false }, { delay: 'none', holdKey: 'none' })).toEqual([])
     expect(missing(Ordered, { retry: { delayed: 0 } }, { delay: 'none', holdKey: 'none' })).toEqual([])
+  })
+
+  it('needs no atomic settling for exactly-once where an inbox remembers', () => {
+    const inbox = { store: memoryInbox() }
+    expect(missing(Noted, { delivery: 'exactly-once', inbox }, { atomicSettle: 'none' })).toEqual([])
   })
 
   it('names everything at once', () => {

@@ -29,11 +29,13 @@ export function checkRequirements(demands: readonly Demand[], engine: Engine): v
 }
 
 function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {
-  const { group, from, lifetime, ladder, breaker, stack, prefetch, prefetchGiven, timeoutMs } = settings
+  const { group, from, lifetime, ladder, errors, delivery, inbox, breaker, stack, prefetch, prefetchGiven, timeoutMs } =
+    settings
   const isPattern = contract.kind === 'pattern'
   // What a pattern matches may have a key wherever there are keys.
   const keyed = isPattern ? can.keyOrder !== 'none' : contract.key !== undefined
-  const retries = ladder.delayed > 0
+  const retries = [ladder, ...errors.flatMap((rule) => rule.ladder ?? [])].some(({ delayed }) => delayed > 0)
+  const once = delivery === 'exactly-once' && inbox === undefined
   const refuses = breaker !== undefined || stack !== undefined
   const retention = contract.kind === 'event' ? contract.retention : undefined
   const needs = isPattern ? [] : channelNeeds(channelOf(contract), can)
@@ -52,6 +54,7 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
       contract.kind !== 'command' && from === 'earliest' && can.history === 'none',
       "begins 'earliest', which needs history",
     ],
+    [once && can.atomicSettle === 'none', 'is delivered exactly once, which needs atomicSettle; an inbox does without'],
     [lifetime === 'temporary' && can.temporaryGroups === 'none', 'has a temporary group, which needs temporaryGroups'],
     [retention !== undefined && can.history === 'none', 'has a retention, which needs history'],
     [

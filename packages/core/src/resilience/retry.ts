@@ -39,8 +39,11 @@ export interface RetryOptions {
    * Default: `safe`.
    */
   readonly repeat?: 'safe' | 'always' | undefined
-  /** Which failures are worth another attempt. Default: verdict `retryable`, except BREAKER_OPEN. */
-  readonly retryOn?: ((thrown: unknown) => boolean) | undefined
+  /**
+   * Which failures are worth another attempt, `made` having been made, the failed one included. Default: verdict
+   * `retryable`, except BREAKER_OPEN.
+   */
+  readonly retryOn?: ((thrown: unknown, made: number) => boolean) | undefined
   /** Share one per client; `false` for no budget. Default: one of the filter's own, 20 % of the calls and 10 a second. */
   readonly budget?: RetryBudget | false | undefined
 }
@@ -50,7 +53,7 @@ interface Settings extends Backoff {
   readonly attempts: number
   readonly retryAfterMaxMs: number
   readonly repeat: 'safe' | 'always'
-  readonly retryOn: (thrown: unknown) => boolean
+  readonly retryOn: (thrown: unknown, made: number) => boolean
   readonly budget: RetryBudget | false | undefined
 }
 
@@ -143,7 +146,7 @@ class Retry implements Filter {
   /** How long to wait before the next attempt; undefined if there is to be none. Asks the budget last, as asking costs. */
   #delayMs(thrown: unknown, call: Call, made: number): number | undefined {
     const { attempts, retryOn, repeat, retryAfterMaxMs } = this.#settings
-    if (made >= attempts || call.cancellation.reason !== undefined || !retryOn(thrown)) return undefined
+    if (made >= attempts || call.cancellation.reason !== undefined || !retryOn(thrown, made)) return undefined
     if (repeat === 'safe' && !call.idempotent && !wasNotSent(thrown)) return undefined
     const askedMs = askedDelayMs(thrown)
     if (askedMs > retryAfterMaxMs) return undefined

@@ -5,36 +5,46 @@ import {
   type EngineCapabilities,
   type EngineSubscription,
   type MaybePromise,
+  type OutgoingRecord,
   PosthasteError,
   type Settlement,
-  type Timer,
 } from '@posthaste/contracts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
-import { composeDeadLetter } from '../dead-letters/dead-letter.ts'
+import type { Aftermath } from './aftermath.ts'
+import type { AtMostOnce } from './at-most-once.ts'
+import type { BatchHandling } from './batch-handling.ts'
 import type { Outbox } from './context.ts'
-import { Fifo } from './fifo.ts'
-import type { Ending, Handling } from './handling.ts'
+import { doneQuietly, type Ending } from './ending.ts'
+import { Gathering } from './gathering.ts'
+import type { Handling } from './handling.ts'
 import { KeyChains } from './key-chains.ts'
-import { afterFailure, exhausted, type Failure, isExhaustedOnArrival, type LadderRules } from './ladder.ts'
+import { Leases } from './leases.ts'
+import type { BatchSettings } from './options.ts'
+import { Quiet } from './quiet.ts'
 import { Readiness } from './readiness.ts'
+import { type Ready, readyOf } from './ready.ts'
 import { Settler } from './settler.ts'
 import type { SubscriptionCounters } from './stats.ts'
 import { Work } from './work.ts'
 
 /** What a consumer is made of. */
 export interface ConsumerInit {
-  /** The engine's name of the group. */
-  readonly group: string
-  /** The name of the channel of its dead letters. */
-  readonly deadLetters: string
   /** Most handlers at a time. */
   readonly concurrency: number
   /** Most unsettled deliveries at a time. */
   readonly prefetch: number
+  /** Levels of priority; 1 for none. */
+  readonly priorities: number
+  /** Which messages are handled, where the engine does not filter; undefined for all. Never throws. */
+  readonly accepts: ((record: OutgoingRecord) => boolean) | undefined
   readonly handling: Handling
+  /** There for messages that are acknowledged before their handler is entered. */
+  readonly atMostOnce: AtMostOnce | undefined
+  /** There for handlers that take batches. */
+  readonly batches: { readonly settings: BatchSettings; readonly handling: BatchHandling } | undefined
+  readonly aftermath: Aftermath
   readonly stack: FilterStack
-  readonly rules: LadderRules
   readonly capabilities: EngineCapabilities
   readonly counters: SubscriptionCounters
   readonly deps: FilterDeps
@@ -54,8 +64,8 @@ const settleGraceMs = 1_000
  *
  * Order: deliveries of one key form a chain, and only its head has its turn. The next one follows when nothing about the
  * head can change the order any more: at once after a plain acknowledgement, otherwise (a retry, a dead letter, messages
- * that leave with the acknowledgement) when the engine has the settlement. What stands behind a head that goes back to
- * the engine goes back with it, in the same batch.
+ * that leave with the acknowledgement) when the engine has the settlement, and where messages are handled at most once,
+ * when the handler has ended. What stands behind a head that goes back to the engine goes back with it, in the same batch.
  *
  * Hot path: {@link Consumer.deliver}, the pump and {@link Settler}: no promise, closure or array per message of a
  * synchronous handler.
@@ -65,37 +75,47 @@ export class Consumer implements DeliverySink {
   readonly #member: EngineSubscription
   readonly #settler: Settler
   readonly #readiness: Readiness
+  readonly #gathering: Gathering | undefined
+  readonly #leases: Leases
+  readonly #quiet: Quiet
   readonly #unsettled = new Map<DeliveryTag, Work>()
   readonly #chains = new KeyChains<Work>()
-  readonly #ready = new Fifo<Work>()
+  readonly #ready: Ready
+  /** What is acknowledged before its handler is entered, until the engine has it. */
+  readonly #acking = new Set<Work>()
   #phase: Phase = 'running'
   #running = 0
   /** Settled and not granted again yet. */
   #credit = 0
   #pumping = false
-  #leaseTimer: Timer | undefined = undefined
-  #whenQuiet: (() => void)[] = []
 
   constructor(init: ConsumerInit, member: EngineSubscription) {
+    const { deps, batches, capabilities } = init
     this.#init = init
     this.#member = member
-    this.#settler = new Settler(member, init.deps, {
+    this.#settler = new Settler(member, deps, {
       settled: (works) => this.#settled(works),
       lost: (work) => this.#lostSettlement(work),
-      refused: (work, settlement, error) => this.#refused(work, settlement, error),
+      refused: (work, settlement, error) => init.aftermath.afterRefusal(work, settlement, error),
       broke: (thrown) => this.#broke(thrown),
     })
-    this.#readiness = new Readiness(init.stack, init.deps, () => this.#resume())
+    this.#readiness = new Readiness(init.stack, deps, () => this.#resume())
+    this.#gathering = batches && new Gathering(batches.settings, deps.timers, () => this.#schedule())
+    const tags = (): DeliveryTag[] => [...this.#unsettled.keys()]
+    this.#leases = new Leases({ member, leaseMs: capabilities.leaseMs, tags }, deps)
+    this.#quiet = new Quiet(deps.timers)
+    this.#ready = readyOf(init.priorities)
     this.#credit = init.prefetch
   }
 
   /** Lets the engine deliver. */
   begin(): void {
     if (this.#phase !== 'running') return
-    this.#keepLeases()
+    this.#leases.keep()
     this.#grant()
   }
 
+  /** Handlers that run; a batch's counts as one. */
   get running(): number {
     return this.#running
   }
@@ -108,13 +128,15 @@ export class Consumer implements DeliverySink {
 
   deliver(batch: readonly Delivery[]): void {
     if (this.#phase === 'ended') return
-    const { counters } = this.#init
+    const { counters, accepts, aftermath } = this.#init
     for (const delivery of batch) {
       counters.delivered += 1
       if (delivery.attempt > 1) counters.redelivered += 1
       const work = new Work(delivery)
       this.#unsettled.set(delivery.tag, work)
-      if (this.#chains.enter(work)) this.#turn(work)
+      // What is not wanted neither waits for its key nor has it wait.
+      if (accepts !== undefined && !accepts(delivery.record)) this.#settle(work, aftermath.drop(work, 'filtered'))
+      else if (this.#chains.enter(work)) this.#turn(work)
     }
   }
 
@@ -139,7 +161,7 @@ export class Consumer implements DeliverySink {
       work.cancel?.cancel(cause)
     }
     this.#init.onEnded(cause)
-    this.#tellQuiet()
+    this.#quiet.look()
   }
 
   // ── Life cycle ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +175,7 @@ export class Consumer implements DeliverySink {
     if (this.#phase === 'ended') return
     this.#phase = 'draining'
     this.#readiness.close()
+    this.#gathering?.close()
     for (let work = this.#ready.shift(); work !== undefined; work = this.#ready.shift()) this.#turn(work)
     await this.quiet(graceMs)
     const reason = new PosthasteError('CANCELLED', 'shutting down')
@@ -161,26 +184,23 @@ export class Consumer implements DeliverySink {
       this.#handBack(work)
       work.cancel?.cancel(reason)
     }
+    this.#init.atMostOnce?.cancel(reason)
     if (this.#settler.unanswered > 0) await this.quiet(settleGraceMs, () => this.#settler.unanswered === 0)
     this.#end()
   }
 
   /** Resolves when no handler runs and nothing is left to settle, and after `timeoutMs` in any case. */
   quiet(timeoutMs: number, isQuiet = () => this.#isQuiet()): Promise<void> {
-    if (isQuiet()) return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = this.#init.deps.timers.set(timeoutMs, () => {
-        this.#whenQuiet = this.#whenQuiet.filter((other) => other !== check)
-        resolve()
-      })
-      const check = (): void => {
-        if (!isQuiet()) return
-        this.#whenQuiet = this.#whenQuiet.filter((other) => other !== check)
-        timer.cancel()
-        resolve()
-      }
-      this.#whenQuiet.push(check)
-    })
+    return this.#quiet.wait(timeoutMs, isQuiet)
+  }
+
+  /** Whoever requested a message has given up: its handler is told, and it is not tried again. */
+  abandon(id: string, reason: PosthasteError): void {
+    for (const work of this.#unsettled.values()) {
+      if (work.record.id !== id) continue
+      work.unwanted = true
+      work.cancel?.cancel(reason)
+    }
   }
 
   #isQuiet(): boolean {
@@ -189,27 +209,19 @@ export class Consumer implements DeliverySink {
 
   #end(): void {
     this.#phase = 'ended'
+    // Nobody is going to say whether these were acknowledged, so their handlers are not entered.
+    this.#running -= this.#acking.size
+    this.#acking.clear()
     this.#settler.close()
     this.#readiness.close()
-    this.#leaseTimer?.cancel()
-    this.#tellQuiet()
+    this.#gathering?.close()
+    this.#leases.close()
+    this.#quiet.look()
   }
 
   /** A bug of the core's own: ends this membership as if the engine had, so that a new one can begin. */
   #broke(thrown: unknown): void {
     this.closed(PosthasteError.from(thrown, 'INTERNAL', `the consumer of ${this.#init.deps.target} broke`))
-  }
-
-  #keepLeases(): void {
-    const { capabilities, deps } = this.#init
-    if (capabilities.leaseMs === Number.POSITIVE_INFINITY) return
-    this.#leaseTimer = deps.timers.set(capabilities.leaseMs / 3, () => {
-      this.#keepLeases()
-      if (this.#unsettled.size === 0) return
-      this.#member.extend([...this.#unsettled.keys()]).catch((error) => {
-        deps.log.warn('leases were not extended', { target: deps.target, error })
-      })
-    })
   }
 
   // ── Turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,38 +255,78 @@ export class Consumer implements DeliverySink {
     const { concurrency } = this.#init
     while (this.#phase === 'running' && this.#running < concurrency && this.#ready.length > 0) {
       if (!this.#readiness.ready) return
-      const work = this.#ready.shift()!
-      if (work.state === 'gone') this.#giveWay(work)
-      else this.#begin(work)
+      if (this.#gathering !== undefined) {
+        if (!this.#gathering.isDue(this.#ready.length)) return
+        this.#beginBatch(this.#gathering.max)
+      } else {
+        const work = this.#next()
+        if (work !== undefined) this.#begin(work)
+      }
     }
   }
 
+  /** The next delivery that is ready and fit to be begun; undefined where that one is not. */
+  #next(): Work | undefined {
+    const work = this.#ready.shift()!
+    if (work.state === 'gone') {
+      this.#giveWay(work)
+      return undefined
+    }
+    const unfit = this.#init.aftermath.onArrival(work)
+    if (unfit === undefined) {
+      work.state = 'running'
+      return work
+    }
+    this.#conclude(work, unfit)
+    return undefined
+  }
+
   #begin(work: Work): void {
-    const unfit = this.#unfit(work)
-    if (unfit !== undefined) {
-      this.#bury(work, unfit)
+    const { handling, atMostOnce } = this.#init
+    this.#running += 1
+    if (atMostOnce !== undefined) {
+      this.#beginAcked(work)
       return
     }
-    work.state = 'running'
-    this.#running += 1
-    const ending: MaybePromise<Ending> = this.#init.handling.handle(work)
+    const ending: MaybePromise<Ending> = handling.handle(work)
     if (isPromiseLike(ending)) ending.then((later) => this.#finishLater(work, later))
     else this.#finish(work, ending)
   }
 
-  /** Why a delivery is not even begun. */
-  #unfit({ delivery: { attempt, record } }: Work): PosthasteError | undefined {
-    const { rules, deps } = this.#init
-    if (isExhaustedOnArrival(attempt, rules.ladder)) return exhausted(attempt)
-    if (record.expiresAtMs === undefined || record.expiresAtMs > deps.clock.nowMs()) return undefined
-    return new PosthasteError('MESSAGE_EXPIRED', `it expired before ${deps.target} could handle it`)
-  }
-
+  /** Hot path: a method, so that no closure but the promise's own is made per message. */
   #finishLater(work: Work, ending: Ending): void {
     try {
       this.#finish(work, ending)
       this.#pump()
-      this.#tellQuiet()
+      this.#quiet.look()
+    } catch (thrown) {
+      this.#broke(thrown)
+    }
+  }
+
+  #beginBatch(max: number): void {
+    const works: Work[] = []
+    while (works.length < max && this.#ready.length > 0) {
+      const work = this.#next()
+      if (work !== undefined) works.push(work)
+    }
+    if (works.length === 0) return
+    this.#running += 1
+    const finish = (endings: readonly Ending[]): void => {
+      this.#running -= 1
+      for (const [at, work] of works.entries()) this.#conclusion(work, endings[at]!)
+    }
+    const endings = this.#init.batches!.handling.handle(works)
+    if (isPromiseLike(endings)) endings.then((later) => this.#afterwards(() => finish(later)))
+    else finish(endings)
+  }
+
+  /** Does what was waited for, and then whatever that has made possible. */
+  #afterwards(run: () => void): void {
+    try {
+      run()
+      this.#pump()
+      this.#quiet.look()
     } catch (thrown) {
       this.#broke(thrown)
     }
@@ -282,6 +334,10 @@ export class Consumer implements DeliverySink {
 
   #finish(work: Work, ending: Ending): void {
     this.#running -= 1
+    this.#conclusion(work, ending)
+  }
+
+  #conclusion(work: Work, ending: Ending): void {
     work.cancel?.release()
     if (this.#phase === 'ended') return
     if (work.state === 'gone') {
@@ -290,7 +346,7 @@ export class Consumer implements DeliverySink {
       this.#giveWay(work)
     } else if (work.state === 'running') {
       if (ending.kind === 'done') this.#acknowledge(work, ending.outbox)
-      else this.#fail(work, ending.failure)
+      else this.#conclude(work, this.#init.aftermath.afterFailure(work, ending.failure))
     }
     // Otherwise it was handed back while it ran.
   }
@@ -307,6 +363,36 @@ export class Consumer implements DeliverySink {
     this.#pass(work)
   }
 
+  // ── At most once ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What can be read is acknowledged, and its handler entered when the engine has that. */
+  #beginAcked(work: Work): void {
+    const readable = (unread: Ending | undefined): void => {
+      if (unread !== undefined || work.state !== 'running') this.#finish(work, unread ?? doneQuietly)
+      else {
+        this.#acking.add(work)
+        this.#settle(work, { kind: 'ack', tag: work.delivery.tag })
+      }
+    }
+    const unread = this.#init.handling.read(work)
+    if (isPromiseLike(unread)) unread.then((later) => this.#afterwards(() => readable(later)))
+    else readable(unread)
+  }
+
+  #enter(work: Work): void {
+    const left = (): void => {
+      this.#running -= 1
+      this.#pass(work)
+    }
+    work.state = 'running'
+    const ended = this.#init.atMostOnce!.enter(work)
+    if (isPromiseLike(ended)) ended.then(() => this.#afterwards(left))
+    else {
+      left()
+      this.#schedule()
+    }
+  }
+
   // ── Settlements ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #acknowledge(work: Work, outbox: Outbox): void {
@@ -314,68 +400,24 @@ export class Consumer implements DeliverySink {
     if (outbox === undefined) this.#pass(work)
   }
 
-  #fail(work: Work, failure: Failure): void {
-    const { rules, deps } = this.#init
-    const { attempt } = work.delivery
-    const follows = afterFailure(failure, attempt, rules)
-    if (follows.kind === 'deadLetter') this.#bury(work, follows.error)
-    else if (follows.kind === 'ignore') {
-      work.end = 'ignored'
-      this.#acknowledge(work, undefined)
-    } else {
-      deps.log.debug('to be delivered again', {
-        target: deps.target,
-        id: work.record.id,
-        attempt,
-        ...follows,
-        error: failure.error,
-      })
-      this.#release(work, follows)
-    }
-  }
-
-  #release(work: Work, how: { readonly kind: 'retry' | 'handBack'; readonly afterMs: number }): void {
-    const { capabilities, deps } = this.#init
-    const later = capabilities.delay === 'native' && how.afterMs > 0
-    work.end = how.kind === 'retry' ? 'retried' : 'handedBack'
-    this.#settle(work, {
-      kind: 'release',
-      tag: work.delivery.tag,
-      countsAttempt: how.kind === 'retry',
-      visibleAtMs: later ? Math.ceil(deps.clock.nowMs() + how.afterMs) : undefined,
-      holdKey: work.key !== undefined && capabilities.holdKey === 'native',
-    })
-    this.#handBackBehind(work)
+  #conclude(work: Work, settlement: Settlement): void {
+    this.#settle(work, settlement)
+    if (settlement.kind === 'release') this.#handBackBehind(work)
+    else if (settlement.publish === undefined) this.#pass(work)
   }
 
   #handBack(work: Work): void {
-    work.end = 'handedBack'
-    this.#settle(work, { kind: 'release', tag: work.delivery.tag, countsAttempt: false })
-    this.#handBackBehind(work)
+    this.#conclude(work, this.#init.aftermath.handBack(work))
   }
 
   #handBackBehind(head: Work): void {
+    const { aftermath, capabilities } = this.#init
     for (const work of this.#chains.takeBehind(head)) {
       if (work.state === 'gone') continue
-      work.end = 'handedBack'
       // The engine may already have delivered the head again; what it held for the head, it must go on holding.
-      const holdKey = work.record.id === head.record.id && this.#init.capabilities.holdKey === 'native'
-      this.#settle(work, { kind: 'release', tag: work.delivery.tag, countsAttempt: false, holdKey })
+      const holdKey = work.record.id === head.record.id && capabilities.holdKey === 'native'
+      this.#settle(work, aftermath.handBack(work, holdKey))
     }
-  }
-
-  #bury(work: Work, error: PosthasteError): void {
-    const { deps } = this.#init
-    const { id } = work.record
-    deps.log.warn('to the dead letters', { target: deps.target, id, attempt: work.delivery.attempt, error })
-    this.#settle(work, this.#deathOf(work, error))
-  }
-
-  #deathOf(work: Work, error: PosthasteError): Settlement {
-    const { group, deadLetters: channel, capabilities, deps } = this.#init
-    const death = { error, group, channel, atMs: deps.clock.nowMs(), headerBytesMax: capabilities.headerBytesMax }
-    work.end = 'deadLettered'
-    return { kind: 'ack', tag: work.delivery.tag, publish: [composeDeadLetter(work.delivery, death)] }
   }
 
   #settle(work: Work, settlement: Settlement): void {
@@ -384,29 +426,38 @@ export class Consumer implements DeliverySink {
   }
 
   #settled(works: readonly Work[]): void {
-    const { counters } = this.#init
+    const { counters, atMostOnce } = this.#init
     for (const work of works) {
-      if (this.#unsettled.delete(work.delivery.tag)) counters[work.end] += 1
+      const held = this.#unsettled.delete(work.delivery.tag)
+      if (held) counters[work.end] += 1
+      if (atMostOnce !== undefined && this.#stopAcking(work) && held && work.end === 'acked') {
+        this.#running += 1
+        this.#enter(work)
+        continue
+      }
       // What has come in behind a released head was on its way before the engine held the key.
       if (work.end === 'retried' || work.end === 'handedBack') this.#handBackBehind(work)
       this.#pass(work)
     }
     this.#credit += works.length
     this.#grant()
-    this.#tellQuiet()
+    this.#quiet.look()
   }
 
   #lostSettlement(work: Work): void {
+    this.#stopAcking(work)
     if (this.#unsettled.has(work.delivery.tag)) this.#forget(work)
     this.#credit += 1
     this.#grant()
     this.#giveWay(work)
-    this.#tellQuiet()
+    this.#quiet.look()
   }
 
-  /** What the handler publishes can never be stored: a failure of the message. A dead letter has to be, some day. */
-  #refused(work: Work, settlement: Settlement, error: PosthasteError): Settlement {
-    return work.end === 'acked' && settlement.kind === 'ack' ? this.#deathOf(work, error) : settlement
+  /** @returns whether a handler was to be entered after this acknowledgement */
+  #stopAcking(work: Work): boolean {
+    const acking = this.#acking.delete(work)
+    if (acking) this.#running -= 1
+    return acking
   }
 
   #forget(work: Work): void {
@@ -427,9 +478,5 @@ export class Consumer implements DeliverySink {
   #resume(): void {
     this.#grant()
     this.#schedule()
-  }
-
-  #tellQuiet(): void {
-    for (const check of this.#whenQuiet) check()
   }
 }

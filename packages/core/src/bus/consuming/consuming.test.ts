@@ -2,6 +2,7 @@ import { type AckSettlement, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it, vi } from 'vitest'
 import { gate, gated, kinds, Noted, ordered, recordOf, scriptedRig } from '../../../test/bus/rig.ts'
 import type { MessageContext } from './context.ts'
+import { noCounts } from './stats.ts'
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'not now')
 
@@ -328,15 +329,10 @@ describe('counters', () => {
         channel: 'shop.ordered',
         group: 'points',
         state: 'running',
+        ...noCounts(),
         delivered: 2,
         redelivered: 1,
         acked: 2,
-        ignored: 0,
-        retried: 0,
-        handedBack: 0,
-        deadLettered: 0,
-        lost: 0,
-        restarts: 0,
         running: 0,
         unsettled: 0,
       },

@@ -51,6 +51,8 @@ export interface MessageContext {
   readonly deadlineAtMs: number
   /** Aborts when the work is no longer wanted: time is up, the delivery is lost, shutdown. Made at the first look. */
   readonly signal: AbortSignal
+  /** The inbox's transaction, for what is to take effect exactly once; undefined without an inbox that has any. */
+  readonly transaction: unknown
 
   /**
    * Puts an event into the attempt's buffer. What is wrong is thrown at once, so that it fails the attempt even where
@@ -71,6 +73,8 @@ export interface MessageContext {
 /** What all contexts of one subscription share. */
 export interface ContextScope {
   readonly group: string
+  /** The engine's name of the group: each instance of a broadcast publishes messages of its own. */
+  readonly engineGroup: string
   /** Most attempts of one delivery. */
   readonly triesMax: number
   readonly composer: RecordComposer
@@ -93,6 +97,7 @@ export class HandlerContext implements MessageContext {
   #pending: PromiseLike<unknown>[] | undefined = undefined
   #ordinal = 0
   #ended = false
+  transaction: unknown = undefined
 
   constructor(scope: ContextScope, work: Work, call: Call) {
     this.#scope = scope
@@ -200,7 +205,7 @@ export class HandlerContext implements MessageContext {
   }
 
   #origin(ordinal: number): Origin {
-    const id = derivedId(this.id, this.group, ordinal)
+    const id = derivedId(this.id, this.#scope.engineGroup, ordinal)
     return { id, causationId: this.id, correlationId: this.correlationId }
   }
 

@@ -1,7 +1,5 @@
-import { PosthasteError } from '@posthaste/contracts'
 import type { StackSlot } from '../../pipeline/stack.ts'
 import { type BreakerOptions, breaker } from '../../resilience/breaker.ts'
-import { isWorthRetrying } from '../../resilience/failure.ts'
 import { type RetryOptions, retry } from '../../resilience/retry.ts'
 import { timeout } from '../../resilience/timeout.ts'
 
@@ -9,6 +7,8 @@ import { timeout } from '../../resilience/timeout.ts'
 export interface ConsumerStackOptions {
   /** Attempts in process after the first; 0 for none. */
   readonly immediate: number
+  /** Which failures are worth one of them, `made` having been made for this delivery. */
+  readonly retryOn: (thrown: unknown, made: number) => boolean
   /** Milliseconds that one attempt may take; undefined for no bound. */
   readonly timeoutMs: number | undefined
   readonly breaker: BreakerOptions | undefined
@@ -22,7 +22,7 @@ export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
   {
     role: 'retry',
     why: 'outside breaker and timeout, so that each attempt is admitted, counted and timed by itself',
-    create: ({ immediate }, deps) => (immediate === 0 ? undefined : retry(immediateRetry(immediate), deps)),
+    create: (options, deps) => (options.immediate === 0 ? undefined : retry(immediateRetry(options), deps)),
   },
   {
     role: 'breaker',
@@ -39,7 +39,7 @@ export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
 /** Waits of this length are worth keeping a handler's place; longer ones are the engine's. */
 const immediateWaitMaxMs = 50
 
-function immediateRetry(immediate: number): RetryOptions {
+function immediateRetry({ immediate, retryOn }: ConsumerStackOptions): RetryOptions {
   return {
     attempts: immediate + 1,
     baseMs: 10,
@@ -48,8 +48,7 @@ function immediateRetry(immediate: number): RetryOptions {
     retryAfterMaxMs: immediateWaitMaxMs,
     // The ladder bounds the attempts of a message, and credit bounds the messages; a budget would only blur both.
     budget: false,
-    // A handler that asks for a later attempt means the ladder.
-    retryOn: (thrown) => isWorthRetrying(thrown) && !PosthasteError.is(thrown, 'HANDLER_RETRY'),
+    retryOn,
   }
 }
 

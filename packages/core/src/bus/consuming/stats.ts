@@ -6,8 +6,21 @@ export interface SubscriptionCounters {
   redelivered: number
   /** Handled. */
   acked: number
-  /** Settled without effect, because the handler said so. */
+  /** Settled without effect, because the handler or a rule said so. */
   ignored: number
+  /** Settled without a handler, because the filter does not want them; 0 where the engine filters. */
+  filtered: number
+  /** Times that the filter could not be evaluated for a message, which it then does not want. */
+  filterErrors: number
+  /**
+   * Too late for a handler, dropped or dead-lettered; and requests whose handler failed when nobody waited for the answer
+   * any more.
+   */
+  expired: number
+  /** Settled without a handler, because the inbox has seen them. */
+  duplicates: number
+  /** Acknowledged at most once, and then their handler failed. */
+  failed: number
   /** Given back to be delivered again as another attempt. */
   retried: number
   /** Given back as the same attempt: shutdown, successors of a retried message, refusals of a filter. */
@@ -27,6 +40,11 @@ export function noCounts(): SubscriptionCounters {
     redelivered: 0,
     acked: 0,
     ignored: 0,
+    filtered: 0,
+    filterErrors: 0,
+    expired: 0,
+    duplicates: 0,
+    failed: 0,
     retried: 0,
     handedBack: 0,
     deadLettered: 0,

@@ -1,4 +1,5 @@
 import {
+  type ChannelSpec,
   type CommandContract,
   type DataOut,
   type Engine,
@@ -19,9 +20,10 @@ import type { RecordComposer } from '../publishing/record.ts'
 import { checkRequirements } from '../requirements.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkKind } from '../topology.ts'
-import type { MessageContext } from './context.ts'
 import type { ErasedHandler } from './attempt.ts'
+import type { MessageContext } from './context.ts'
 import {
+  commandGroup,
   type HandlerOptions,
   type HandlerSettings,
   readHandlerOptions,
@@ -122,6 +124,11 @@ export class BusSubscribing implements Subscribing {
     return this.#subscriptions.find(({ contract, settings }) => contract.type === type && settings.group === group)
   }
 
+  /** Whoever requested a command has given up: its handler here, if it has one, is told, and it is not tried again. */
+  abandon(command: CommandContract, id: string, reason: PosthasteError): void {
+    this.find(command, commandGroup)?.abandon(id, reason)
+  }
+
   stats(): readonly SubscriptionStats[] {
     return this.#subscriptions.map((subscription) => subscription.stats())
   }
@@ -135,6 +142,7 @@ export class BusSubscribing implements Subscribing {
     checkHandler(contract.type, handler)
     standing.checkRegistering()
     channels.register(contract)
+    checkNames(contract.type, settings)
     this.#refuseTwice(contract.type, settings.group)
     const subscription: Subscription = this.#subscription(contract, settings, {
       handler,
@@ -232,8 +240,24 @@ function placesOf(subscriptions: readonly Subscription[]): Topology {
     groups: subscriptions.map(({ contract, engineGroup, settings: { from, lifetime } }) => {
       return { channel: contract.type, group: engineGroup, from, ...(lifetime === 'temporary' && { lifetime }) }
     }),
-    channels: subscriptions.map(({ contract, settings: { group } }) => deadLetterChannel(contract.type, group)),
+    channels: subscriptions.flatMap(({ contract, settings }) => deadLetterChannels(contract.type, settings)),
   }
+}
+
+/** Where a group's dead letters stand, those included that rules put elsewhere. */
+function deadLetterChannels(channel: string, { group, errors }: HandlerSettings): ChannelSpec[] {
+  const targets = new Set(errors.map(({ deadLetterTo }) => deadLetterTo))
+  return [...targets.add(undefined)].map((target) => deadLetterChannel(channel, group, target))
+}
+
+const nameLengthMax = 240
+
+/** @throws CONFIG_INVALID when a name that is made of the contract's and the group's is too long for engines */
+function checkNames(type: string, settings: HandlerSettings): void {
+  const long = deadLetterChannels(type, settings).find(({ name }) => name.length > nameLengthMax)
+  if (long === undefined) return
+  const message = `${type}@${settings.group}: the name of its dead letters, ${long.name}, is longer than ${nameLengthMax}`
+  throw new PosthasteError('CONFIG_INVALID', message, { remedy: 'Shorten the type, the group or deadLetterTo.' })
 }
 
 function checkHandler(name: string, handler: unknown): void {

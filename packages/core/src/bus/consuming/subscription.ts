@@ -1,33 +1,25 @@
-import type { Engine, EngineSubscription, FilterDescription, MessageContract, Timer } from '@posthaste/contracts'
-import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
+import type {
+  EngineSubscription,
+  FilterDescription,
+  MessageContract,
+  PosthasteError,
+  Timer,
+} from '@posthaste/contracts'
 import { backoffCeilingMs } from '../../resilience/backoff.ts'
-import type { Bodies } from '../bodies/bodies.ts'
-import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
+import { type Assembly, type AssemblyInit, assemble } from './assembly.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
-import type { ContextScope } from './context.ts'
-import { type ErasedHandler, type Handling, handling } from './handling.ts'
+import type { DeliveryLevel } from './delivery.ts'
 import type { Ladder } from './ladder.ts'
-import type { HandlerSettings } from './options.ts'
+import type { BatchSettings, HandlerSettings } from './options.ts'
 import { SinkRelay } from './sink-relay.ts'
-import { consumerStack } from './stacks.ts'
 import { noCounts, type SubscriptionCounters, type SubscriptionStats } from './stats.ts'
 
 /** What a subscription is made of. */
-export interface SubscriptionInit {
-  readonly contract: MessageContract
-  readonly settings: HandlerSettings
-  readonly handler: ErasedHandler
-  readonly engine: Engine
-  readonly bodies: Bodies
-  /** The engine's name of the group; the settings' own, but for a broadcast. */
-  readonly engineGroup: string
+export interface SubscriptionInit extends AssemblyInit {
   /** Names this process within the group. */
   readonly member: string
   /** Makes sure that the channel and the group exist. Idempotent. */
   readonly declare: () => Promise<void>
-  readonly scope: Pick<ContextScope, 'composer' | 'admit'>
-  /** Its target names the subscription: `shop.order.created@points`. */
-  readonly deps: FilterDeps
 }
 
 /** How a subscription is set. */
@@ -37,6 +29,9 @@ export interface SubscriptionDescription {
   readonly concurrency: number
   readonly prefetch: number
   readonly retry: Ladder
+  readonly delivery: DeliveryLevel
+  /** Undefined for a handler of single messages. */
+  readonly batch: BatchSettings | undefined
   /** Outermost first. */
   readonly filters: readonly FilterDescription[]
 }
@@ -57,6 +52,7 @@ type State =
   | { readonly kind: 'draining'; readonly consumer: Consumer | undefined }
   | { readonly kind: 'stopped' }
 
+const noFilter = { filter: undefined }
 const nobody = { consumer: undefined, member: undefined }
 const restartBackoff = { baseMs: 200, factor: 2, maxMs: 30_000 }
 /** How long the handlers of a lost membership may run on before a new one begins. */
@@ -74,8 +70,7 @@ export class Subscription {
   /** The engine's name of the group. */
   readonly engineGroup: string
   readonly #init: SubscriptionInit
-  readonly #stack: FilterStack
-  readonly #handling: Handling
+  readonly #parts: Assembly
   readonly #counters: SubscriptionCounters = noCounts()
   #state: State = { kind: 'idle' }
   /** Consumers that ended by themselves while handlers of theirs ran on. */
@@ -90,18 +85,11 @@ export class Subscription {
 
   /** @throws CONFIG_INVALID when options of the stack are wrong */
   constructor(init: SubscriptionInit) {
-    const { contract, settings, handler, deps, scope, bodies } = init
-    const { ladder, timeoutMs, breaker, group } = settings
-    const editor = editStack(consumerStack)
-    const { slots } = settings.stack?.(editor) ?? editor
-    this.#stack = buildStack(slots, { immediate: ladder.immediate, timeoutMs, breaker }, deps)
-    const ownScope = { ...scope, group, triesMax: ladder.immediate + 1 }
-    const read = bodies.reader(contract.type, contract)
-    this.#handling = handling({ target: deps.target, handler, read, stack: this.#stack, scope: ownScope })
-    this.contract = contract
-    this.settings = settings
+    this.contract = init.contract
+    this.settings = init.settings
     this.engineGroup = init.engineGroup
     this.#init = init
+    this.#parts = assemble(init, this.#counters)
   }
 
   /** Joins the group. Rejects if the first time fails; from then on failures are dealt with here. */
@@ -159,6 +147,11 @@ export class Subscription {
     this.#state = { kind: 'stopped' }
   }
 
+  /** Whoever requested a message has given up: its handler is told, and it is not tried again. */
+  abandon(id: string, reason: PosthasteError): void {
+    if ('consumer' in this.#state) this.#state.consumer?.abandon(id, reason)
+  }
+
   stats(): SubscriptionStats {
     const state = this.#state
     const consumer = 'consumer' in state ? state.consumer : undefined
@@ -170,9 +163,9 @@ export class Subscription {
 
   describe(): SubscriptionDescription {
     const { contract, settings } = this.#init
-    const { group, concurrency, ladder } = settings
+    const { group, concurrency, ladder, delivery, batch } = settings
     const place = { channel: contract.type, group, concurrency, prefetch: this.#prefetch() }
-    return { ...place, retry: ladder, filters: this.#stack.describe() }
+    return { ...place, retry: ladder, delivery, batch, filters: this.#parts.stack.describe() }
   }
 
   async #pause(graceMs: number): Promise<void> {
@@ -226,7 +219,8 @@ export class Subscription {
     let member: EngineSubscription
     try {
       await this.#formerQuiet()
-      member = await engine.subscribe({ channel: contract.type, group, member: name }, relay)
+      const { filter } = engine.capabilities.filter === 'native' ? this.#parts : noFilter
+      member = await engine.subscribe({ channel: contract.type, group, member: name, ...(filter && { filter }) }, relay)
     } catch (thrown) {
       if (this.#state === joining) this.#state = { kind: 'idle' }
       throw thrown
@@ -255,16 +249,14 @@ export class Subscription {
   }
 
   #consumerInit(consumer: () => Consumer, member: EngineSubscription): ConsumerInit {
-    const { contract, settings, engine, engineGroup, deps } = this.#init
+    const { contract, settings, deps } = this.#init
+    const { stack, handling, atMostOnce, batches, forEngine } = this.#parts
     return {
-      group: engineGroup,
-      deadLetters: deadLetterChannel(contract.type, settings.group).name,
       concurrency: settings.concurrency,
       prefetch: this.#prefetch(),
-      handling: this.#handling,
-      stack: this.#stack,
-      rules: { ladder: settings.ladder, random: deps.random },
-      capabilities: engine.capabilities,
+      priorities: contract.priorities ?? 1,
+      ...{ stack, handling, atMostOnce, batches },
+      ...forEngine(),
       counters: this.#counters,
       deps,
       onEnded: (cause) => {

@@ -16,7 +16,15 @@ export interface Message<Data = unknown> {
 export type WorkState = 'waiting' | 'running' | 'settling' | 'gone'
 
 /** How a delivery ended, for the counters. */
-export type WorkEnd = 'acked' | 'ignored' | 'retried' | 'handedBack' | 'deadLettered'
+export type WorkEnd =
+  | 'acked'
+  | 'ignored'
+  | 'retried'
+  | 'handedBack'
+  | 'deadLettered'
+  | 'filtered'
+  | 'expired'
+  | 'duplicates'
 
 /** One delivery on its way through the consumer. Hot path: the one object that the core makes for each, always of one shape. */
 export class Work implements Message, Chained<Work> {
@@ -32,6 +40,8 @@ export class Work implements Message, Chained<Work> {
   /** There while the handler runs. */
   cancel: CancelSource | undefined = undefined
   end: WorkEnd = 'acked'
+  /** Whoever requested it has given up. */
+  unwanted = false
   /** How often the engine refused the settlement. */
   refusals = 0
 

@@ -8,6 +8,7 @@ import type {
   PosthasteError,
 } from '@posthaste/contracts'
 import { isoTime } from '../../pipeline/ids.ts'
+import { issuesText, parseIssues, plainMessage } from '../error-text.ts'
 import { attributeText, deadLetterAttributes, headersFit, headersMax, utf8Bytes } from '../publishing/attributes.ts'
 
 /** A message that a group could not handle, as it stands in the group's dead letters. */
@@ -56,7 +57,6 @@ export interface Death {
 }
 
 const reasonLengthMax = 1_024
-const issuesBytesMax = 8_192
 /** Of the message's own attributes where not all of its headers can be kept. Whoever reads bodies needs the first. */
 const keptAttributes = ['datacontenttype', 'type', 'correlationid', 'source', 'time', 'causationid']
 const keptLengthMax = 200
@@ -128,38 +128,8 @@ export function reviveDeadLetter(record: OutgoingRecord, to: { channel: string; 
   return { id, channel: to.channel, group: to.group, key, headers: originalHeaders(record.headers), body }
 }
 
-/** An error's message without the code it begins with, which is told beside it. */
-function plainMessage(error: PosthasteError): string {
-  const prefix = `[${error.code}] `
-  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
-}
-
 function originalHeaders(headers: Headers): Headers {
   const original: Record<string, string> = { ...headers }
   for (const name of deadLetterAttributes) delete original[name]
   return original
-}
-
-/** As many of the issues as there is room for. */
-function issuesText(issues: readonly Issue[]): string | undefined {
-  for (let count = issues.length; count > 0; count = Math.floor(count / 2)) {
-    const text = JSON.stringify(issues.slice(0, count).map(({ path, message }) => ({ path, message })))
-    if (utf8Bytes(text) <= issuesBytesMax) return attributeText(text, issuesBytesMax)
-  }
-  return undefined
-}
-
-function parseIssues(text: string | undefined): Issue[] {
-  if (text === undefined) return []
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return Array.isArray(parsed) ? parsed.filter(isIssue) : []
-  } catch {
-    return []
-  }
-}
-
-function isIssue(value: unknown): value is Issue {
-  if (typeof value !== 'object' || value === null) return false
-  return 'path' in value && typeof value.path === 'string' && 'message' in value && typeof value.message === 'string'
 }
