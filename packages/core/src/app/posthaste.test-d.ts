@@ -1,4 +1,4 @@
-import { command, event, service } from '@posthaste/contracts'
+import { command, event, events, service } from '@posthaste/contracts'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
 import type { MessageContext } from '../bus/consuming/context.ts'
@@ -64,3 +64,20 @@ posthaste({})
 
 // @ts-expect-error an option that does not exist
 posthaste({ name: 'shop', port: 80 })
+
+// A pattern brings what all of its events fit, and the context tells which it is.
+app.on(events('shop.order.*', { data: Created.data }), { group: 'audit' }, (order, ctx) => {
+  expectTypeOf(order).toEqualTypeOf<{ at: Date }>()
+  expectTypeOf(ctx.type).toEqualTypeOf<string>()
+})
+
+// @ts-expect-error nobody publishes a pattern
+void app.publish(events('shop.order.*', { data: Created.data }), { at: '2026-01-01' })
+
+// What is looked at is what handlers would be given.
+expectTypeOf((await app.browse(Created)).messages[0]?.data).toEqualTypeOf<{ at: Date } | undefined>()
+
+// A command has one group, an event has many.
+void app.group(Deduct).lag()
+// @ts-expect-error which one
+void app.group(Created).lag()
