@@ -56,7 +56,18 @@ export type { Administration } from '../bus/administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from '../bus/administration/browsing.ts'
 export type { GroupControl, PauseOptions } from '../bus/administration/group-control.ts'
 export type { DeadLettersOf } from '../bus/administration/naming.ts'
-export type { MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
+export type {
+  BatchAnswer,
+  BatchContext,
+  BatchHandler,
+  BatchMessage,
+  BatchOutcome,
+} from '../bus/consuming/batch-message.ts'
+export type { DeliveryLevel, InboxOptions } from '../bus/consuming/delivery.ts'
+export type { ErrorRule } from '../bus/consuming/error-rules.ts'
+export { type MemoryInboxOptions, memoryInbox } from '../bus/consuming/memory-inbox.ts'
+export type { HandlerAnswer, MessageHandler, Subscribing } from '../bus/consuming/subscribing.ts'
+export type { SubscriptionFilter } from '../bus/filtering/filter.ts'
 export type { Resolution, UnresolvedMessage } from '../bus/publishing/preparing/check-back.ts'
 export type { Preparation } from '../bus/publishing/preparing/decisions.ts'
 export type { PrepareOptions, UnresolvedOptions } from '../bus/publishing/preparing/options.ts'
@@ -80,7 +91,13 @@ export type {
   RedriveSelection,
 } from '../bus/dead-letters/selection.ts'
 export type { DeadLetter } from '../bus/dead-letters/dead-letter.ts'
-export type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
+export type {
+  BatchHandlerOptions,
+  BatchOptions,
+  BatchSubscribeOptions,
+  HandlerOptions,
+  SubscribeOptions,
+} from '../bus/consuming/options.ts'
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 // Calls.
 export type { Client } from '../rpc/client.ts'

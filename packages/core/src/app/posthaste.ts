@@ -20,8 +20,14 @@ import type { BrowseOptions, MessagePage } from '../bus/administration/browsing.
 import type { GroupControl } from '../bus/administration/group-control.ts'
 import type { DeadLettersOf } from '../bus/administration/naming.ts'
 import { type Bus, createBus } from '../bus/bus.ts'
+import type { BatchHandler } from '../bus/consuming/batch-message.ts'
 import type { Receipt } from '../bus/consuming/context.ts'
-import type { HandlerOptions, SubscribeOptions } from '../bus/consuming/options.ts'
+import type {
+  BatchHandlerOptions,
+  BatchSubscribeOptions,
+  HandlerOptions,
+  SubscribeOptions,
+} from '../bus/consuming/options.ts'
 import type { MessageHandler } from '../bus/consuming/subscribing.ts'
 import type { DeadLetters } from '../bus/dead-letters/dead-letters.ts'
 import type { Preparation } from '../bus/publishing/preparing/decisions.ts'
@@ -107,7 +113,7 @@ class Application implements App {
   }
 
   on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
-    if (this.#bus === undefined) this.#needsEngine.push(`on(${event.kind === 'pattern' ? event.pattern : event.type})`)
+    if (this.#bus === undefined) this.#needsEngine.push(`on(${nameOf(event)})`)
     else this.#bus.on(event, options, handler)
   }
 
@@ -118,6 +124,20 @@ class Application implements App {
     if (this.#bus === undefined) this.#needsEngine.push(`handle(${command.type})`)
     else if (rest.length === 1) this.#bus.handle(command, rest[0])
     else this.#bus.handle(command, rest[0], rest[1])
+  }
+
+  onBatch<C extends EventContract | EventPattern>(
+    event: C,
+    options: BatchSubscribeOptions,
+    handler: BatchHandler<C>,
+  ): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`onBatch(${nameOf(event)})`)
+    else this.#bus.onBatch(event, options, handler)
+  }
+
+  handleBatch<C extends CommandContract>(command: C, options: BatchHandlerOptions, handler: BatchHandler<C>): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`handleBatch(${command.type})`)
+    else this.#bus.handleBatch(command, options, handler)
   }
 
   serve<const M extends Methods>(
@@ -319,6 +339,10 @@ class Application implements App {
 
 /** Clocks further apart than this make due times visibly early or late. */
 const skewMaxMs = 1_000
+
+function nameOf(event: EventContract | EventPattern): string {
+  return event.kind === 'pattern' ? event.pattern : event.type
+}
 
 function busPart(bus: Bus): Part {
   return { name: 'bus', start: () => bus.start(), close: (graceMs) => bus.close({ graceMs }) }

@@ -24,8 +24,9 @@ import type { GroupControl } from './administration/group-control.ts'
 import type { DeadLettersOf } from './administration/naming.ts'
 import { Bodies } from './bodies/bodies.ts'
 import type { ClaimCheckOptions } from './bodies/claim-check.ts'
+import type { BatchHandler } from './consuming/batch-message.ts'
 import type { Receipt } from './consuming/context.ts'
-import type { SubscribeOptions } from './consuming/options.ts'
+import type { BatchHandlerOptions, BatchSubscribeOptions, SubscribeOptions } from './consuming/options.ts'
 import { type PublisherOptions, publisherStack } from './consuming/stacks.ts'
 import type { SubscriptionStats } from './consuming/stats.ts'
 import { BusSubscribing, type HandleArguments, type MessageHandler, type Subscribing } from './consuming/subscribing.ts'
@@ -225,6 +226,18 @@ class EngineBus implements Bus {
 
   handle<C extends CommandContract>(command: C, ...rest: HandleArguments<C>): void {
     this.#subscribing.handle(command, ...rest)
+  }
+
+  onBatch<C extends EventContract | EventPattern>(
+    event: C,
+    options: BatchSubscribeOptions,
+    handler: BatchHandler<C>,
+  ): void {
+    this.#subscribing.onBatch(event, options, handler)
+  }
+
+  handleBatch<C extends CommandContract>(command: C, options: BatchHandlerOptions, handler: BatchHandler<C>): void {
+    this.#subscribing.handleBatch(command, options, handler)
   }
 
   // ── Administration ──────────────────────────────────────────────────────────────────────────────────────────────

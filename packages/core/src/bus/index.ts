@@ -14,7 +14,19 @@ export type { Administration } from './administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from './administration/browsing.ts'
 export type { GroupControl, PauseOptions } from './administration/group-control.ts'
 export type { DeadLettersOf } from './administration/naming.ts'
-export type { MessageHandler, Subscribing } from './consuming/subscribing.ts'
+export type {
+  BatchAnswer,
+  BatchContext,
+  BatchHandler,
+  BatchMessage,
+  BatchOutcome,
+} from './consuming/batch-message.ts'
+export type { MessageBatch } from './consuming/batch.ts'
+export type { DeliveryLevel, InboxOptions } from './consuming/delivery.ts'
+export type { ErrorRule } from './consuming/error-rules.ts'
+export { type MemoryInboxOptions, memoryInbox } from './consuming/memory-inbox.ts'
+export type { HandlerAnswer, MessageHandler, Subscribing } from './consuming/subscribing.ts'
+export type { SubscriptionFilter } from './filtering/filter.ts'
 export type { Resolution, UnresolvedMessage } from './publishing/preparing/check-back.ts'
 export type { Preparation } from './publishing/preparing/decisions.ts'
 export type { PrepareOptions, UnresolvedOptions } from './publishing/preparing/options.ts'
@@ -39,7 +51,14 @@ export type {
 } from './dead-letters/selection.ts'
 export type { DeadLetter } from './dead-letters/dead-letter.ts'
 export type { Ladder, RetryLadder } from './consuming/ladder.ts'
-export type { HandlerOptions, SubscribeOptions } from './consuming/options.ts'
+export type {
+  BatchHandlerOptions,
+  BatchOptions,
+  BatchSettings,
+  BatchSubscribeOptions,
+  HandlerOptions,
+  SubscribeOptions,
+} from './consuming/options.ts'
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
 export { type ConsumerStackOptions, consumerStack, type PublisherOptions, publisherStack } from './consuming/stacks.ts'
 export type { SubscriptionCounters, SubscriptionStanding, SubscriptionStats } from './consuming/stats.ts'

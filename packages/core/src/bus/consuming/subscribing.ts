@@ -8,6 +8,8 @@ import {
   type MaybePromise,
   type MessageContract,
   PosthasteError,
+  type ReplyIn,
+  type RequestContract,
   type Topology,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
@@ -21,11 +23,15 @@ import { checkRequirements } from '../requirements.ts'
 import type { Standing } from '../standing.ts'
 import { type Channels, checkKind } from '../topology.ts'
 import type { ErasedHandler } from './attempt.ts'
+import type { BatchHandler, ErasedBatchHandler } from './batch-message.ts'
 import type { MessageContext } from './context.ts'
 import {
+  type BatchHandlerOptions,
+  type BatchSubscribeOptions,
   commandGroup,
   type HandlerOptions,
   type HandlerSettings,
+  type HandlerShape,
   readHandlerOptions,
   readSubscribeOptions,
   type SubscribeOptions,
@@ -35,12 +41,16 @@ import { Subscription, type SubscriptionDescription, type SubscriptionInit } fro
 
 /**
  * Does the work of a message. What it throws, or rejects with, decides what follows: the error's verdict, or else another
- * attempt. A `PosthasteError` that is returned (`retryLater`, `reject`, `ignore`) counts like one that is thrown.
+ * attempt. A `PosthasteError` that is returned (`retryLater`, `reject`, `ignore`) counts like one that is thrown. Anything
+ * else that is returned is the answer to a command that has a `reply`, and of no interest otherwise.
  */
 export type MessageHandler<C extends MessageContract | EventPattern> = (
   data: DataOut<C>,
   context: MessageContext,
-) => MaybePromise<unknown>
+) => MaybePromise<HandlerAnswer<C>>
+
+/** What a handler returns: an answer where the contract asks for one. */
+export type HandlerAnswer<C> = C extends RequestContract ? ReplyIn<C> | PosthasteError : unknown
 
 /** How messages are handled. */
 export interface Subscribing {
@@ -58,6 +68,21 @@ export interface Subscribing {
   handle<C extends CommandContract>(command: C, handler: MessageHandler<C>): void
   /** Handles a command, with options. Otherwise like {@link Subscribing.on}. */
   handle<C extends CommandContract>(command: C, options: HandlerOptions, handler: MessageHandler<C>): void
+  /**
+   * Follows an event, or a pattern, in batches: of a key at most one message each, so that its order is kept over
+   * failures, and those messages alone that fit the contract. Concurrency and the filters around the handler count batches.
+   * Otherwise like {@link Subscribing.on}.
+   */
+  onBatch<C extends EventContract | EventPattern>(
+    event: C,
+    options: BatchSubscribeOptions,
+    handler: BatchHandler<C>,
+  ): void
+  /**
+   * Handles a command in batches. Otherwise like {@link Subscribing.onBatch}.
+   * @throws CONTRACT_INVALID when the command has a `reply`, which batches do not give
+   */
+  handleBatch<C extends CommandContract>(command: C, options: BatchHandlerOptions, handler: BatchHandler<C>): void
 }
 
 /** What subscriptions are made of. */
@@ -83,18 +108,35 @@ export class BusSubscribing implements Subscribing {
   }
 
   on<C extends EventContract | EventPattern>(event: C, options: SubscribeOptions, handler: MessageHandler<C>): void {
-    if (event?.kind === 'pattern') {
-      this.#registerPattern(event, readSubscribeOptions(event.pattern, options), handler)
-      return
-    }
-    checkKind(event, 'event', 'on')
-    this.#register(event, readSubscribeOptions(event.type, options), handler)
+    this.#follow(event, handler, { options, shape: 'single', method: 'on' })
+  }
+
+  onBatch<C extends EventContract | EventPattern>(
+    event: C,
+    options: BatchSubscribeOptions,
+    handler: BatchHandler<C>,
+  ): void {
+    this.#follow(event, handler, { options, shape: 'batch', method: 'onBatch' })
   }
 
   handle<C extends CommandContract>(command: C, ...rest: HandleArguments<C>): void {
     checkKind(command, 'command', 'handle')
     const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest
-    this.#register(command, readHandlerOptions(command.type, options), handler)
+    this.#register(command, readHandlerOptions(command.type, options, 'single'), handler)
+  }
+
+  handleBatch<C extends CommandContract>(command: C, options: BatchHandlerOptions, handler: BatchHandler<C>): void {
+    checkKind(command, 'command', 'handleBatch')
+    if (command.reply !== undefined) {
+      throw new PosthasteError(
+        'CONTRACT_INVALID',
+        `${command.type} has a reply, which a handler of batches cannot give`,
+        {
+          remedy: 'Handle it message by message, or declare a command without a reply.',
+        },
+      )
+    }
+    this.#register(command, readHandlerOptions(command.type, options, 'batch'), handler)
   }
 
   /** Declares what is needed and begins to consume; what was begun is ended again where something fails. */
@@ -137,7 +179,17 @@ export class BusSubscribing implements Subscribing {
     return this.#subscriptions.map((subscription) => subscription.describe())
   }
 
-  #register(contract: MessageContract, settings: HandlerSettings, handler: ErasedHandler): void {
+  #follow(event: EventContract | EventPattern, handler: AnyHandler, how: Following): void {
+    const { options, shape, method } = how
+    if (event?.kind === 'pattern') {
+      this.#registerPattern(event, readSubscribeOptions(event.pattern, options, shape), handler)
+      return
+    }
+    checkKind(event, 'event', method)
+    this.#register(event, readSubscribeOptions(event.type, options, shape), handler)
+  }
+
+  #register(contract: MessageContract, settings: HandlerSettings, handler: AnyHandler): void {
     const { standing, channels, engine } = this.#init
     checkHandler(contract.type, handler)
     standing.checkRegistering()
@@ -153,7 +205,7 @@ export class BusSubscribing implements Subscribing {
     if (standing.state === 'running') this.#join(subscription)
   }
 
-  #registerPattern(pattern: EventPattern, settings: HandlerSettings, handler: ErasedHandler): void {
+  #registerPattern(pattern: EventPattern, settings: HandlerSettings, handler: AnyHandler): void {
     const { standing, engine, deps } = this.#init
     const name = pattern.pattern
     checkHandler(name, handler)
@@ -232,6 +284,17 @@ export class BusSubscribing implements Subscribing {
   async #declareFollowed(subscription: Subscription): Promise<void> {
     await this.#init.channels.declare([], placesOf([subscription]))
   }
+}
+
+/** A handler whose data type is known to its contract alone. */
+type AnyHandler = ErasedHandler | ErasedBatchHandler
+
+/** How an event is followed. */
+interface Following {
+  readonly options: unknown
+  readonly shape: HandlerShape
+  /** For errors. */
+  readonly method: string
 }
 
 /** The groups, and where their dead letters stand. */
