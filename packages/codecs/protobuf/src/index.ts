@@ -1,1 +1,2 @@
-export {}
+/** Protocol Buffers as the format of messages. */
+export { type ProtobufContentType, type ProtobufOptions, protobuf } from './protobuf.ts'
