@@ -77,15 +77,14 @@ export interface BatchOptions {
   readonly waitMs?: number | undefined
 }
 
+/** How batches are handled: an inbox remembers one message at a time. */
+type Batched<Options extends HandlerOptions> = Omit<Options, 'inbox'> & { readonly batch?: BatchOptions | undefined }
+
 /** How batches of a command are handled. */
-export interface BatchHandlerOptions extends Omit<HandlerOptions, 'inbox'> {
-  readonly batch?: BatchOptions | undefined
-}
+export type BatchHandlerOptions = Batched<HandlerOptions>
 
 /** How a group follows an event in batches. */
-export interface BatchSubscribeOptions extends Omit<SubscribeOptions, 'inbox'> {
-  readonly batch?: BatchOptions | undefined
-}
+export type BatchSubscribeOptions = Batched<SubscribeOptions>
 
 /** How batches are gathered, with defaults filled in. */
 export type BatchSettings = { readonly [K in keyof BatchOptions]-?: NonNullable<BatchOptions[K]> }
