@@ -79,6 +79,8 @@ export type {
 } from '../bus/publishing/preparing/preparing.ts'
 export type { RequestOptions } from '../bus/publishing/requesting/options.ts'
 export type { Requesting, RequestStats } from '../bus/publishing/requesting/requesting.ts'
+export type { RecurrenceOptions } from '../bus/publishing/recurring/recurrence.ts'
+export type { Recurring } from '../bus/publishing/recurring/recurring.ts'
 export type { Publishing, PublishResult } from '../bus/publishing/publishing.ts'
 export type { MessageContext, Receipt } from '../bus/consuming/context.ts'
 export type { DeadLetterPage, DeadLetters } from '../bus/dead-letters/dead-letters.ts'

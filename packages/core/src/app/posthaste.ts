@@ -35,6 +35,7 @@ import type { PrepareOptions, UnresolvedOptions } from '../bus/publishing/prepar
 import type { PreparedMessages, UnresolvedHandler } from '../bus/publishing/preparing/preparing.ts'
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 import type { PublishResult } from '../bus/publishing/publishing.ts'
+import type { RecurrenceOptions } from '../bus/publishing/recurring/recurrence.ts'
 import type { RequestOptions } from '../bus/publishing/requesting/options.ts'
 import type { RequestStats } from '../bus/publishing/requesting/requesting.ts'
 import { refuseOptions } from '../pipeline/options.ts'
@@ -203,6 +204,11 @@ class Application implements App {
 
   requestStats(): RequestStats {
     return this.#messages('requestStats').requestStats()
+  }
+
+  recur<C extends MessageContract>(contract: C, recurrence: RecurrenceOptions<C>): void {
+    if (this.#bus === undefined) this.#needsEngine.push(`recur(${contract.type})`)
+    else this.#bus.recur(contract, recurrence)
   }
 
   async prepare<C extends MessageContract>(

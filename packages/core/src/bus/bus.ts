@@ -38,6 +38,8 @@ import { BusPreparing, type PreparedMessages, type UnresolvedHandler } from './p
 import type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
 import { BusPublishing, type Publishing, type PublishResult } from './publishing/publishing.ts'
 import { recordComposer } from './publishing/record.ts'
+import type { RecurrenceOptions } from './publishing/recurring/recurrence.ts'
+import { BusRecurring } from './publishing/recurring/recurring.ts'
 import type { RequestOptions } from './publishing/requesting/options.ts'
 import { BusRequesting, type RequestStats } from './publishing/requesting/requesting.ts'
 import { Standing } from './standing.ts'
@@ -107,6 +109,7 @@ class EngineBus implements Bus {
   readonly #publishing: BusPublishing
   readonly #preparing: BusPreparing
   readonly #requesting: BusRequesting
+  readonly #recurring: BusRecurring
   readonly #subscribing: BusSubscribing
   readonly #administration: BusAdministration
   /** What is to be closed with the bus. */
@@ -132,6 +135,12 @@ class EngineBus implements Bus {
       cancelHandling: () => {},
     })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })
+    this.#recurring = new BusRecurring({
+      ...shared,
+      ...{ name, deps },
+      publish: (contract, record) => this.#publishing.leave(contract, record),
+      handle: (contract, handlerOptions, handler) => this.#subscribing.handle(contract, handlerOptions, handler),
+    })
     this.#administration = new BusAdministration({ ...shared, deps, subscribing: this.#subscribing })
   }
 
@@ -142,8 +151,14 @@ class EngineBus implements Bus {
     }
     standing.state = 'starting'
     this.#preparing.check()
+    this.#recurring.prepare()
     await this.#subscribing.start()
-    await this.#preparing.start()
+    try {
+      await Promise.all([this.#preparing.start(), this.#recurring.start()])
+    } catch (thrown) {
+      await this.#subscribing.drain(0)
+      throw thrown
+    }
     // It may have been closed meanwhile.
     if ((standing.state as Standing['state']) === 'starting') standing.state = 'running'
   }
@@ -157,6 +172,7 @@ class EngineBus implements Bus {
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#recurring.close()
     await Promise.all([this.#subscribing.drain(graceMs), this.#preparing.close(graceMs)])
     await this.#requesting.close()
     await this.#publishing.flushed()
@@ -204,6 +220,10 @@ class EngineBus implements Bus {
 
   requestStats(): RequestStats {
     return this.#requesting.requestStats()
+  }
+
+  recur<C extends MessageContract>(contract: C, recurrence: RecurrenceOptions<C>): void {
+    this.#recurring.recur(contract, recurrence)
   }
 
   prepare<C extends MessageContract>(contract: C, data: DataIn<C>, options?: PrepareOptions): Promise<Preparation> {

@@ -38,6 +38,8 @@ export type {
 } from './publishing/preparing/preparing.ts'
 export type { RequestOptions } from './publishing/requesting/options.ts'
 export type { Requesting, RequestStats } from './publishing/requesting/requesting.ts'
+export type { RecurrenceOptions } from './publishing/recurring/recurrence.ts'
+export type { Recurring } from './publishing/recurring/recurring.ts'
 export type { Publishing, PublishResult } from './publishing/publishing.ts'
 export type { MessageContext, Receipt } from './consuming/context.ts'
 export type { DeadLetterPage, DeadLetters } from './dead-letters/dead-letters.ts'

@@ -53,10 +53,17 @@ export class Channels {
   readonly #engine: Engine
   readonly #specs = new Map<string, ChannelSpec>()
   readonly #declared = new Set<MessageContract>()
+  /** Those of the bus itself. */
+  readonly #own = new Set<MessageContract>()
   readonly #declaring = new Map<MessageContract, Promise<void>>()
 
   constructor(engine: Engine) {
     this.#engine = engine
+  }
+
+  /** Lets the bus have a contract of its own, whose name is reserved. */
+  adopt(contract: MessageContract): void {
+    this.#own.add(contract)
   }
 
   /**
@@ -66,7 +73,7 @@ export class Channels {
   register(contract: MessageContract): ChannelSpec {
     checkContract(contract)
     const { type } = contract
-    if (type.startsWith(reservedPrefix)) {
+    if (type.startsWith(reservedPrefix) && !this.#own.has(contract)) {
       throw new PosthasteError('CONTRACT_INVALID', `${type}: names that begin with ${reservedPrefix} are reserved`)
     }
     const spec = channelOf(contract)

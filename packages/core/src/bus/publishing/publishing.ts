@@ -25,6 +25,7 @@ import {
 } from './publish-options.ts'
 import { Publisher } from './publisher.ts'
 import type { RecordComposer } from './record.ts'
+import type { Recurring } from './recurring/recurring.ts'
 import type { Requesting } from './requesting/requesting.ts'
 
 /** How one of many messages went. */
@@ -33,7 +34,7 @@ export type PublishResult =
   | { readonly ok: false; readonly error: PosthasteError }
 
 /** How messages leave. */
-export interface Publishing extends Preparing, Requesting {
+export interface Publishing extends Preparing, Requesting, Recurring {
   /**
    * Publishes an event. Resolves when the engine has confirmed it, as durably as it can.
    *
@@ -73,7 +74,7 @@ export interface PublishingInit {
 }
 
 /** The part of a bus that publishes. */
-export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof Requesting> {
+export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof Requesting | keyof Recurring> {
   readonly #init: PublishingInit
   readonly #publisher: Publisher
   readonly #inOrder = new InOrder()
