@@ -132,7 +132,7 @@ class EngineBus implements Bus {
       ...shared,
       ...{ deps, instance, newId },
       publish: (contract, record) => this.#publishing.leave(contract, record),
-      cancelHandling: () => {},
+      abandon: (command, id, reason) => this.#subscribing.abandon(command, id, reason),
     })
     this.#subscribing = new BusSubscribing({ ...shared, instance, deps })
     this.#recurring = new BusRecurring({

@@ -66,8 +66,8 @@ export interface RequestingInit extends Omit<ReplyInboxInit, 'channel' | 'member
   readonly newId: () => string
   /** Publishes in the order of the calls. */
   readonly publish: (contract: MessageContract, record: MaybePromise<OutgoingRecord>) => Promise<unknown>
-  /** Cancels the handler of this bus that works on a request, if there is one. */
-  readonly cancelHandling: (contract: RequestContract, id: string, reason: PosthasteError) => void
+  /** Tells the handler of this bus that works on a request, if there is one. */
+  readonly abandon: (contract: RequestContract, id: string, reason: PosthasteError) => void
 }
 
 /** How a request ended, for the counts. */
@@ -207,7 +207,7 @@ export class BusRequesting implements Requesting {
     const ended = this.#end(pending, 'cancelled')
     if (ended === undefined) return
     ended.reject(reason)
-    this.#init.cancelHandling(pending.contract, pending.id, reason)
+    this.#init.abandon(pending.contract, pending.id, reason)
   }
 
   #lost(cause: PosthasteError): void {
