@@ -1,4 +1,4 @@
-import { command, event, type SeekTarget } from '@posthaste/contracts'
+import { command, event, reject, type SeekTarget } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { errorOf, gate, gated, memoryRig, Noted, scriptedRig } from '../../../test/bus/rig.ts'
@@ -262,17 +262,30 @@ describe('the dead letters of a group', () => {
 
   it('that a rule has sent apart are found under their target, and redriven from there', async () => {
     const { bus, clock } = await memoryRig()
-    const state = { broken: true }
-    const errors = [{ when: 'PAYLOAD_INVALID', deadLetterTo: 'misfits' }] as const
-    bus.on(Noted, { ...of, retry: false, errors }, () => {
-      if (state.broken) throw new Error('no')
+    const state = { broken: true, seen: [] as number[] }
+    const errors = [{ when: 'HANDLER_REJECTED', deadLetterTo: 'rejects' }] as const
+    bus.on(Noted, { ...of, retry: false, errors }, ({ n }) => {
+      if (state.broken) throw n === 1 ? reject('no') : new Error('broken')
+      state.seen.push(n)
     })
     await bus.start()
-    await bus.publish(Noted, { n: 1 }, { id: 'a' })
+    for (const n of [1, 2]) await bus.publish(Noted, { n }, { id: `m${n}` })
     await clock.advance(0)
-    const apart = bus.deadLetters(Noted, { ...of, target: 'misfits' })
+    state.broken = false
+    const apart = bus.deadLetters(Noted, { ...of, target: 'rejects' })
+    expect((await apart.browse()).letters).toMatchObject([{ id: 'm1' }])
+    expect((await bus.deadLetters(Noted, of).browse()).letters).toMatchObject([{ id: 'm2' }])
+    expect(await apart.redrive({ all: true })).toMatchObject({ moved: 1 })
+    await clock.advance(0)
+    expect(state.seen).toEqual([1])
     expect((await apart.browse()).letters).toEqual([])
-    expect((await bus.deadLetters(Noted, of).browse()).letters).toHaveLength(1)
+  })
+
+  it('under a target that no rule has are none', async () => {
+    const { bus } = await memoryRig()
+    bus.on(Noted, of, () => {})
+    await bus.start()
+    expect(await bus.deadLetters(Noted, { ...of, target: 'rejects' }).browse()).toEqual({ letters: [], next: undefined })
     expect(() => bus.deadLetters(Noted, { ...of, target: 'a.b' })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )
