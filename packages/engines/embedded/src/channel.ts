@@ -1,4 +1,5 @@
 import type { ChannelSpec, OutgoingRecord } from '@posthaste/contracts'
+import type { KnownIds } from './deduplication.ts'
 import type { Group } from './group/group.ts'
 import type { ChannelLog } from './log/channel-log.ts'
 import type { Cursor } from './log/cursor.ts'
@@ -13,6 +14,8 @@ export interface Channel {
   /** One for each level of priority, the lowest first; one where there are none. */
   readonly lanes: readonly ChannelLane[]
   readonly groups: Map<string, ChannelGroup>
+  /** The ids that it recognises; absent where it does not. */
+  readonly knownIds: KnownIds | undefined
 }
 
 /** The log of one level of priority. */

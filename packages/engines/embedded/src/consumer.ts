@@ -3,6 +3,7 @@ import { succeeded } from '@posthaste/contracts'
 import { deliveryLost } from './errors.ts'
 import type { Group } from './group/group.ts'
 import type { Member } from './group/member.ts'
+import { whenDurable } from './outcomes.ts'
 import type { Publisher } from './publisher.ts'
 import type { Committer } from './storage/committer.ts'
 
@@ -37,7 +38,7 @@ export class Consumer implements EngineSubscription {
   settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     const outcomes = new Array<Outcome>(batch.length)
     for (let i = 0; i < batch.length; i++) outcomes[i] = this.#settleOne(batch[i]!)
-    return this.#whenDurable(outcomes)
+    return whenDurable(this.#context.committer, outcomes)
   }
 
   /** What is in a member's hands stays there while the process lives. */
@@ -65,17 +66,5 @@ export class Consumer implements EngineSubscription {
     if (settlement.kind === 'ack') this.#group.ack(delivery)
     else this.#group.release(delivery, settlement)
     return succeeded
-  }
-
-  #whenDurable(outcomes: Outcome[]): Promise<readonly Outcome[]> {
-    return new Promise((resolve) => {
-      this.#context.committer.wait((failure) => {
-        resolve(
-          failure === undefined
-            ? outcomes
-            : outcomes.map((outcome) => (outcome.ok ? { ok: false, error: failure } : outcome)),
-        )
-      })
-    })
   }
 }

@@ -7,6 +7,7 @@ import {
   type OutgoingRecord,
   type Patterns,
   PosthasteError,
+  type Preparing,
   type Scheduling,
   type Seeking,
   type SubscriptionSpec,
@@ -25,6 +26,7 @@ import { Member } from './group/member.ts'
 import type { ChannelLog } from './log/channel-log.ts'
 import { RecentBlocks } from './log/recent-blocks.ts'
 import type { EmbeddedOptions } from './options.ts'
+import { Preparations } from './preparing.ts'
 import { Publisher } from './publisher.ts'
 import { Scheduler } from './scheduler.ts'
 import { seek } from './seeking.ts'
@@ -46,6 +48,7 @@ interface Opened {
   readonly scheduler: Scheduler
   readonly publisher: Publisher
   readonly browser: Browser
+  readonly preparations: Preparations
   readonly members: Map<Member, Group>
 }
 
@@ -143,7 +146,8 @@ export class EmbeddedEngine implements DurableEngine {
     })
     const publisher = new Publisher(registry, scheduler, clock)
     const browser = new Browser(registry, publisher, committer)
-    return { host, store, committer, registry, scheduler, publisher, browser, members }
+    const preparations = new Preparations({ store, committer, clock, log: host.log, registry, publisher })
+    return { host, store, committer, registry, scheduler, publisher, browser, preparations, members }
   }
 
   async declare(topology: Topology): Promise<TopologyReport> {
@@ -224,6 +228,14 @@ export class EmbeddedEngine implements DurableEngine {
       const { registry, committer } = this.#running()
       await seek({ channel, group, target }, registry, committer)
     },
+  }
+
+  readonly preparing: Preparing = {
+    prepare: async (record, checkAtMs) => this.#running().preparations.prepare(record, checkAtMs),
+    commit: async (names) => this.#running().preparations.commit(names),
+    rollback: async (names) => this.#running().preparations.rollback(names),
+    postpone: async (name, checkAtMs) => this.#running().preparations.postpone(name, checkAtMs),
+    prepared: async (channel, limit) => this.#running().preparations.prepared(channel, limit),
   }
 
   readonly patterns: Patterns = {

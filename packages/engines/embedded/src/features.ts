@@ -17,7 +17,7 @@ export const capabilities: EngineCapabilities = Object.freeze({
   filter: 'native',
   patterns: 'native',
   temporaryGroups: 'native',
-  deduplicateForMsMax: 0,
+  deduplicateForMsMax: 30 * 24 * 3_600_000,
   leaseMs: Number.POSITIVE_INFINITY,
   unsettledMsMax: Number.POSITIVE_INFINITY,
   unsettledMax: 100_000,

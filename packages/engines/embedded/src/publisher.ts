@@ -1,4 +1,5 @@
 import { type Clock, type Outcome, type OutgoingRecord, succeeded } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { failed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Scheduler, ScheduleTarget } from './scheduler.ts'
@@ -31,33 +32,49 @@ export class Publisher {
   /** Takes all, or none and says why. */
   takeAllOrNone(records: readonly OutgoingRecord[]): Outcome {
     for (const record of records) {
-      const refusal = refusalOf(record)
+      const refusal = this.refusalOf(record)
       if (refusal !== undefined) return refusal
-      if (this.#inletOf(record) === undefined) return noSuchPlace(record)
     }
-    for (const record of records) this.#append(this.#inletOf(record)!, record)
+    for (const record of records) this.#put(this.#registry.channels.get(record.channel)!, record)
     return succeeded
+  }
+
+  /** Why a record cannot be taken; undefined if it can. */
+  refusalOf(record: OutgoingRecord): Outcome | undefined {
+    const refusal = refusalOf(record)
+    if (refusal !== undefined) return refusal
+    const channel = this.#registry.channels.get(record.channel)
+    const isDeclared = record.group === undefined ? channel !== undefined : channel?.groups.has(record.group)
+    return isDeclared ? undefined : noSuchPlace(record)
   }
 
   #take(record: OutgoingRecord): Outcome {
     const refusal = refusalOf(record)
     if (refusal !== undefined) return refusal
-    const inlet = this.#inletOf(record)
-    if (inlet === undefined) return noSuchPlace(record)
-    this.#append(inlet, record)
+    const channel = this.#registry.channels.get(record.channel)
+    if (channel === undefined || !this.#put(channel, record)) return noSuchPlace(record)
     return succeeded
+  }
+
+  /** False if there is no such group. What repeats an id is taken like all others, and goes nowhere. */
+  #put(channel: Channel, record: OutgoingRecord): boolean {
+    if (record.group !== undefined) {
+      const group = channel.groups.get(record.group)
+      if (group !== undefined) this.#append(group.inlet, record)
+      return group !== undefined
+    }
+    if (channel.knownIds !== undefined) {
+      if (channel.knownIds.has(record.id)) return true
+      channel.knownIds.add(record.id)
+    }
+    this.#append(channel.inlet, record)
+    return true
   }
 
   #append(inlet: ScheduleTarget, record: OutgoingRecord): void {
     if (record.dueAtMs !== undefined && record.dueAtMs > this.#clock.nowMs())
       this.#scheduler.add(inlet, record, record.dueAtMs)
     else inlet.append(record)
-  }
-
-  #inletOf(record: OutgoingRecord): ScheduleTarget | undefined {
-    const channel = this.#registry.channels.get(record.channel)
-    if (record.group === undefined) return channel?.inlet
-    return channel?.groups.get(record.group)?.inlet
   }
 }
 

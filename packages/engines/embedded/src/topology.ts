@@ -9,6 +9,7 @@ import type {
 } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import { type Channel, type ChannelGroup, type ChannelLane, inletOf } from './channel.ts'
+import { KnownIds } from './deduplication.ts'
 import { Dismissal, type Dismissed } from './dismissal.ts'
 import { Group } from './group/group.ts'
 import type { GroupContext } from './group/group-context.ts'
@@ -156,7 +157,8 @@ export class Registry implements Participant {
   }
 
   close(): void {
-    for (const { lanes, groups } of this.channels.values()) {
+    for (const { lanes, groups, knownIds } of this.channels.values()) {
+      knownIds?.close()
       for (const { log } of lanes) log.retention?.close()
       for (const { group } of groups.values()) group.close()
     }
@@ -174,7 +176,10 @@ export class Registry implements Participant {
     const lanes = lanesOf<LaneIds>(row).map((ids, level) => this.#openLane(ids, { spec, level }))
     const inlet = inletOf(lanes.map(({ log }) => log))
     this.#inlets.set(inlet.id, inlet)
-    const channel = { spec, inlet, lanes, groups: new Map() }
+    const { name, deduplicateForMs: windowMs } = spec
+    const knownIds =
+      windowMs === undefined ? undefined : new KnownIds({ logId: inlet.id, channel: name, windowMs }, this.#context)
+    const channel: Channel = { spec, inlet, lanes, groups: new Map(), knownIds }
     this.channels.set(spec.name, channel)
     return channel
   }

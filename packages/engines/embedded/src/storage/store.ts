@@ -15,6 +15,8 @@ export type TableName = keyof typeof tableNames
  * - `settled`: what a group has settled above that, by cursor and offset.
  * - `entries`: records with a history (attempts, waiting), by cursor and offset.
  * - `timers`: scheduled records, by due time; `scheduled`: the same by channel and id; `counts`: how many, by channel.
+ * - `known`: ids that a channel was given, by channel and id; `knownByTime`: the same by channel and time.
+ * - `prepared`: records that nobody sees yet, by channel and id; `checks`: the same by channel and when to ask about them.
  * - `quarantine`: bytes of damaged records, by channel and offset.
  */
 const tableNames = {
@@ -28,6 +30,10 @@ const tableNames = {
   timers: 'timers',
   scheduled: 'scheduled',
   counts: 'counts',
+  known: 'known',
+  knownByTime: 'knownByTime',
+  prepared: 'prepared',
+  checks: 'checks',
   quarantine: 'quarantine',
 }
 
