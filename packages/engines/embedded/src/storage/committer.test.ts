@@ -139,4 +139,16 @@ describe('Committer', () => {
     expect(ends).toHaveLength(0)
     expect(PosthasteError.is(committer.failure)).toBe(true)
   })
+
+  it('begins nothing for who joins again while the last transaction before the close ends', async () => {
+    const { committer, ends } = started()
+    const again: Participant = { write: () => {}, committed: () => committer.join(again) }
+    committer.join(again)
+    await turn()
+    committer.close()
+    ends[0]?.resolve()
+    await turn()
+    await turn()
+    expect(ends).toHaveLength(1)
+  })
 })

@@ -117,6 +117,8 @@ export class Committer {
   }
 
   async #commit(): Promise<void> {
+    // Whoever joins while the last transaction ends must not have the next one begin in a store that is being closed.
+    if (this.#state.kind === 'failed') return
     const participants = [...this.#participants]
     const waiters = this.#waiters
     this.#participants = new Set()
