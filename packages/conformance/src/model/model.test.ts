@@ -183,3 +183,66 @@ describe('members that are gone', () => {
     expect(deliver(one, { member: 'c' })).toEqual([])
   })
 })
+
+describe('records of the same id', () => {
+  it('are told apart by where they stand, once they were seen', () => {
+    const { model, publish, deliver, release } = started()
+    const [first, second] = [publish('1'), publish('1')]
+    expect(deliver(first, { position: 'p1' })).toEqual([])
+    expect(deliver(second, { position: 'p2' })).toEqual([])
+    release(first, { counts: true })
+    expect(deliver(first, { position: 'p1', attempt: 2 })).toEqual([])
+    model.acknowledged(second)
+    expect(deliver(second, { position: 'p2' })).toEqual(fault('it is settled'))
+  })
+
+  it('are no record where one never was stored', () => {
+    const { model, publish, publishing, deliver } = started()
+    const first = publish('1')
+    model.removed(publishing('1'))
+    expect(deliver(first, { position: 'p1' })).toEqual([])
+    expect(deliver(first, { position: 'p2' })).toEqual(fault('it is with m'))
+  })
+})
+
+describe('a group that was moved', () => {
+  it('to the earliest gets everything again, settled or not, as attempt 1 and without holds', () => {
+    const { model, now, publish, deliver, release } = started()
+    const [settled, held, behind] = ['1', '2', '3'].map((id) => publish(id, { key: 'k' }))
+    if (!settled || !held || !behind) throw new Error('three entries')
+    deliver(settled)
+    model.acknowledged(settled)
+    deliver(held)
+    release(held, { counts: true, inMs: 500, holds: true })
+    model.sought('earliest', now.ms)
+    expect(deliver(held)).toEqual(fault('before 1'))
+    model.sought('earliest', now.ms)
+    for (const entry of [settled, held, behind]) expect(deliver(entry)).toEqual([])
+  })
+
+  it('to the next gets what is not due yet, and nothing of before', () => {
+    const { model, now, publish, deliver } = started()
+    const [before, later] = [publish('before'), publish('later', { dueAtMs: 1_500 })]
+    model.sought('next', now.ms)
+    expect(deliver(before)).toEqual(fault('it is settled'))
+    now.ms = 1_500
+    expect(model.owed(['m'], now.ms)).toBe(later)
+    expect(deliver(later)).toEqual([])
+  })
+
+  it('may or may not get what fell due and was not seen yet', () => {
+    const { model, now, publish, deliver } = started()
+    const due = publish('due', { dueAtMs: 1_500 })
+    now.ms = 1_500
+    model.sought('next', now.ms)
+    expect(model.owed(['m'], now.ms)).toBeUndefined()
+    expect(deliver(due)).toEqual([])
+  })
+
+  it('keeps what was addressed to it', () => {
+    const { model, now, publish, deliver } = started()
+    const addressed = publish('1', { group: 'g' })
+    model.sought('next', now.ms)
+    expect(deliver(addressed)).toEqual([])
+  })
+})

@@ -18,6 +18,8 @@ export interface ModelEntry {
   /** The time within which it joined the channel; what has a due time has no upper bound until it was seen. */
   readonly joinedFromMs: number
   joinedUntilMs: number
+  /** Where it stands, once it was seen. */
+  position: string | undefined
   /** Hand-overs that counted; more than one value where a crash left it open. */
   attempts: { readonly min: number; readonly max: number }
   /** Released with `holdKey`, not acknowledged yet. */
@@ -53,6 +55,7 @@ export class GroupModel {
       dueAtMs,
       joinedFromMs: Math.max(nowMs, dueAtMs),
       joinedUntilMs: Number.POSITIVE_INFINITY,
+      position: undefined,
       attempts: { min: 0, max: 0 },
       holds: false,
       member: undefined,
@@ -73,10 +76,14 @@ export class GroupModel {
 
   /** A record was delivered. @returns what is wrong with that */
   delivered(received: Received): readonly string[] {
-    const { record, member, attempt, receivedAtMs } = received
-    // The same id may stand more than once; any that may be delivered will do.
+    const { record, member, attempt, receivedAtMs, position } = received
+    // The same id may stand more than once; of those not seen yet any that may be delivered will do.
     const same = this.entries.filter((entry) => entry.record.id === record.id)
-    const entry = same.find((each) => this.#mayCome(each, receivedAtMs)) ?? same[0]
+    const unseen = same.filter((entry) => entry.position === undefined)
+    const entry =
+      same.find((each) => each.position === position) ??
+      unseen.find((each) => this.#mayCome(each, receivedAtMs)) ??
+      same[0]
     if (entry === undefined) return [`${record.id} was delivered and never published`]
     const faults: string[] = []
     if (!this.#mayCome(entry, receivedAtMs)) faults.push(`${record.id} was delivered, it is ${this.#describe(entry)}`)
@@ -88,6 +95,7 @@ export class GroupModel {
     }
     for (const other of this.#sameKey(entry)) faults.push(...this.#inTheWay(other, entry, member))
     entry.standing = 'inFlight'
+    entry.position = position
     entry.member = member
     entry.attempts = { min: attempt - 1, max: attempt - 1 }
     entry.joinedUntilMs = Math.min(entry.joinedUntilMs, receivedAtMs)
@@ -117,8 +125,8 @@ export class GroupModel {
   }
 
   /** The entry behind a delivery that is with its member. */
-  inFlight({ record, member }: Received): ModelEntry | undefined {
-    const isIt = (entry: ModelEntry) => entry.record.id === record.id && entry.member === member
+  inFlight({ position, member }: Received): ModelEntry | undefined {
+    const isIt = (entry: ModelEntry) => entry.position === position && entry.member === member
     return this.entries.find((entry) => entry.standing === 'inFlight' && isIt(entry))
   }
 
@@ -144,6 +152,26 @@ export class GroupModel {
   released(entry: ModelEntry, how: { readonly waits: boolean; readonly holds: boolean }): void {
     if (how.holds && entry.record.key !== undefined && entry.standing !== 'done') entry.holds = true
     if (entry.standing === 'returning') entry.standing = how.waits ? 'later' : 'ready'
+  }
+
+  /** It was cancelled, or never was stored. */
+  removed(entry: ModelEntry): void {
+    this.entries.splice(this.entries.indexOf(entry), 1)
+  }
+
+  /** The group, which has no members, was moved to an end of its log. What was addressed to it alone is settled. */
+  sought(to: 'earliest' | 'next', nowMs: number): void {
+    for (const entry of this.entries) {
+      const { record, standing, position } = entry
+      if (record.group !== undefined || (record.dueAtMs ?? nowMs) > nowMs) continue
+      entry.attempts = { min: 0, max: 0 }
+      entry.holds = false
+      entry.suspect = false
+      if (standing === 'maybe') continue
+      const mayHaveToJoin = record.dueAtMs !== undefined && position === undefined
+      if (mayHaveToJoin) entry.standing = to === 'earliest' ? 'later' : 'maybe'
+      else entry.standing = to === 'earliest' ? 'ready' : 'done'
+    }
   }
 
   /** Members are gone, and what they had is back. */

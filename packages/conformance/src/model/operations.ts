@@ -22,6 +22,14 @@ export type Operation =
   | { readonly do: 'leave'; readonly pick: number }
   | { readonly do: 'cancel'; readonly pick: number }
   | { readonly do: 'wait'; readonly steps: number }
+  /** Publishes a record again under its id. */
+  | { readonly do: 'repeat'; readonly pick: number }
+  | { readonly do: 'prepare'; readonly record: RecordShape }
+  | { readonly do: 'resolve'; readonly pick: number; readonly commit: boolean }
+  /** A group is moved, after its members have left. */
+  | { readonly do: 'seek'; readonly pick: number; readonly to: 'earliest' | 'next' }
+  /** A temporary group comes, reads and goes. */
+  | { readonly do: 'visit'; readonly records: readonly RecordShape[] }
   | { readonly do: 'restart' }
   /** The process is killed while it publishes. */
   | { readonly do: 'crash'; readonly unanswered: readonly RecordShape[] }
@@ -33,6 +41,8 @@ export interface RecordShape {
   readonly steps: number
   /** Whether it is addressed to one group, and which. */
   readonly group: number | undefined
+  /** Whether the filter of the first group accepts it, where that has one. */
+  readonly wanted: boolean
 }
 
 const pick = fc.nat({ max: 1_000 })
@@ -40,7 +50,8 @@ const key = fc.constantFrom(undefined, 'a', 'a', 'b', 'c')
 const steps = fc.constantFrom(0, 0, 0, 1, 2, 3)
 /** Counterexamples are read by people. */
 const plain = { noNullPrototype: true } as const
-const shape = fc.record({ key, steps, group: fc.constantFrom(undefined, undefined, undefined, 0, 1) }, plain)
+const group = fc.constantFrom(undefined, undefined, undefined, 0, 1)
+const shape = fc.record({ key, steps, group, wanted: fc.boolean() }, plain)
 const credit = fc.integer({ min: 1, max: 6 })
 const fails = fc.constantFrom(false, false, false, true)
 
@@ -62,6 +73,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: doing('leave'), pick }, plain) },
   { weight: 1, arbitrary: fc.record({ do: doing('cancel'), pick }, plain) },
   { weight: 2, arbitrary: fc.record({ do: doing('wait'), steps: fc.integer({ min: 1, max: 3 }) }, plain) },
+  { weight: 1, arbitrary: fc.record({ do: doing('repeat'), pick }, plain) },
+  { weight: 1, arbitrary: fc.record({ do: doing('prepare'), record: shape }, plain) },
+  { weight: 1, arbitrary: fc.record({ do: doing('resolve'), pick, commit: fc.boolean() }, plain) },
+  { weight: 1, arbitrary: fc.record({ do: doing('seek'), pick, to: fc.constantFrom('earliest', 'next') }, plain) },
+  { weight: 1, arbitrary: fc.record({ do: doing('visit'), records }, plain) },
   { weight: 1, arbitrary: fc.record({ do: doing('restart') }, plain) },
   { weight: 1, arbitrary: fc.record({ do: doing('crash'), unanswered: records }, plain) },
 )
@@ -69,11 +85,21 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 /** What a run does, and on which kind of channel. */
 export interface Program {
   readonly kind: 'log' | 'queue'
+  /** Whether members of the first group have a filter. */
+  readonly filters: boolean
+  /** Whether the channel recognises repeated ids for a while. */
+  readonly deduplicates: boolean
   readonly operations: readonly Operation[]
 }
 
 /** Programs of up to `operationsMax` operations; smaller ones are tried when one fails. */
 export function programs(operationsMax: number): fc.Arbitrary<Program> {
   const kind = fc.constantFrom('log' as const, 'queue' as const)
-  return fc.record({ kind, operations: fc.array(operation, { maxLength: operationsMax, size: 'max' }) }, plain)
+  const operations = fc.array(operation, { maxLength: operationsMax, size: 'max' })
+  return fc.record({ kind, filters: fc.boolean(), deduplicates: fc.boolean(), operations }, plain)
+}
+
+/** One of these, or none where there are none. */
+export function pickOf<T>(all: readonly T[], pick: number): T | undefined {
+  return all.length === 0 ? undefined : all[pick % all.length]
 }

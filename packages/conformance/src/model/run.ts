@@ -1,23 +1,52 @@
 import assert from 'node:assert/strict'
-import type { OutgoingRecord } from '@posthaste/contracts'
+import type { OutgoingRecord, RecordFilter } from '@posthaste/contracts'
 import type { TestChannel } from '../channel.ts'
 import type { CaseContext } from '../context.ts'
-import { expectRefused } from '../expect.ts'
+import { expectRefused, expectRejection } from '../expect.ts'
 import type { Member } from '../member.ts'
 import type { Received } from '../witness.ts'
 import { GroupModel, type ModelEntry } from './model.ts'
-import type { Operation, Program, RecordShape } from './operations.ts'
+import { type Operation, type Program, pickOf, type RecordShape } from './operations.ts'
+import { Publications } from './publications.ts'
 
 /** A unit of time in a program where the machine's clock has to be waited for, in milliseconds. */
 const realStepMs = 25
 
+/** Keeps everything for longer than any program takes. */
+const retention = { forMs: 60 * 86_400_000 }
+
+/** For how many units of time repeated ids are recognised. */
+const windowSteps = 2
+
+/** What the members of the first group want, where they have a filter. */
+const wanted: RecordFilter = { tags: ['yes'], accepts: ({ headers }) => headers.tag === 'yes' }
+
 /** Runs a program on an engine and on the model side by side. */
 export async function runProgram(program: Program, context: CaseContext): Promise<void> {
-  const groups = program.kind === 'log' ? ['a', 'b'] : ['a']
-  const channel = await context.channel({ kind: program.kind, groups })
-  const run = new ProgramRun(context, channel, groups)
+  const { history, filter, deduplicateForMsMax } = context.capabilities
+  const stepMs = context.underTest.advance === undefined ? realStepMs : context.delayMs
+  const { kind, filters, deduplicates } = program
+  const groups = kind === 'log' ? ['a', 'b'] : ['a']
+  const windowMs = windowSteps * stepMs
+  const channel = await context.channel({
+    kind,
+    groups,
+    ...(kind === 'log' && history === 'native' ? { retention } : {}),
+    ...(deduplicates && windowMs <= deduplicateForMsMax ? { deduplicateForMs: windowMs } : {}),
+  })
+  const filterOf = (group: string) => (filters && filter === 'native' && group === 'a' ? wanted : undefined)
+  const run = new ProgramRun({ context, channel, groups, stepMs, filterOf })
   for (const operation of program.operations) await run.perform(operation)
   await run.finish()
+}
+
+/** What a program runs on. */
+interface ProgramSurroundings {
+  readonly context: CaseContext
+  readonly channel: TestChannel
+  readonly groups: readonly string[]
+  readonly stepMs: number
+  readonly filterOf: (group: string) => RecordFilter | undefined
 }
 
 /** A delivery that is with its member, on both sides. */
@@ -32,16 +61,21 @@ class ProgramRun {
   readonly #context: CaseContext
   readonly #channel: TestChannel
   readonly #groups: ReadonlyMap<string, GroupModel>
+  readonly #publications: Publications
+  readonly #filterOf: ProgramSurroundings['filterOf']
   readonly #stepMs: number
   #members: Member[] = []
-  #sequence = 0
 
-  constructor(context: CaseContext, channel: TestChannel, groups: readonly string[]) {
+  constructor({ context, channel, groups: names, stepMs, filterOf }: ProgramSurroundings) {
     this.#context = context
     this.#channel = channel
-    this.#stepMs = context.underTest.advance === undefined ? realStepMs : context.delayMs
+    this.#stepMs = stepMs
+    this.#filterOf = filterOf
     const options = { keyed: channel.spec.keyed, exactAttempts: context.capabilities.attempts === 'exact' }
-    this.#groups = new Map(groups.map((group) => [group, new GroupModel(options)]))
+    const groups = new Map(names.map((group) => [group, new GroupModel(options)]))
+    this.#groups = groups
+    const accepts = (group: string, record: OutgoingRecord) => filterOf(group)?.accepts(record) ?? true
+    this.#publications = new Publications({ context, channel, groups, stepMs, accepts })
   }
 
   async perform(operation: Operation): Promise<void> {
@@ -52,7 +86,7 @@ class ProgramRun {
   async #do(operation: Operation): Promise<void> {
     switch (operation.do) {
       case 'publish':
-        return this.#publish(operation.records)
+        return void (await this.#publications.publish(operation.records))
       case 'grant':
         return this.#pickMember(operation.pick)?.grant(operation.credit)
       case 'ack':
@@ -65,6 +99,16 @@ class ProgramRun {
         return this.#leave(this.#pickMember(operation.pick))
       case 'cancel':
         return this.#cancel(operation.pick)
+      case 'repeat':
+        return this.#publications.repeat(operation.pick)
+      case 'prepare':
+        return this.#publications.prepare(operation.record)
+      case 'resolve':
+        return this.#publications.resolve(operation.pick, operation.commit)
+      case 'seek':
+        return this.#seek(operation)
+      case 'visit':
+        return this.#visit(operation.records)
       case 'wait':
         return this.#context.reach(this.#context.nowMs() + operation.steps * this.#stepMs)
       case 'restart':
@@ -77,46 +121,17 @@ class ProgramRun {
 
   // ── Operations ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #publish(shapes: readonly RecordShape[]): Promise<void> {
-    const records = shapes.map((shape) => this.#record(shape))
-    const entries = this.#publishing(records)
-    await this.#channel.publish(...records)
-    this.#published(entries)
-  }
-
-  #record({ key, steps, group }: RecordShape): OutgoingRecord {
-    const { delay, groupAddress } = this.#context.capabilities
-    const address =
-      groupAddress === 'native' && group !== undefined ? pickOf([...this.#groups.keys()], group) : undefined
-    const dueAtMs = delay === 'native' && steps > 0 ? this.#context.nowMs() + steps * this.#stepMs : undefined
-    return this.#channel.record({ key, group: address, dueAtMs })
-  }
-
-  #publishing(records: readonly OutgoingRecord[]): readonly [GroupModel, ModelEntry][] {
-    const nowMs = this.#context.nowMs()
-    return records.flatMap((record) => {
-      this.#sequence += 1
-      return [...this.#groups]
-        .filter(([group]) => record.group === undefined || record.group === group)
-        .map(([, model]): [GroupModel, ModelEntry] => [model, model.publishing(record, this.#sequence, nowMs)])
-    })
-  }
-
-  #published(entries: readonly [GroupModel, ModelEntry][]): void {
-    for (const [model, entry] of entries) model.published(entry, this.#context.nowMs())
-  }
-
   async #ack({ pick, carry, fails }: Extract<Operation, { do: 'ack' }>): Promise<void> {
     const found = this.#pickDelivery(pick)
     if (found === undefined) return
     const { member, received, model, entry } = found
     if (fails) return this.#failToAck(found)
-    const records = carry.map((shape) => this.#record(shape))
-    const entries = this.#publishing(records)
+    const records = carry.map((shape) => this.#publications.record(shape))
+    const publications = this.#publications.begin(records)
     // Its key may go on even before the answer is here; that it fails is nothing the model knows.
     model.acknowledged(entry)
     await member.ack(received, records)
-    this.#published(entries)
+    this.#publications.confirm(publications)
   }
 
   async #failToAck({ member, received }: PickedDelivery): Promise<void> {
@@ -146,7 +161,7 @@ class ProgramRun {
     const watch = (received: Received) => {
       for (const fault of model?.delivered(received) ?? []) this.#context.witness.accuse(fault)
     }
-    this.#members.push(await this.#channel.join(group, { credit, watch }))
+    this.#members.push(await this.#channel.join(group, { credit, watch, filter: this.#filterOf(group) }))
   }
 
   async #leave(member: Member | undefined): Promise<void> {
@@ -173,11 +188,38 @@ class ProgramRun {
     if (scheduling === undefined || id === undefined) return
     if (!(await scheduling.cancel(this.#channel.name, id))) return
     for (const model of this.#groups.values()) {
-      const entry: ModelEntry | undefined = model.entries.find((each) => each.record.id === id)
+      const entry: ModelEntry | undefined = model.entries.find(
+        ({ record }) => record.id === id && record.dueAtMs !== undefined,
+      )
       if (entry === undefined) continue
       assert.equal(entry.standing, 'later', `${id} was cancelled, it had come already`)
-      model.acknowledged(entry)
+      model.removed(entry)
     }
+  }
+
+  async #seek({ pick, to }: Extract<Operation, { do: 'seek' }>): Promise<void> {
+    const [group, model] = pickOf([...this.#groups], pick) ?? []
+    const { seeking } = this.#context.engine
+    if (seeking === undefined || this.#channel.spec.kind === 'queue' || group === undefined) return
+    // How far it was with what is addressed to it alone need not be kept.
+    if (model?.entries.some(({ record, standing }) => record.group !== undefined && standing !== 'done')) return
+    for (const member of this.#members.filter(({ scope }) => scope.group === group)) await this.#leave(member)
+    await seeking.seek(this.#channel.name, group, { to })
+    model?.sought(to, this.#context.nowMs())
+  }
+
+  /** What comes and goes reads what is published meanwhile, and disturbs nobody. */
+  async #visit(shapes: readonly RecordShape[]): Promise<void> {
+    if (this.#context.capabilities.temporaryGroups === 'none' || this.#channel.spec.kind === 'queue') return
+    const group = this.#context.unique('visitor')
+    const spec = { channel: this.#channel.name, group, from: 'next', lifetime: 'temporary' } as const
+    await this.#context.declare([this.#channel.spec], [spec])
+    const visitor = await this.#channel.join(group, { credit: 100 })
+    const records = await this.#publications.publish(shapes.map((shape) => ({ ...shape, steps: 0 })))
+    for (const record of records) if (record.group === undefined) await visitor.receive(record)
+    await visitor.ackAll(visitor.unsettled.slice(0, 1))
+    await visitor.stop()
+    await expectRejection(() => this.#channel.join(group), 'NOT_FOUND')
   }
 
   async #reopened(tell: () => void): Promise<void> {
@@ -188,8 +230,8 @@ class ProgramRun {
 
   async #crash(unanswered: readonly RecordShape[]): Promise<void> {
     if (this.#context.underTest.crash === undefined) return
-    const records = unanswered.map((shape) => this.#record(shape))
-    this.#publishing(records)
+    const records = unanswered.map((shape) => this.#publications.record(shape))
+    this.#publications.begin(records)
     // Nobody waits for the answer, which may never come: until they are seen, these records may stand or not.
     void this.#context.engine.publish(records).catch(() => {})
     await this.#context.crash()
@@ -272,8 +314,4 @@ class ProgramRun {
     const entry = found && model?.inFlight(found.received)
     return found && model && entry ? { ...found, model, entry } : undefined
   }
-}
-
-function pickOf<T>(all: readonly T[], pick: number): T | undefined {
-  return all.length === 0 ? undefined : all[pick % all.length]
 }
