@@ -37,6 +37,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'reorders',
     fault: 'delivers each batch in reverse',
     foundBy: 'order/per-key',
+    needs: ['keyOrder'],
     mutate: (engine) => delivering(engine, (batch) => [...batch].reverse()),
   },
   {
@@ -58,6 +59,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'ignores-delay',
     fault: 'delivers delayed records at once',
     foundBy: 'delay/publish',
+    needs: ['delay'],
     mutate(engine) {
       const now = (record: OutgoingRecord) => ({ ...record, dueAtMs: undefined })
       return changed(engine, { publish: (records) => engine.publish(records.map(now)) })
@@ -67,6 +69,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'ignores-backoff',
     fault: 'brings released records back at once',
     foundBy: 'delay/release',
+    needs: ['delay'],
     mutate: (engine) =>
       settling(engine, (settlement) =>
         settlement.kind === 'release' ? { ...settlement, visibleAtMs: undefined } : settlement,
@@ -76,6 +79,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'ignores-holds',
     fault: 'lets the successors of a failed record overtake it',
     foundBy: 'hold/own-key',
+    needs: ['holdKey', 'delay'],
     mutate: (engine) =>
       settling(engine, (settlement) =>
         settlement.kind === 'release' ? { ...settlement, holdKey: undefined } : settlement,
@@ -115,6 +119,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'broadcasts',
     fault: 'gives what is addressed to one group to all',
     foundBy: 'groups/addressed',
+    needs: ['groupAddress'],
     mutate(engine) {
       const toAll = (record: OutgoingRecord) => ({ ...record, group: undefined })
       return changed(engine, { publish: (records) => engine.publish(records.map(toAll)) })
@@ -124,6 +129,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'forgets-keys',
     fault: 'shares the records of one key out among members',
     foundBy: 'order/competing',
+    needs: ['keyOrder'],
     mutate(engine) {
       const keys = new Map<string, string>()
       const keyless = (record: OutgoingRecord) => {
@@ -147,6 +153,7 @@ export const plainMutants: readonly Mutant[] = [
     name: 'cancels-in-words',
     fault: 'says that it cancelled, and delivers',
     foundBy: 'cancel/in-time',
+    needs: ['delay', 'scheduling'],
     mutate: (engine) =>
       changed(engine, {
         scheduling: { dueAt: async (channel, id) => engine.scheduling?.dueAt(channel, id), cancel: async () => true },

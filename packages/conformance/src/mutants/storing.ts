@@ -91,7 +91,7 @@ export const storingMutants: readonly Mutant[] = [
   {
     name: 'swaps-neighbours',
     fault: 'stores each pair of records of a batch in the wrong order',
-    foundBy: 'publish/order-of-calls',
+    foundBy: 'order/over-restart',
     needs: ['keyOrder'],
     mutate: (engine) =>
       changed(engine, {

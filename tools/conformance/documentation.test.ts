@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { guarantees, offerOf } from '@posthaste/conformance'
+import { mutants } from '@posthaste/conformance/mutants'
+import { describe, expect, it } from 'vitest'
+import { written } from './documentation.ts'
+import { loadHarness } from './engines.ts'
+import type { ConformanceDocument } from './report.ts'
+
+const docs = join(import.meta.dirname, '../../docs')
+const page = readFileSync(join(docs, 'guarantees.md'), 'utf8')
+const runs = readdirSync(join(docs, 'guarantees'))
+  .filter((name) => name.endsWith('.json'))
+  .sort()
+  .map((name) => JSON.parse(readFileSync(join(docs, 'guarantees', name), 'utf8')) as ConformanceDocument)
+
+describe('docs/guarantees.md', () => {
+  it('says what the registry and the results beside it say', () => {
+    expect(written(page, runs)).toBe(page)
+  })
+
+  it('has the runs of both engines that are built in', () => {
+    expect(runs.map(({ engine }) => engine)).toEqual(expect.arrayContaining(['embedded', 'memory']))
+  })
+
+  it.each(runs)('shows a run of $engine that has every guarantee, as its engine supports it today', async (run) => {
+    const { offer } = await offerOf(await loadHarness(run.engine, '.'))
+    expect(run.guarantees.map(({ id, title, support }) => ({ id, title, support }))).toEqual(
+      guarantees.map((guarantee) => ({ id: guarantee.id, title: guarantee.title, support: guarantee.support(offer) })),
+    )
+  })
+
+  it.each(runs)('shows a run of $engine in which everything held and every mutant was caught', (run) => {
+    expect(run.guarantees.filter(({ passed }) => !passed)).toEqual([])
+    expect(run.mutants.map(({ name }) => name)).toEqual(mutants.map(({ name }) => name))
+    expect(run.mutants.filter(({ caughtBy, lacking }) => caughtBy.length === 0 && lacking === undefined)).toEqual([])
+  })
+
+  it('is found stale when a title changes', () => {
+    const [first] = guarantees
+    expect(page).toContain(`**${first?.id}. ${first?.title}.**`)
+    const other = page.replace(`**${first?.id}. ${first?.title}.**`, `**${first?.id}. Something else.**`)
+    expect(written(other, runs)).not.toBe(other)
+  })
+
+  it('must have its markers', () => {
+    expect(() => written('# A page', runs)).toThrow(/no part between/)
+  })
+})

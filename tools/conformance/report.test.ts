@@ -1,0 +1,78 @@
+import type { ConformanceResult } from '@posthaste/conformance'
+import { memory } from '@posthaste/memory'
+import { describe, expect, it } from 'vitest'
+import { documentOf, figuresText, textReport } from './report.ts'
+
+const result: ConformanceResult = {
+  engine: 'mine',
+  capabilities: memory().capabilities,
+  guarantees: [
+    {
+      id: 'G01',
+      title: 'It holds',
+      support: 'native',
+      passed: true,
+      figures: { cases: 3, messages: 5_000 },
+      failures: [],
+    },
+    {
+      id: 'G02',
+      title: 'It does not',
+      support: 'emulated',
+      passed: false,
+      figures: { cases: 1 },
+      failures: [{ case: 'a/case', error: new Error('waited in vain') }],
+    },
+  ],
+  mutants: [
+    { name: 'caught', caughtBy: ['G01', 'G02'] },
+    { name: 'survived', caughtBy: [] },
+    { name: 'left-out', caughtBy: [], lacking: 'not declared: delay' },
+  ],
+}
+
+describe('documentOf', () => {
+  it('has what is kept of a run, and can be written as JSON', () => {
+    const document = documentOf(result)
+    expect(JSON.parse(JSON.stringify(document))).toEqual({
+      engine: 'mine',
+      guarantees: [
+        { id: 'G01', title: 'It holds', support: 'native', passed: true, figures: { cases: 3, messages: 5_000 } },
+        {
+          id: 'G02',
+          title: 'It does not',
+          support: 'emulated',
+          passed: false,
+          figures: { cases: 1 },
+          failures: ['a/case: waited in vain'],
+        },
+      ],
+      mutants: [
+        { name: 'caught', caughtBy: ['G01', 'G02'] },
+        { name: 'survived', caughtBy: [] },
+        { name: 'left-out', caughtBy: [], lacking: 'not declared: delay' },
+      ],
+    })
+  })
+})
+
+describe('textReport', () => {
+  it('tells people what holds, what does not and why, and which mutants got away', () => {
+    expect(textReport(documentOf(result)).split('\n')).toEqual([
+      'engine mine',
+      '✓ G01  native    It holds  (3 cases, 5,000 messages)',
+      '✗ G02  emulated  It does not  (1 case)',
+      '      a/case: waited in vain',
+      '1 of 2 guarantees hold',
+      '1 of 2 mutants caught',
+      '✗ the mutant survived was not found',
+      '- left-out left out: not declared: delay',
+    ])
+  })
+})
+
+describe('figuresText', () => {
+  it('puts units where they belong', () => {
+    expect(figuresText({ cases: 2, 'late at most, ms': 12 })).toBe('2 cases, late at most 12 ms')
+  })
+})
