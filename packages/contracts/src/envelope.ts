@@ -61,6 +61,10 @@ export interface EnvelopeExtensions {
    * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/dataref.md
    */
   readonly dataref?: string | undefined
+  /** SHA-256 of the bytes that `dataref` names, in hexadecimal. */
+  readonly datahash?: string | undefined
+  /** Version of the contract that `data` was written with; 1 if absent. */
+  readonly dataversion?: string | undefined
 }
 
 /**

@@ -151,7 +151,7 @@ class EngineBus implements Bus {
     }
     standing.state = 'starting'
     this.#preparing.check()
-    this.#recurring.prepare()
+    this.#recurring.handleTicks()
     await this.#subscribing.start()
     try {
       await Promise.all([this.#preparing.start(), this.#recurring.start()])

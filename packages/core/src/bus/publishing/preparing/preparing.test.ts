@@ -314,6 +314,16 @@ describe('asking back', () => {
     expect(asked).toHaveLength(1)
   })
 
+  it('may begin while the bus starts', async () => {
+    const { bus, clock } = await memoryRig()
+    const starting = bus.start()
+    bus.onUnresolved(Paid, {}, () => 'rollback')
+    await starting
+    await bus.prepare(Paid, order, { checkAfterMs: 0 })
+    await clock.advance(20_000)
+    expect(await bus.prepared(Paid).list()).toEqual([])
+  })
+
   it('may begin while the bus runs', async () => {
     const { bus, clock } = await memoryRig()
     await bus.start()

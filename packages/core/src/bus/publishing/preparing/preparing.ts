@@ -134,9 +134,10 @@ export class BusPreparing implements Preparing {
     const erased = ask as (message: UnresolvedMessage) => MaybePromise<Resolution>
     const start = (): CheckBack =>
       new CheckBack({ ...deps, channel, preparing: this.#preparing(), read, ask: erased, settings })
-    if (standing.state === 'running') this.#preparing()
+    const hasBegun = standing.state !== 'created'
+    if (hasBegun) this.#preparing()
     this.#answered.set(channel, { contract, start })
-    if (standing.state === 'running') this.#beginLater(contract)
+    if (hasBegun) this.#beginLater(contract)
   }
 
   prepared<C extends MessageContract>(contract: C): PreparedMessages<C> {

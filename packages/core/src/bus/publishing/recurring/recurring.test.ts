@@ -94,6 +94,16 @@ describe('a recurring message', () => {
     expect(times(seen)).toEqual(['later'])
   })
 
+  it('may begin while the bus starts', async () => {
+    const rig = await memoryRig()
+    const seen = listen(rig.bus, rig)
+    const starting = rig.bus.start()
+    rig.bus.recur(Closed, hourly)
+    await starting
+    await rig.clock.advance(hourMs + minuteMs)
+    expect(times(seen)).toEqual(['01:00'])
+  })
+
   it('may begin while the bus runs', async () => {
     const rig = await memoryRig()
     const seen = listen(rig.bus, rig)

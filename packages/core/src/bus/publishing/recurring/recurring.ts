@@ -90,11 +90,11 @@ export class BusRecurring implements Recurring {
     const { name } = recurrence
     if (this.#recurrences.has(name))
       throw new PosthasteError('CONTRACT_DUPLICATE', `${contract.type}: something recurs as '${name}' already`)
-    const isRunning = standing.state === 'running'
-    if (isRunning) this.#scheduling()
+    const hasBegun = standing.state !== 'created'
+    if (hasBegun) this.#scheduling()
     this.#recurrences.set(name, recurrence)
-    if (!isRunning) return
-    this.prepare()
+    if (!hasBegun) return
+    this.handleTicks()
     this.#takeCare(0)
   }
 
@@ -102,7 +102,7 @@ export class BusRecurring implements Recurring {
    * Has ticks handled, if there is to be any. Before handlers start.
    * @throws CAPABILITY_UNSUPPORTED
    */
-  prepare(): void {
+  handleTicks(): void {
     if (this.#recurrences.size === 0 || this.#contract !== undefined) return
     this.#scheduling()
     this.#contract = this.#tickContract()
