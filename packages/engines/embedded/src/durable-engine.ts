@@ -14,4 +14,17 @@ export interface DurableEngine extends Engine {
    * @throws ENGINE_LOCKED when another process has taken the directory meanwhile
    */
   resume(): Promise<void>
+
+  /**
+   * Copies everything, as one moment had it, into a directory; publishers and consumers go on meanwhile. What was
+   * confirmed before the call is in it. To restore it, open an engine on the copy: that begins as after a crash at that
+   * moment. Several may be taken at a time; `close` waits for them. While one is taken, no space of the original is used again.
+   *
+   * @param dir on a local file system; made if it does not exist. What stands there when it resolves is whole and durable
+   * @throws FAILED_PRECONDITION when the directory is not empty
+   * @throws INVALID_ARGUMENT when it is no path
+   * @throws UNAVAILABLE when the copy cannot be written; nothing of it is left then
+   * @throws ENGINE_CLOSED ENGINE_WRITE_FAILED
+   */
+  snapshot(dir: string): Promise<void>
 }

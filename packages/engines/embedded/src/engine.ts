@@ -16,6 +16,7 @@ import {
 } from '@posthaste/contracts'
 import { Browser } from './browser.ts'
 import { Consumer } from './consumer.ts'
+import { DamageReport } from './damage-report.ts'
 import type { DurableEngine } from './durable-engine.ts'
 import { notOpen, writeFailed } from './errors.ts'
 import { capabilities } from './features.ts'
@@ -23,15 +24,14 @@ import type { Group } from './group/group.ts'
 import type { FullGroup } from './group/group-context.ts'
 import { Isolation } from './group/isolation.ts'
 import { Member } from './group/member.ts'
-import type { ChannelLog } from './log/channel-log.ts'
 import { RecentBlocks } from './log/recent-blocks.ts'
 import type { EmbeddedOptions } from './options.ts'
 import { Preparations } from './preparing.ts'
 import { Publisher } from './publisher.ts'
 import { Scheduler } from './scheduler.ts'
 import { seek } from './seeking.ts'
+import { takeSnapshot } from './snapshot.ts'
 import { Committer, type Participant } from './storage/committer.ts'
-import { offsetKey } from './storage/keys.ts'
 import { endOwnership, releaseOwnership, takeOwnership } from './storage/owner.ts'
 import { Store, type Transaction } from './storage/store.ts'
 import { Registry } from './topology.ts'
@@ -64,6 +64,8 @@ export class EmbeddedEngine implements DurableEngine {
   #opened: Opened | undefined
   #closing: Promise<void> = Promise.resolve()
   #resuming: Promise<void> | undefined
+  /** Copies that are being taken: they read a store that must not be closed under them. */
+  readonly #snapshots = new Set<Promise<void>>()
 
   constructor(options: EmbeddedOptions) {
     this.#options = options
@@ -150,6 +152,14 @@ export class EmbeddedEngine implements DurableEngine {
     return { host, store, committer, registry, scheduler, publisher, browser, preparations, members }
   }
 
+  async snapshot(dir: string): Promise<void> {
+    const { store, committer } = this.#running()
+    await committer.flushed()
+    const taking = takeSnapshot(store, dir)
+    this.#snapshots.add(taking)
+    await taking.finally(() => this.#snapshots.delete(taking))
+  }
+
   async declare(topology: Topology): Promise<TopologyReport> {
     return this.#running().registry.declare(topology)
   }
@@ -207,6 +217,7 @@ export class EmbeddedEngine implements DurableEngine {
     scheduler.close()
     registry.close()
     committer.close()
+    await Promise.allSettled(this.#snapshots)
     await store.close()
     endOwnership(this.#options.dir)
   }
@@ -304,53 +315,4 @@ function reportFull(host: EngineHost, { channel, group, held, full }: FullGroup)
 const lastWill: Participant = {
   write: (tx: Transaction) => releaseOwnership(tx),
   committed: () => {},
-}
-
-/** Tells of damaged records, and keeps their bytes for whoever repairs. */
-class DamageReport implements Participant {
-  readonly #host: EngineHost
-  readonly #committer: Committer
-  #rows: { key: Buffer; bytes: Buffer }[] = []
-  /** What was told of: damage is found again whenever it is read. */
-  readonly #known = new Set<string>()
-
-  constructor(host: EngineHost, committer: Committer) {
-    this.#host = host
-    this.#committer = committer
-  }
-
-  report(log: ChannelLog, offset: number, block: Buffer | undefined): void {
-    const what = block === undefined ? 'record' : 'block'
-    const name = `${what} ${log.id}/${offset}`
-    if (this.#known.has(name)) return
-    this.#known.add(name)
-    const bytes = block ?? log.rawBlockOf(offset)
-    this.#tell(`a ${what} of '${log.name}' at offset ${offset} is damaged and was quarantined`, {
-      channel: log.name,
-      offset,
-    })
-    if (bytes !== undefined) this.#keep(offsetKey(log.id, offset), bytes)
-  }
-
-  reportScheduled(key: Buffer, row: Buffer): void {
-    this.#tell('a scheduled record is damaged and was quarantined', { row: key.toString('hex') })
-    this.#keep(key, row)
-  }
-
-  write(tx: Transaction): void {
-    for (const { key, bytes } of this.#rows) tx.put('quarantine', key, bytes)
-    this.#rows = []
-  }
-
-  committed(): void {}
-
-  #tell(message: string, fields: Record<string, unknown>): void {
-    this.#host.log.error(message, fields)
-    this.#host.onState('degraded', new PosthasteError('ENGINE_CORRUPT', message, { details: fields }))
-  }
-
-  #keep(key: Buffer, bytes: Buffer): void {
-    this.#rows.push({ key, bytes: Buffer.from(bytes) })
-    this.#committer.join(this)
-  }
 }

@@ -185,6 +185,11 @@ export class Store {
     )
   }
 
+  /** Copies what is committed now into the file of a directory that has none; writers go on meanwhile. */
+  async copyTo(dir: string): Promise<void> {
+    await this.#root.backup(dir, false)
+  }
+
   /**
    * Lets go of the file. Idempotent.
    * @throws Error when it cannot: after some I/O errors, what was begun never ends
