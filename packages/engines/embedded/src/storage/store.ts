@@ -1,6 +1,8 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import { notOpen } from '../errors.ts'
+import { Room } from './room.ts'
 import { isSealed, openSeal, seal, unseal } from './seal.ts'
 
 /** The tables of the store: one environment, so that one transaction changes any of them together. */
@@ -81,12 +83,14 @@ interface Operation {
  * is under way, for the same reason; values that nobody changes until the batch has settled, since they are not copied.
  */
 export class Store {
+  readonly #room: Room
   readonly #root: RootDatabase
   readonly #tables: Record<TableName, Table>
   #closed: Promise<void> | undefined
 
   constructor(dir: string) {
     mkdirSync(dir, { recursive: true })
+    this.#room = new Room(dir)
     this.#root = open({
       path: dir,
       noSubdir: false,
@@ -106,9 +110,15 @@ export class Store {
     syncDirectory(dirname(dir))
   }
 
+  /** Once the binding closes, a read would not only fail: a timer that it leaves behind would end the process. */
+  #table(name: TableName): Table {
+    if (this.#closed !== undefined) throw notOpen()
+    return this.#tables[name]
+  }
+
   /** @throws ENGINE_CORRUPT naming the row, when it does not match its checksum */
   get(table: TableName, key: Uint8Array): Buffer | undefined {
-    const row = this.#tables[table].get(key as Buffer)
+    const row = this.#table(table).get(key as Buffer)
     return row === undefined || !isSealed(table) ? row : openSeal(table, key, row)
   }
 
@@ -139,7 +149,7 @@ export class Store {
     const bound = limit === undefined ? {} : { limit }
     const rows: Row[] = []
     let bytes = 0
-    for (const row of this.#tables[table].getRange({ start, end, reverse, inclusiveEnd: reverse, ...bound })) {
+    for (const row of this.#table(table).getRange({ start, end, reverse, inclusiveEnd: reverse, ...bound })) {
       rows.push(row)
       bytes += row.value.length
       if (bytes >= bytesMax) break
@@ -150,17 +160,24 @@ export class Store {
   /** Keys of a range, without their values. */
   keys(table: TableName, { from, to, limit }: RowRange): Buffer[] {
     const options = { start: from as Buffer, end: to as Buffer, ...(limit === undefined ? {} : { limit }) }
-    return [...this.#tables[table].getKeys(options)]
+    return [...this.#table(table).getKeys(options)]
   }
 
-  /** Writes all that `change` puts and removes in one transaction. Resolves when it is on disk. */
+  /**
+   * Writes all that `change` puts and removes in one transaction. Resolves when it is on disk.
+   * @throws Error when the file system has no room for it, or it cannot be written
+   */
   async commit(change: (tx: Transaction) => void): Promise<void> {
     const operations: Operation[] = []
+    let bytes = 0
     change({
-      put: (table, key, value) =>
-        void operations.push({ table, key, value: isSealed(table) ? seal(key, value) : value }),
+      put: (table, key, value) => {
+        operations.push({ table, key, value: isSealed(table) ? seal(key, value) : value })
+        bytes += value.length
+      },
       remove: (table, key) => void operations.push({ table, key, value: undefined }),
     })
+    this.#room.require(bytes)
     try {
       await this.#root.batch(() => {
         for (const { table, key, value } of operations) {
@@ -176,6 +193,7 @@ export class Store {
   /** Runs `change` while no other process can write. Only before the first commit: it would cut one in two. */
   exclusively<T>(change: (tx: Transaction) => T): T {
     const tables = this.#tables
+    this.#room.require(0)
     return this.#root.transactionSync(() =>
       change({
         put: (table, key, value) =>
