@@ -444,8 +444,8 @@ describe('what JavaScript may give', () => {
         () => bus.publishAll(wrong, []),
         () => bus.schedule(wrong, { n: 1 } as never, { delayMs: 1 }),
         () => bus.cancel(wrong, 'id'),
-        async () => bus.on(wrong, { group: 'points' }, () => {}),
-        async () => bus.handle(wrong, () => {}),
+        async () => bus.on(wrong, { group: 'points' }, (() => {}) as never),
+        async () => bus.handle(wrong, (() => {}) as never),
         async () => bus.deadLetters(wrong, { group: 'points' }),
       ]) {
         expect(await errorOf(refused())).toMatchObject({ code: 'CONTRACT_INVALID' })

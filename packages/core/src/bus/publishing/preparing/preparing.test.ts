@@ -1,4 +1,4 @@
-import { command, type Preparing as EnginePreparing, event, PosthasteError } from '@posthaste/contracts'
+import { command, type Engine, type Preparing as EnginePreparing, event, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { errorOf, half, type MemoryRig, memoryRig, Noted, scriptedRig } from '../../../../test/bus/rig.ts'

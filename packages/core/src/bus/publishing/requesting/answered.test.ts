@@ -79,7 +79,7 @@ describe('a request on a real engine', () => {
   })
 
   it('ends with an error when the handler returns what does not fit', async () => {
-    const { asker, clock } = await answering(() => ({ cents: 'five' }))
+    const { asker, clock } = await answering(() => ({ cents: 'five' }) as never)
     const failure = errorOf(asker.request(Price, { sku: 'a' }))
     await clock.advance(10)
     expect(await failure).toMatchObject({ code: 'PAYLOAD_INVALID', issues: [{ path: 'cents' }] })
