@@ -126,13 +126,15 @@ function isRequestContract(contract: MessageContract): contract is RequestContra
 function recordFilter(filter: CompiledFilter, counters: SubscriptionCounters, deps: FilterDeps): RecordFilter {
   const { tags, headers, sql, matches } = filter
   const accepts = (record: OutgoingRecord): boolean => {
-    try {
-      return matches(record)
-    } catch (error) {
-      counters.filterErrors += 1
-      deps.log.debug('a filter has no value for a message', { target: deps.target, id: record.id, error })
-      return false
-    }
+    const result = matches(record)
+    if (typeof result === 'boolean') return result
+    counters.filterErrors += 1
+    deps.log.debug('a filter has no value for a message', {
+      target: deps.target,
+      id: record.id,
+      reason: result.message,
+    })
+    return false
   }
   return { tags, headers, sql, accepts }
 }

@@ -30,8 +30,8 @@ export type BatchHandler<C extends MessageContract | EventPattern> = (
   context: BatchContext,
 ) => MaybePromise<BatchAnswer>
 
-/** Nothing where all of a batch was handled. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is typed so
+/** Nothing where all of a batch was handled. */
 export type BatchAnswer = void | readonly BatchOutcome[] | PosthasteError
 
 /** A handler whose data type is known to its contract alone; `never`, so that nobody calls it without a cast. */

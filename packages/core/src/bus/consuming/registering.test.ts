@@ -83,10 +83,12 @@ describe('registering', () => {
     expect(() => bus.on(Ordered, { group: 'g' }, undefined as never)).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )
-    expect(() => bus.on(Deduct as never, { group: 'g' }, () => {})).toThrow(
+    expect(() => bus.on(Deduct as never, { group: 'g' }, (() => {}) as never)).toThrow(
       expect.objectContaining({ code: 'CONTRACT_INVALID' }),
     )
-    expect(() => bus.handle(Ordered as never, () => {})).toThrow(expect.objectContaining({ code: 'CONTRACT_INVALID' }))
+    expect(() => bus.handle(Ordered as never, (() => {}) as never)).toThrow(
+      expect.objectContaining({ code: 'CONTRACT_INVALID' }),
+    )
   })
 
   it('after the start joins at once', async () => {

@@ -1,5 +1,8 @@
-import type { HeaderMatch, Headers, Issue, OutgoingRecord } from '@posthaste/contracts'
+import { type HeaderMatch, type Headers, type Issue, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import { refuseOptions } from '../../pipeline/options.ts'
+import { expression } from './cesql/expression.ts'
+import type { Failure } from './cesql/values.ts'
+import { attributeOf } from './record-attributes.ts'
 
 /** Which messages of its channel a group wants: all that is given must hold. The others are settled without a handler. */
 export interface SubscriptionFilter {
@@ -9,7 +12,9 @@ export interface SubscriptionFilter {
   readonly headers?: { readonly all: Headers } | { readonly any: Headers } | undefined
   /**
    * A CloudEvents SQL expression over the attributes that must be true, at most 4,096 characters. What cannot be
-   * evaluated for a message does not hold for it, and is counted (`filterErrors`).
+   * evaluated for a message does not hold for it, and is counted (`filterErrors`): a comparison with an attribute that it
+   * does not have, above all, so ask `EXISTS tenant AND tenant = 'a'`. `AND`, `OR` and `XOR` bind alike and are read from
+   * left to right, so use parentheses.
    * @see https://github.com/cloudevents/spec/blob/main/cesql/spec.md
    */
   readonly sql?: string | undefined
@@ -20,11 +25,12 @@ export interface CompiledFilter {
   readonly tags: readonly string[] | undefined
   readonly headers: HeaderMatch | undefined
   readonly sql: string | undefined
-  /** @throws whatever keeps the expression from having a value for this record */
-  readonly matches: (record: OutgoingRecord) => boolean
+  /** Whether it holds for a record, or what keeps the expression from having a value for it. Never throws. */
+  readonly matches: (record: OutgoingRecord) => boolean | Failure
 }
 
 const countMax = 100
+const sqlLengthMax = 4_096
 const names: ReadonlySet<string> = new Set(['tag', 'headers', 'sql'])
 
 /**
@@ -35,7 +41,7 @@ export function readFilter(what: string, given: unknown): CompiledFilter | undef
   if (given === undefined) return undefined
   const path = `${what}.filter`
   if (!isRecord(given)) return refuse([{ path, message: 'must be an object' }])
-  const { tag, headers } = given as SubscriptionFilter
+  const { tag, headers, sql } = given as SubscriptionFilter
   const unknown = Object.keys(given).filter((name) => !names.has(name))
   const issues: Issue[] = unknown.map((name) => ({
     path: `${path}.${name}`,
@@ -49,23 +55,52 @@ export function readFilter(what: string, given: unknown): CompiledFilter | undef
     const message = `must be { all: {…} } or { any: {…} } with 1 to ${countMax} attributes, their names of a-z and 0-9, their values texts`
     issues.push({ path: `${path}.headers`, message })
   }
+  const where = sqlTest(sql)
+  if (where instanceof PosthasteError)
+    issues.push(...where.issues.map(({ message }) => ({ path: `${path}.sql`, message })))
   refuseOptions(issues)
-  return compiled(given as SubscriptionFilter)
+  return compiled(given as SubscriptionFilter, where as Test | undefined)
 }
 
-function compiled({ tag, headers }: SubscriptionFilter): CompiledFilter {
+type Test = (record: OutgoingRecord) => boolean | Failure
+
+function compiled({ tag, headers, sql }: SubscriptionFilter, where: Test | undefined): CompiledFilter {
   const tags = tag === undefined ? undefined : typeof tag === 'string' ? [tag] : [...tag]
   const match = headers && headerMatch(headers)
-  const tests = [tags && tagTest(tags), match && headerTest(match)].filter((test) => test !== undefined)
-  const [first, ...others] = tests
-  const matches =
-    first === undefined || others.length === 0
-      ? (first ?? (() => true))
-      : (record: OutgoingRecord) => tests.every((test) => test(record))
-  return { tags, headers: match, sql: undefined, matches }
+  // The cheapest first.
+  const tests = [tags && tagTest(tags), match && headerTest(match), where].filter((test) => test !== undefined)
+  return { tags, headers: match, sql, matches: tests.length === 1 ? tests[0]! : allOf(tests) }
 }
 
-type Test = (record: OutgoingRecord) => boolean
+function allOf(tests: readonly Test[]): Test {
+  return (record) => {
+    for (const test of tests) {
+      const result = test(record)
+      if (result !== true) return result
+    }
+    return true
+  }
+}
+
+/** The expression as a test, or what is wrong with it. */
+function sqlTest(sql: unknown): Test | PosthasteError | undefined {
+  if (sql === undefined) return undefined
+  if (typeof sql !== 'string' || sql.length > sqlLengthMax)
+    return wrongSql(`must be a text of at most ${sqlLengthMax} characters`)
+  try {
+    const { type, evaluate } = expression<OutgoingRecord>(sql, attributeOf)
+    // Attributes travel as texts, so not even one by itself is ever true.
+    if (type !== 'Boolean')
+      return wrongSql(`is ${type ?? 'an attribute'}, not true or false: compare it with something`)
+    return evaluate as Test
+  } catch (thrown) {
+    return PosthasteError.from(thrown, 'CONFIG_INVALID', 'the expression cannot be read')
+  }
+}
+
+function wrongSql(message: string): PosthasteError {
+  return new PosthasteError('CONFIG_INVALID', message, { issues: [{ path: '', message }] })
+}
 
 function tagTest(tags: readonly string[]): Test {
   const wanted = new Set(tags)
