@@ -11,6 +11,7 @@ import { filters } from './cases/filters.ts'
 import { groups } from './cases/groups.ts'
 import { hold } from './cases/hold.ts'
 import { holdChains } from './cases/hold-chains.ts'
+import { interplay } from './cases/interplay.ts'
 import { lag } from './cases/lag.ts'
 import { lease } from './cases/lease.ts'
 import { life } from './cases/life.ts'
@@ -53,6 +54,7 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...seeking,
     ...preparing,
     ...browsingMatch,
+    ...interplay,
     ...undeclared,
     ...lease,
     ...load,
