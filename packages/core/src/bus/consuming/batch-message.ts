@@ -25,14 +25,16 @@ export interface BatchContext {
  * of them. It may answer an outcome for each instead, in the same order: those that failed are tried again by themselves.
  * What is published through a message's own context leaves with that message's acknowledgement.
  */
-export type BatchHandler<C extends MessageContract | EventPattern> = (
+export type BatchHandler<C extends MessageContract | EventPattern> = BatchWork<C, void> | BatchWork<C, BatchAnswer>
+
+/** What a handler of batches answers where not all of a batch was handled; undefined where it was. */
+export type BatchAnswer = readonly BatchOutcome[] | PosthasteError | undefined
+
+/** A handler of batches, by what it returns. */
+type BatchWork<C extends MessageContract | EventPattern, Answer> = (
   messages: readonly BatchMessage<DataOut<C>>[],
   context: BatchContext,
-) => MaybePromise<BatchAnswer>
-
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is typed so
-/** Nothing where all of a batch was handled. */
-export type BatchAnswer = void | readonly BatchOutcome[] | PosthasteError
+) => MaybePromise<Answer>
 
 /** A handler whose data type is known to its contract alone; `never`, so that nobody calls it without a cast. */
 export type ErasedBatchHandler = (messages: never, context: BatchContext) => unknown
