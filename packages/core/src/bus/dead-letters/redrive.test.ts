@@ -87,6 +87,32 @@ describe('a redrive that is interrupted', () => {
     expect(await left()).toHaveLength(2)
   })
 
+  it('by its signal while it looks for what there is little of ends after the page', async () => {
+    const { letters } = await buried()
+    const controller = new AbortController()
+    const told: RedriveProgress[] = []
+    const onProgress = (progress: RedriveProgress): void => {
+      told.push(progress)
+      controller.abort()
+    }
+    const report = await letters.redrive({ where: { code: 'NONE' }, signal: controller.signal, onProgress })
+    expect(report).toMatchObject({ moved: 0, end: 'aborted' })
+    expect(told).toMatchObject([{ looked: 500 }])
+  })
+
+  it('by its signal before it waits for its rate does not begin to wait', async () => {
+    const { letters, left } = await buried(3)
+    const controller = new AbortController()
+    const report = await letters.redrive({
+      all: true,
+      ratePerSecond: 0.01,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    })
+    expect(report).toMatchObject({ moved: 1, end: 'aborted' })
+    expect(await left()).toHaveLength(2)
+  })
+
   it('before it begins has done nothing', async () => {
     const { letters, left } = await buried(3)
     const report = await letters.redrive({ all: true, signal: AbortSignal.abort() })
@@ -140,6 +166,25 @@ describe('a redrive', () => {
     expect(moves.calls).toBe(0)
     expect(state.seen).toEqual([])
     expect(await left()).toHaveLength(700)
+  })
+
+  it('that is dry makes no channel and logs nothing', async () => {
+    const { bus, engine, log } = await memoryRig()
+    bus.on(Noted, of, () => {})
+    const letters = bus.deadLetters(Noted, of)
+    expect(await letters.discard({ all: true, dryRun: true })).toMatchObject({ moved: 0 })
+    const query = { channel: 'posthaste.dead.points.shop.noted', limit: 1 }
+    expect(await errorOf(engine.browsing!.browse(query))).toMatchObject({ code: 'NOT_FOUND' })
+    expect(log.entries).toEqual([])
+  })
+
+  it('of positions ends when it has them, and names none as missing that it may have passed', async () => {
+    const { letters, left } = await buried()
+    const [first, second] = await left()
+    const positions = [first!.position, second!.position]
+    expect(await letters.redrive({ positions })).toEqual({ moved: 2, failed: [], end: 'complete', next: undefined })
+    const later = await letters.redrive({ ids: ['m0', 'm5'], after: (await left())[0]!.position })
+    expect(later).toMatchObject({ moved: 1, failed: [], end: 'complete' })
   })
 
   it('tells how it gets on', async () => {

@@ -1,7 +1,7 @@
 import { event, events, type Patterns, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
-import { errorOf, gated, memoryRig, scriptedRig } from '../../../test/bus/rig.ts'
+import { errorOf, gate, gated, memoryRig, scriptedRig } from '../../../test/bus/rig.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { createBus } from '../bus.ts'
 import { instanceGroup } from '../instance-group.ts'
@@ -122,6 +122,16 @@ describe('a pattern', () => {
     expect(seen).toEqual([1, 3, 2])
   })
 
+  it('has joined what there is when the start resolves', async () => {
+    const { bus, engine, clock } = await memoryRig()
+    const publisher = createBus({ name: 'orders', engine, clock, log: recordingLog(), instance: 'orders-1' })
+    await publisher.start()
+    await publisher.publish(Created, { n: 1 })
+    bus.on(OrderEvents, of, () => {})
+    await bus.start()
+    expect(bus.stats()).toMatchObject([{ channel: 'shop.order.created', state: 'running' }])
+  })
+
   it('may be broadcast to, and leaves nothing behind', async () => {
     const { engine, clock } = await memoryRig()
     const buses = ['shop-1', 'shop-2'].map((instance) => {
@@ -202,6 +212,34 @@ describe('a pattern on an engine', () => {
     const error = await errorOf(bus.start())
     expect(error).toMatchObject({ code: 'CAPABILITY_UNSUPPORTED', issues: [{ path: 'shop.order.*@audit' }] })
     expect(engine.subscriptions).toEqual([])
+  })
+
+  it('that has keys and cannot hold them back is refused what is retried later', async () => {
+    const { bus } = scriptedRig({ can: { patterns: 'native', holdKey: 'none' } })
+    bus.on(OrderEvents, of, () => {})
+    const { code, issues } = await errorOf(bus.start())
+    expect(code).toBe('CAPABILITY_UNSUPPORTED')
+    expect(issues).toMatchObject([{ message: expect.stringContaining('holdKey') }])
+  })
+
+  it('that begins to watch when the bus is closed already is told to end', async () => {
+    const watching = gate()
+    const ended: string[] = []
+    const { bus, clock } = driven({
+      watch: async (pattern) => {
+        await watching.promise
+        return () => {
+          ended.push(pattern)
+        }
+      },
+    })
+    await bus.start()
+    bus.on(OrderEvents, of, () => {})
+    await clock.advance(0)
+    await bus.close()
+    watching.open()
+    await clock.advance(0)
+    expect(ended).toEqual(['shop.order.*'])
   })
 
   it('that tells of a channel twice is joined once', async () => {
