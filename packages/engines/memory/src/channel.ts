@@ -88,7 +88,8 @@ export class Channel {
 
   /** Takes out a group that has no members, with all that waits in it. */
   removeGroup(group: Group): void {
-    if (!this.groups.delete(group.name)) return
+    if (this.groups.get(group.name) !== group) return
+    this.groups.delete(group.name)
     group.clear()
     this.#trim()
   }

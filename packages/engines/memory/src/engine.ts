@@ -82,7 +82,10 @@ class MemoryEngine implements Engine {
       (channel, name) => this.#groupOf(channel, name),
     )
     this.patterns = patterns(() => this.#current(), state.patterns)
-    this.preparing = preparing(() => this.#current(), state)
+    this.preparing = preparing(() => {
+      this.#current()
+      return state
+    })
     this.lag = { lag: async (channel, group) => this.#lagOf(channel, group) }
   }
 

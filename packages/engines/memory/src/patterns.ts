@@ -1,6 +1,6 @@
 import { type Issue, type PatternGroupSpec, type Patterns, PosthasteError } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
-import { groupName } from './topology.ts'
+import { groupName, patternSyntax } from './names.ts'
 
 /** Somebody who wants to know the channels of a pattern. */
 interface Watcher {
@@ -67,8 +67,6 @@ export class PatternGroups {
     for (const [name, { lifetime }] of this.#specs) if (lifetime === 'temporary') this.#specs.delete(name)
   }
 }
-
-const patternSyntax = /^(?:(?:\*|[A-Za-z0-9_-]+)\.)*(?:\*\*?|[A-Za-z0-9_-]+)$/
 
 function refuseMistakes({ pattern, group }: { readonly pattern: string; readonly group?: string }): void {
   const issues: Issue[] = []

@@ -9,6 +9,7 @@ import {
 } from '@posthaste/contracts'
 import { capabilities } from './features.ts'
 import type { Group } from './group.ts'
+import { channelName, groupName } from './names.ts'
 import type { State } from './store.ts'
 
 /**
@@ -45,10 +46,6 @@ export function declare({ channels, groups }: Topology, state: State): TopologyR
   }
   return { created, drift }
 }
-
-const channelName = /^[A-Za-z0-9._-]{1,240}$/
-/** What a group may be called. */
-export const groupName = /^[A-Za-z0-9._-]{1,64}$/
 
 function refuseContradictions({ channels, groups }: Topology, state: State): void {
   const issues: Issue[] = []
