@@ -1,7 +1,7 @@
 import type { Row, RowRange, Store, TableName, Transaction } from '../src/storage/store.ts'
 
 /** What the logs, cursors and timers need of a store, over maps: commits at once, or fails when it is told to. */
-export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commit'> {
+export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commit' | 'mayHave'> {
   readonly #tables = new Map<TableName, Map<string, Buffer>>()
   /** What the next commits do instead of succeeding. */
   failing: (() => Promise<void>) | undefined
@@ -24,6 +24,10 @@ export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commi
       if (bytes >= bytesMax) break
     }
     return rows
+  }
+
+  mayHave(): boolean {
+    return true
   }
 
   keys(table: TableName, range: RowRange): Buffer[] {

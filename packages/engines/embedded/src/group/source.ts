@@ -63,6 +63,7 @@ export class Source implements Origin {
   /** Brings back the entries that the store has. */
   restore(store: Store): void {
     const { id } = this.cursor
+    if (!store.mayHave('entries', id)) return
     for (const { key, value } of store.rows('entries', { from: offsetKey(id, 0), to: offsetKey(id + 1, 0) })) {
       const offset = offsetOf(key)
       this.entries.set(offset, decodeEntry(this, offset, value))

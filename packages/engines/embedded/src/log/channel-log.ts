@@ -47,6 +47,8 @@ export interface LogIdentity {
 /** Blocks end here, so that reading one record of a backlog does not read a megabyte, and a sync can be shared anyway. */
 const blockBytesMax = 64 * 1024
 const blockRecordsMax = 1024
+/** What a record takes in memory, beside its bytes: a guess at its objects and strings. */
+const recordBytes = 400
 /** How much of a backlog is read at a time. */
 const readAheadBytes = 256 * 1024
 const readAheadBlocks = 64
@@ -77,6 +79,8 @@ export class ChannelLog implements Participant {
   readonly readers = new Set<LogReader>()
   /** Deletes what nobody needs; absent where the only reader does that by itself. */
   retention: LogSweeper | undefined
+  /** Bytes of all blocks that are kept; undefined where nobody has counted them. Only where `retention` asks for it. */
+  bytes: number | undefined
   /** Bytes of all blocks written since the log was opened. */
   bytesWritten = 0
 
@@ -87,10 +91,11 @@ export class ChannelLog implements Participant {
     this.level = (spec.priorities ?? 1) > 1 ? level : undefined
     this.#main = main
     this.#context = context
-    const last = lastBlock(context.store, id)
-    this.#next = Math.max(readTail(context.store, id), last?.end ?? 0)
-    this.#committed = this.#next
-    this.#storedAtMs = last?.storedAtMs ?? 0
+    const tail = readTail(context.store, id)
+    this.#next = tail.next
+    this.#committed = tail.next
+    this.#storedAtMs = tail.storedAtMs
+    this.bytes = spec.retention?.bytesMax === undefined ? undefined : tail.bytes
   }
 
   /** The offset that the next record gets. */
@@ -151,7 +156,12 @@ export class ChannelLog implements Participant {
       this.#putBlock(tx, records.slice(start, i + 1), { storedAtMs, behind: behind[i] ?? 0 })
       start = i + 1
     }
-    tx.put('tails', idKey(this.id), tailRow(this.#next))
+    this.writeTail(tx)
+  }
+
+  /** Notes where the log ends, and how much it keeps. */
+  writeTail(tx: Transaction): void {
+    tx.put('tails', idKey(this.id), tailRow({ next: this.#next, storedAtMs: this.#storedAtMs, bytes: this.bytes }))
   }
 
   #putBlock(tx: Transaction, records: readonly OutgoingRecord[], about: { storedAtMs: number; behind: number }): void {
@@ -160,7 +170,10 @@ export class ChannelLog implements Participant {
     const bytes = this.#writer.take(about.storedAtMs, about.behind)
     tx.put('blocks', offsetKey(this.id, first), bytes)
     this.bytesWritten += bytes.length
-    this.#written.push(new RecentBlock({ first, ...about, bytes: bytes.length }, records))
+    if (this.bytes !== undefined) this.bytes += bytes.length
+    this.#written.push(
+      new RecentBlock({ first, ...about, bytes: bytes.length + records.length * recordBytes }, records),
+    )
   }
 
   committed(): void {
@@ -250,22 +263,37 @@ export class ChannelLog implements Participant {
   }
 }
 
-function readTail(store: Store, id: number): number {
-  const row = store.get('tails', idKey(id))
-  return row === undefined ? 0 : row.readUIntBE(0, 6)
+/** Where a log ends. */
+interface Tail {
+  readonly next: number
+  /** When the newest block was stored. */
+  readonly storedAtMs: number
+  readonly bytes: number | undefined
 }
 
-/** Where the last block ends: an offset is never given twice, even if the row that says which is next is damaged. */
-function lastBlock(store: Store, id: number): { end: number; storedAtMs: number } | undefined {
+const tailBytes = 6 + 8 + 8
+
+/** The end of a log. One that no record was ever appended to has no row. */
+function readTail(store: Store, id: number): Tail {
+  const row = store.get('tails', idKey(id))
+  if (row === undefined) return { next: 0, storedAtMs: 0, bytes: 0 }
+  const next = row.readUIntBE(0, 6)
+  // Format 1 had nothing but the offset.
+  if (row.length < tailBytes) return { next, storedAtMs: lastStoredAtMs(store, id), bytes: undefined }
+  const bytes = row.readDoubleLE(14)
+  return { next, storedAtMs: row.readDoubleLE(6), bytes: Number.isNaN(bytes) ? undefined : bytes }
+}
+
+function tailRow({ next, storedAtMs, bytes }: Tail): Buffer {
+  const row = Buffer.allocUnsafe(tailBytes)
+  row.writeUIntBE(next, 0, 6)
+  row.writeDoubleLE(storedAtMs, 6)
+  row.writeDoubleLE(bytes ?? Number.NaN, 14)
+  return row
+}
+
+function lastStoredAtMs(store: Store, id: number): number {
   const range = { from: offsetKey(id, 0), to: offsetKey(id, wideMax), limit: 1, reverse: true }
   const last = store.rows('blocks', range)[0]
-  if (last === undefined) return undefined
-  const block = StoredBlock.read(asBuffer(last.value))
-  return { end: offsetOf(last.key) + (block?.count ?? 1), storedAtMs: block?.storedAtMs ?? 0 }
-}
-
-function tailRow(next: number): Buffer {
-  const row = Buffer.allocUnsafe(6)
-  row.writeUIntBE(next, 0, 6)
-  return row
+  return last === undefined ? 0 : (StoredBlock.read(asBuffer(last.value))?.storedAtMs ?? 0)
 }

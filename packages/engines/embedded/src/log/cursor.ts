@@ -74,8 +74,8 @@ export class Cursor implements Participant, SegmentObserver {
     cursor.#claimed = row.readUIntBE(6, 6)
     cursor.#suspectBelow = cursor.#claimed
     cursor.#durableClaim = cursor.#claimed
-    for (const { key, value } of store.rows('settled', rowsOf(identity.id)))
-      cursor.#restoreSegment(offsetOf(key), value)
+    const rows = store.mayHave('settled', identity.id) ? store.rows('settled', rowsOf(identity.id)) : []
+    for (const { key, value } of rows) cursor.#restoreSegment(offsetOf(key), value)
     cursor.#readAt = cursor.#floor
     return cursor
   }

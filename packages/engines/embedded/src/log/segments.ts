@@ -1,3 +1,5 @@
+import { SegmentIndex } from './segment-index.ts'
+
 /**
  * A run of consecutive offsets that a cursor looks at as one: a block some of whose records are settled, or any number
  * of neighbouring blocks all of whose records are.
@@ -77,8 +79,8 @@ export interface SegmentObserver {
  */
 export class SegmentList {
   readonly #observer: SegmentObserver
+  readonly #index = new SegmentIndex<Segment>()
   #head: Segment | undefined
-  #tail: Segment | undefined
 
   constructor(observer: SegmentObserver) {
     this.#observer = observer
@@ -90,26 +92,23 @@ export class SegmentList {
 
   /** The segment that begins at `first`, or the one of which it is a part; undefined if there is none. */
   find(first: number): Segment | undefined {
-    let segment = this.#tail
-    while (segment !== undefined && segment.first > first) segment = segment.previous
+    const segment = this.#index.atOrBefore(first)
     return segment !== undefined && first < segment.end ? segment : undefined
   }
 
   /** The first segment that begins at or behind an offset. */
   following(offset: number): Segment | undefined {
-    let found: Segment | undefined
-    for (let at = this.#tail; at !== undefined && at.first >= offset; at = at.previous) found = at
-    return found
+    const before = this.#index.atOrBefore(offset - 1)
+    return before === undefined ? this.#head : before.next
   }
 
   /** Puts a segment in its place. */
   insert(segment: Segment): void {
-    let before = this.#tail
-    while (before !== undefined && before.first > segment.first) before = before.previous
+    const before = this.#index.atOrBefore(segment.first)
+    this.#index.add(segment)
     segment.previous = before
     segment.next = before === undefined ? this.#head : before.next
-    if (segment.next === undefined) this.#tail = segment
-    else segment.next.previous = segment
+    if (segment.next !== undefined) segment.next.previous = segment
     if (before === undefined) this.#head = segment
     else before.next = segment
   }
@@ -136,10 +135,10 @@ export class SegmentList {
   /** Takes a segment out. */
   remove(segment: Segment): void {
     const { previous, next } = segment
-    if (previous === undefined) this.#head = next
-    else previous.next = next
-    if (next === undefined) this.#tail = previous
-    else next.previous = previous
+    this.#index.delete(segment)
+    if (previous !== undefined) previous.next = next
+    else if (this.#head === segment) this.#head = next
+    if (next !== undefined) next.previous = previous
     segment.previous = undefined
     segment.next = undefined
     this.#observer.dropped(segment)

@@ -20,9 +20,14 @@ const countAt = recordsCrcAt + 4
 const crcAt = countAt + 4
 const trailerFixedBytes = crcAt + 4 + 1
 
-/** Collects records into blocks. One scratch buffer serves all of them; `take` copies the bytes that count. */
+/** Where blocks are put together. One for all writers: each takes its block before another begins, and none keeps it. */
+let scratch = Buffer.allocUnsafeSlow(128 * 1024)
+
+/**
+ * Collects records into blocks; `take` copies the bytes that count. Between the first `add` and `take` no other writer may
+ * be used: ten thousand channels share a buffer.
+ */
 export class BlockWriter {
-  #scratch = Buffer.allocUnsafeSlow(128 * 1024)
   #ends: number[] = []
   #at = 0
 
@@ -38,7 +43,7 @@ export class BlockWriter {
 
   add(record: OutgoingRecord): void {
     this.#reserve(encodedBytesMax(record))
-    this.#at = encodeRecord(record, this.#scratch, this.#at)
+    this.#at = encodeRecord(record, scratch, this.#at)
     this.#ends.push(this.#at)
   }
 
@@ -46,7 +51,6 @@ export class BlockWriter {
   take(storedAtMs: number, behind = 0): Buffer {
     const count = this.#ends.length
     this.#reserve(count * 4 + trailerFixedBytes)
-    const scratch = this.#scratch
     const trailerAt = this.#at
     let at = trailerAt
     for (let i = 0; i < count; i++) at = scratch.writeUInt32LE(this.#ends[i]!, at)
@@ -64,10 +68,10 @@ export class BlockWriter {
 
   #reserve(bytes: number): void {
     const needed = this.#at + bytes
-    if (needed <= this.#scratch.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#scratch.length * 2))
-    this.#scratch.copy(larger, 0, 0, this.#at)
-    this.#scratch = larger
+    if (needed <= scratch.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, scratch.length * 2))
+    scratch.copy(larger, 0, 0, this.#at)
+    scratch = larger
   }
 }
 

@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { notOpen } from '../errors.ts'
+import { idKey, idOf, keysEnd } from './keys.ts'
 import { Room } from './room.ts'
 import { isSealed, openSeal, seal, unseal } from './seal.ts'
 
@@ -66,6 +67,11 @@ export interface Row {
 type Table = Database<Buffer, Buffer>
 
 const closeMsMax = 10_000
+/**
+ * Address space, not memory. The binding keeps every map that became too small until the end, and what was read through each
+ * of them counts as this process's; beyond this size it maps anew by itself. Windows would make the file as large.
+ */
+const mapBytes = 64 * 1024 ** 3
 
 interface Operation {
   readonly table: TableName
@@ -86,6 +92,8 @@ export class Store {
   readonly #room: Room
   readonly #root: RootDatabase
   readonly #tables: Record<TableName, Table>
+  readonly #ids = new Map<TableName, ReadonlySet<number>>()
+  #hasCommitted = false
   #closed: Promise<void> | undefined
 
   constructor(dir: string) {
@@ -100,6 +108,7 @@ export class Store {
       keyEncoding: 'binary',
       maxDbs: Object.keys(tableNames).length,
       noMemInit: true,
+      ...(process.platform === 'win32' ? {} : { mapSize: mapBytes }),
     })
     const openTable = (name: string): Table => this.#root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
     this.#tables = Object.fromEntries(Object.values(tableNames).map((name) => [name, openTable(name)])) as Record<
@@ -157,6 +166,28 @@ export class Store {
     return rows
   }
 
+  /**
+   * Whether a table can have rows whose keys begin with an id: where there are ten thousand channels, most of them need not
+   * be asked about when the directory is opened. Exact until the first commit, and `true` from then on.
+   */
+  mayHave(table: TableName, id: number): boolean {
+    if (this.#hasCommitted) return true
+    const known = this.#ids.get(table) ?? this.#idsIn(table)
+    this.#ids.set(table, known)
+    return known.has(id)
+  }
+
+  /** Ids that keys begin with: leaps from one to the next, however many rows each has. */
+  #idsIn(table: TableName): ReadonlySet<number> {
+    const ids = new Set<number>()
+    for (let next = 0; ; ) {
+      const key = this.keys(table, { from: idKey(next), to: keysEnd, limit: 1 })[0]
+      if (key === undefined) return ids
+      ids.add(idOf(key))
+      next = idOf(key) + 1
+    }
+  }
+
   /** Keys of a range, without their values. */
   keys(table: TableName, { from, to, limit }: RowRange): Buffer[] {
     const options = { start: from as Buffer, end: to as Buffer, ...(limit === undefined ? {} : { limit }) }
@@ -178,6 +209,8 @@ export class Store {
       remove: (table, key) => void operations.push({ table, key, value: undefined }),
     })
     this.#room.require(bytes)
+    this.#hasCommitted = true
+    this.#ids.clear()
     try {
       await this.#root.batch(() => {
         for (const { table, key, value } of operations) {
