@@ -130,7 +130,7 @@ class EngineBus implements Bus {
     this.#preparing = new BusPreparing({ ...shared, deps })
     this.#requesting = new BusRequesting({
       ...shared,
-      ...{ deps, instance, newId },
+      ...{ deps, name, instance, newId },
       publish: (contract, record) => this.#publishing.leave(contract, record),
       abandon: (command, id, reason) => this.#subscribing.abandon(command, id, reason),
     })
@@ -156,7 +156,8 @@ class EngineBus implements Bus {
     try {
       await Promise.all([this.#preparing.start(), this.#recurring.start()])
     } catch (thrown) {
-      await this.#subscribing.drain(0)
+      this.#recurring.close()
+      await Promise.all([this.#subscribing.drain(0), this.#preparing.close(0)])
       throw thrown
     }
     // It may have been closed meanwhile.

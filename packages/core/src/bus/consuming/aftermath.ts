@@ -98,7 +98,7 @@ export class Aftermath {
   afterRefusal(work: Work, settlement: Settlement, error: PosthasteError): Settlement {
     if (settlement.kind !== 'ack') return settlement
     const { deps, answering } = this.#init
-    const rest = answering?.withoutReply(work.record, settlement.publish)
+    const rest = answering?.withoutReply(settlement.publish)
     if (rest !== undefined) {
       deps.log.warn('a reply could not be sent', { target: deps.target, id: work.record.id, error })
       return { ...settlement, publish: rest.length === 0 ? undefined : rest }

@@ -13,7 +13,14 @@ import { issuesText, plainMessage } from '../error-text.ts'
 import { attributeText, headersFit, publishedBytesMax, publishedHeadersMax } from '../publishing/attributes.ts'
 import { derivedId } from '../publishing/derived-ids.ts'
 import type { Origin, RecordComposer } from '../publishing/record.ts'
-import { isReplyChannel, replyCodeHeader, replyIssuesHeader, replyMessageHeader, replyType } from '../replies.ts'
+import {
+  isReplyChannel,
+  replyCodeHeader,
+  replyIssuesHeader,
+  replyMessageHeader,
+  replyPlaceOf,
+  replyType,
+} from '../replies.ts'
 
 /** What answers are made with. */
 export interface AnsweringInit {
@@ -52,7 +59,7 @@ export class Answering {
 
   /** Whether somebody awaits an answer to a message. */
   isRequest({ headers }: OutgoingRecord): boolean {
-    return isReplyChannel(headers.replyto)
+    return replyPlaceOf(headers.replyto) !== undefined
   }
 
   /** Whether nobody awaits it any more. */
@@ -89,12 +96,9 @@ export class Answering {
     return addressed({ ...record, headers }, request)
   }
 
-  /** A settlement's records without the reply to a request; undefined where there is none among them. */
-  withoutReply(
-    request: OutgoingRecord,
-    records: readonly OutgoingRecord[] | undefined,
-  ): readonly OutgoingRecord[] | undefined {
-    const others = records?.filter(({ channel }) => channel !== request.headers.replyto)
+  /** A settlement's records without the reply; undefined where there is none among them. */
+  withoutReply(records: readonly OutgoingRecord[] | undefined): readonly OutgoingRecord[] | undefined {
+    const others = records?.filter(({ channel }) => !isReplyChannel(channel))
     return others === undefined || others.length === records?.length ? undefined : others
   }
 
@@ -117,5 +121,5 @@ export class Answering {
 }
 
 function addressed(record: OutgoingRecord, { headers, expiresAtMs }: OutgoingRecord): OutgoingRecord {
-  return { ...record, channel: headers.replyto!, expiresAtMs }
+  return { ...record, ...replyPlaceOf(headers.replyto), expiresAtMs }
 }

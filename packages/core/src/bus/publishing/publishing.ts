@@ -148,7 +148,7 @@ export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof R
     }
   }
 
-  /** Hands a record on. What has a key leaves in the order of the calls, also where a schema or a store of bodies takes its time. */
+  /** Hands a record on. What has a key leaves in the order of the calls, however long a schema or a store of bodies takes. */
   leave(contract: MessageContract, record: MaybePromise<OutgoingRecord>): Promise<Receipt> {
     if (contract.key !== undefined) return this.#inOrder.pass(contract.type, record, this.#send)
     return isPromiseLike(record) ? Promise.resolve(record).then(this.#send) : this.#publisher.publish(record)

@@ -6,6 +6,7 @@ import { until } from '../../../../test/bus/until.ts'
 import { type Bus, type BusOptions, createBus } from '../../bus.ts'
 import type { HandlerOptions } from '../../consuming/options.ts'
 import type { MessageHandler } from '../../consuming/subscribing.ts'
+import { instanceGroup } from '../../instance-group.ts'
 
 const Price = command('shop.price', { data: z.object({ sku: z.string() }), reply: z.object({ cents: z.number() }) })
 const Echo = command('shop.echo', { data: z.string(), reply: z.string() })
@@ -211,12 +212,32 @@ describe('a request on a real engine', () => {
     expect(kept.size).toBe(2)
   })
 
+  it('is handled once though whoever asked is gone', async () => {
+    const slow = gate()
+    let handled = 0
+    const { bus, asker, clock, letters } = await answering(async () => {
+      handled += 1
+      await slow.promise
+      return { cents: 1 }
+    })
+    const failure = errorOf(asker.request(Price, { sku: 'a' }))
+    await clock.advance(1)
+    await asker.close()
+    expect(await failure).toMatchObject({ code: 'ENGINE_CLOSED' })
+    slow.open()
+    await clock.advance(5_000)
+    expect(handled).toBe(1)
+    expect(await letters()).toEqual([])
+    expect(bus.stats()[0]).toMatchObject({ acked: 1, unsettled: 0 })
+  })
+
   it('leaves nothing behind: the place for replies goes with the process', async () => {
     const { asker, clock, engine } = await answering(() => ({ cents: 1 }))
     const answer = asker.request(Price, { sku: 'a' })
     await clock.advance(1)
     await answer
     await asker.close()
-    await expect(engine.lag?.lag('posthaste.reply.asker-1', 'requester')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    const group = instanceGroup('requester', 'asker-1')
+    await expect(engine.lag?.lag('posthaste.reply.asker', group)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 })

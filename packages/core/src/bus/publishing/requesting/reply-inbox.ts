@@ -8,6 +8,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
 } from '@posthaste/contracts'
+import type { ReplyPlace } from '../../replies.ts'
 import type { Standing } from '../../standing.ts'
 import type { Channels } from '../../topology.ts'
 
@@ -17,8 +18,8 @@ export interface ReplyInboxInit {
   readonly channels: Channels
   readonly standing: Standing
   readonly log: Log
-  /** The channel, which is this process's own. */
-  readonly channel: string
+  /** The group is this process's own. */
+  readonly place: ReplyPlace
   /** Names this process. */
   readonly member: string
   /** A reply came in. Never throws. */
@@ -32,13 +33,13 @@ type State =
   | { readonly kind: 'joining'; readonly joined: Promise<void> }
   | { readonly kind: 'joined'; readonly member: EngineSubscription }
 
-const group = 'requester'
 /** Replies are taken in as they come, so this bounds what one turn brings. */
 const creditMax = 1_024
 
 /**
- * Where the replies to the requests of this process come in: a channel with one temporary group, joined with the first
- * request. Replies are acknowledged as they come; nobody else could use them.
+ * Where the replies to the requests of this process come in: a temporary group of its own, joined with the first request,
+ * in a channel that all processes of the application share, so that nothing is left behind when one goes. Replies are
+ * acknowledged as they come; nobody else could use them.
  */
 export class ReplyInbox {
   readonly #init: ReplyInboxInit
@@ -50,14 +51,14 @@ export class ReplyInbox {
 
   /**
    * Makes sure that replies come in. Hot path: at once where they do already.
-   * @throws CAPABILITY_UNSUPPORTED where the engine has no temporary groups; what it fails with
+   * @throws CAPABILITY_UNSUPPORTED where the engine has no temporary groups, or cannot address one; what it fails with
    */
   join(): MaybePromise<void> {
     const state = this.#state
     if (state.kind === 'joined') return undefined
     if (state.kind === 'joining') return state.joined
     const { capabilities, name } = this.#init.engine
-    if (capabilities.temporaryGroups === 'none') throw temporaryGroupsMissing(name)
+    if (capabilities.temporaryGroups === 'none' || capabilities.groupAddress === 'none') throw unsupported(name)
     const joined = this.#join()
     this.#state = { kind: 'joining', joined }
     return joined
@@ -72,14 +73,14 @@ export class ReplyInbox {
   }
 
   async #join(): Promise<void> {
-    const { engine, channels, channel, member: name } = this.#init
+    const { engine, channels, place, member: name } = this.#init
     const sink = new InboxSink(this.#init, (cause) => this.#lost(cause))
     try {
       await channels.declare([], {
-        channels: [{ name: channel, kind: 'log', keyed: false }],
-        groups: [{ channel, group, from: 'next', lifetime: 'temporary' }],
+        channels: [{ name: place.channel, kind: 'log', keyed: false }],
+        groups: [{ ...place, from: 'next', lifetime: 'temporary' }],
       })
-      const member = await engine.subscribe({ channel, group, member: name }, sink)
+      const member = await engine.subscribe({ ...place, member: name }, sink)
       // Closed meanwhile.
       if (this.#state.kind !== 'joining') return this.#leave(member)
       if (sink.closedBy !== undefined) throw sink.closedBy
@@ -102,7 +103,7 @@ export class ReplyInbox {
     try {
       await member.stop()
     } catch (error) {
-      this.#init.log.warn('the engine did not let go of the replies', { channel: this.#init.channel, error })
+      this.#init.log.warn('the engine did not let go of the replies', { ...this.#init.place, error })
     }
   }
 }
@@ -139,21 +140,21 @@ class InboxSink implements DeliverySink {
   }
 
   async #acknowledge(batch: readonly Delivery[]): Promise<void> {
-    const { channel, log } = this.#init
+    const { place, log } = this.#init
     const member = this.#member
     if (member === undefined) return
     try {
       const outcomes = await member.settle(batch.map(({ tag }) => ({ kind: 'ack', tag })))
       const failed = outcomes.find((outcome) => !outcome.ok)
-      if (failed?.ok === false) log.debug('a reply was not acknowledged', { channel, error: failed.error })
+      if (failed?.ok === false) log.debug('a reply was not acknowledged', { ...place, error: failed.error })
     } catch (error) {
-      log.debug('replies were not acknowledged', { channel, error })
+      log.debug('replies were not acknowledged', { ...place, error })
     }
     if (this.closedBy === undefined) member.grant(batch.length)
   }
 }
 
-function temporaryGroupsMissing(engine: string): PosthasteError {
-  const message = `request needs a temporary group for its replies, and the engine ${engine} has none`
+function unsupported(engine: string): PosthasteError {
+  const message = `request needs temporaryGroups and groupAddress for its replies, and the engine ${engine} lacks one`
   return new PosthasteError('CAPABILITY_UNSUPPORTED', message)
 }

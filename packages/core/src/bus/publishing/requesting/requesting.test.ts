@@ -2,8 +2,11 @@ import { command, type Delivery, event, type OutgoingRecord, PosthasteError } fr
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { errorOf, gate, Noted, recordOf, type ScriptedSubscription, scriptedRig } from '../../../../test/bus/rig.ts'
+import { instanceGroup } from '../../instance-group.ts'
 
 const Price = command('shop.price', { data: z.object({ sku: z.string() }), reply: z.object({ cents: z.number() }) })
+/** The group of the instance `shop-1`. */
+const group = instanceGroup('requester', 'shop-1')
 const Keyed = command('shop.keyed', { data: z.number(), reply: z.number(), key: () => 'k' })
 
 /** A started bus whose requests are answered by the test. */
@@ -39,9 +42,9 @@ describe('a request', () => {
       id: 'q1',
       channel: 'shop.price',
       expiresAtMs: rig.clock.nowMs() + 500,
-      headers: { replyto: 'posthaste.reply.shop-1', correlationid: 'c1' },
+      headers: { replyto: `posthaste.reply.shop/${group}`, correlationid: 'c1' },
     })
-    expect(replies.spec).toMatchObject({ channel: 'posthaste.reply.shop-1', group: 'requester' })
+    expect(replies.spec).toMatchObject({ channel: 'posthaste.reply.shop', group })
     reply(replies, request)
     expect(await answer).toEqual({ cents: 5 })
     expect(rig.bus.requestStats()).toEqual({
@@ -57,8 +60,8 @@ describe('a request', () => {
     await turn()
     expect(rig.engine.subscriptions).toHaveLength(1)
     expect(rig.engine.topologies).toContainEqual({
-      channels: [{ name: 'posthaste.reply.shop-1', kind: 'log', keyed: false }],
-      groups: [{ channel: 'posthaste.reply.shop-1', group: 'requester', from: 'next', lifetime: 'temporary' }],
+      channels: [{ name: 'posthaste.reply.shop', kind: 'log', keyed: false }],
+      groups: [{ channel: 'posthaste.reply.shop', group, from: 'next', lifetime: 'temporary' }],
     })
     for (const request of rig.engine.records) reply(rig.engine.subscription, request)
     await Promise.all(answers)
@@ -67,11 +70,11 @@ describe('a request', () => {
     expect(rig.engine.subscription.grants).toEqual([1_024, 1, 1, 1])
   })
 
-  it('names a channel that any engine takes, whatever the instance is called', async () => {
-    const rig = await requesting({ instance: 'shop@host/1' })
+  it('names a place that any engine takes, whatever the application and the instance are called', async () => {
+    const rig = await requesting({ name: 'the shop', instance: 'shop@host/1' })
     void rig.bus.request(Price, { sku: 'a' }).catch(() => {})
     const { request } = await sent(rig)
-    expect(request.headers.replyto).toMatch(/^posthaste\.reply\.[0-9a-f-]{36}$/)
+    expect(request.headers.replyto).toMatch(/^posthaste\.reply\.[0-9a-f-]{36}\/requester\.[0-9a-f]{12}$/)
   })
 
   it('leaves in the order of the calls, where there is a key', async () => {
@@ -332,7 +335,10 @@ describe('what cannot be requested', () => {
     expect(rig.bus.requestStats()).toMatchObject({ sent: 100_000, failed: 100_000, pending: 0 })
   })
 
-  it('is any on an engine without temporary groups', async () => {
+  it('is any before the start, or on an engine without temporary groups that can be addressed', async () => {
+    const other = scriptedRig({ can: { groupAddress: 'none' } })
+    await other.bus.start()
+    expect(await errorOf(other.bus.request(Price, { sku: 'a' }))).toMatchObject({ code: 'CAPABILITY_UNSUPPORTED' })
     const { bus } = scriptedRig({ can: { temporaryGroups: 'none' } })
     expect(await errorOf(bus.request(Price, { sku: 'a' }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
     await bus.start()

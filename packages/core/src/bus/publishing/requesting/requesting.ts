@@ -14,7 +14,15 @@ import type { FilterDeps } from '../../../pipeline/stack.ts'
 import type { Bodies } from '../../bodies/bodies.ts'
 import type { BodyReader } from '../../bodies/reading.ts'
 import { parseIssues } from '../../error-text.ts'
-import { replyChannelPrefix, replyCodeHeader, replyIssuesHeader, replyMessageHeader, replyType } from '../../replies.ts'
+import { instanceGroup } from '../../instance-group.ts'
+import {
+  replyChannelPrefix,
+  replyCodeHeader,
+  replyIssuesHeader,
+  replyMessageHeader,
+  replyToText,
+  replyType,
+} from '../../replies.ts'
 import { checkKind } from '../../topology.ts'
 import { fitName } from '../fit-name.ts'
 import type { RecordComposer } from '../record.ts'
@@ -33,7 +41,8 @@ export interface Requesting {
    * @throws DEADLINE_EXCEEDED CANCELLED; OVERLOADED with 100,000 requests pending; UNAVAILABLE when the replies no longer
    *   come in; ENGINE_CLOSED with the end of the bus: in all of these cases the handler may have done its work. PAYLOAD_INVALID
    *   when the reply does not fit; what the handler failed with, by its code; CONTRACT_INVALID when the command has no
-   *   `reply`; CONFLICT when a request of this id is pending; CAPABILITY_UNSUPPORTED without temporary groups; and what
+   *   `reply`; CONFLICT when a request of this id is pending; CAPABILITY_UNSUPPORTED without temporary groups that can be
+   *   addressed; and what
    *   {@link Publishing.send} throws
    */
   request<C extends RequestContract>(command: C, data: DataIn<C>, options?: RequestOptions): Promise<ReplyOut<C>>
@@ -58,10 +67,12 @@ export interface RequestStats {
 }
 
 /** What requesting is made of. */
-export interface RequestingInit extends Omit<ReplyInboxInit, 'channel' | 'member' | 'onReply' | 'onLost' | 'log'> {
+export interface RequestingInit extends Omit<ReplyInboxInit, 'place' | 'member' | 'onReply' | 'onLost' | 'log'> {
   readonly composer: RecordComposer
   readonly bodies: Bodies
   readonly deps: FilterDeps
+  /** The application's name. */
+  readonly name: string
   readonly instance: string
   readonly newId: () => string
   /** Publishes in the order of the calls. */
@@ -99,11 +110,13 @@ export class BusRequesting implements Requesting {
 
   constructor(init: RequestingInit) {
     this.#init = init
-    this.#replyTo = `${replyChannelPrefix}${fitName(init.instance)}`
+    const channel = `${replyChannelPrefix}${fitName(init.name)}`
+    const place = { channel, group: instanceGroup('requester', init.instance) }
+    this.#replyTo = replyToText(place)
     this.#inbox = new ReplyInbox({
       ...init,
       log: init.deps.log,
-      channel: this.#replyTo,
+      place,
       member: init.instance,
       onReply: (record) => this.#replied(record),
       onLost: (cause) => this.#lost(cause),
