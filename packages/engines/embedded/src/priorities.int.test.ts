@@ -1,9 +1,10 @@
 import type { ChannelSpec } from '@posthaste/contracts'
+import { manualClock, recordingLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { lull, opened, published, TestMember } from '../test/rig.ts'
-import type { EmbeddedEngine } from './engine.ts'
+import { EmbeddedEngine } from './engine.ts'
 
 let directories = new Directories()
 beforeEach(() => {
@@ -139,6 +140,60 @@ describe('a queue with priorities', () => {
     const member = await TestMember.join(engine, 3)
     await member.take(3)
     expect(member.ids).toEqual(['high', 'due', 'low'])
+    await engine.close()
+  })
+})
+
+describe('retention of a log with priorities', () => {
+  it('bounds the bytes of all levels together, and drops the oldest of them first, over a restart too', async () => {
+    const dir = directories.fresh()
+    const clock = manualClock(1_000_000)
+    const open = async () => {
+      const engine = new EmbeddedEngine({ dir })
+      await engine.open({ clock, log: recordingLog(), instance: 'test', random: () => 0.5, onState: () => {} })
+      return engine
+    }
+    let engine = await open()
+    await declared(engine, { retention: { bytesMax: 20_000 } })
+    const member = await TestMember.join(engine, 1_000)
+    const sent: string[] = []
+    const publish = async (priority: number, count: number) => {
+      for (let round = 0; round < count; round++) {
+        const id = String(sent.push(''))
+        await clock.advance(10)
+        await published(engine, record(id, { priority, body: Buffer.alloc(1_000) }))
+        await member.settle(...(await member.take(1)).map(ack))
+      }
+      await lull(engine)
+    }
+    await publish(0, 15)
+    await publish(2, 10)
+    const kept = async () => (await browsed(engine, 100)).map((each) => Number(each.record.id))
+    // The low ones were there first, and make room for the high ones.
+    const before = await kept()
+    expect(before).toEqual(Array.from({ length: before.length }, (_, index) => 26 - before.length + index))
+    expect(before.length).toBeGreaterThan(15)
+    expect(before.length).toBeLessThan(20)
+    await engine.close()
+    engine = await open()
+    const again = await TestMember.join(engine, 1)
+    await clock.advance(10)
+    await published(engine, record('26', { priority: 1, body: Buffer.alloc(5_000) }))
+    await again.settle(...(await again.take(1)).map(ack))
+    await lull(engine)
+    const after = await kept()
+    expect(after.at(-1)).toBe(26)
+    expect(after[0]).toBe((before[0] ?? 0) + 5)
+    await engine.close()
+  })
+
+  it('drops what is past its time of every level', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine, { retention: { forMs: 1 } })
+    await published(engine, ...at(0, 'low'), ...at(2, 'high'))
+    const member = await TestMember.join(engine, 2)
+    await member.settle(...(await member.take(2)).map(ack))
+    while ((await browsed(engine, 9)).length > 0) await new Promise((resolve) => setTimeout(resolve, 50))
     await engine.close()
   })
 })

@@ -174,8 +174,13 @@ export class Registry implements Participant {
   #openChannel(row: ChannelRow): Channel {
     const { spec } = row
     const lanes = lanesOf<LaneIds>(row).map((ids, level) => this.#openLane(ids, { spec, level }))
-    const inlet = inletOf(lanes.map(({ log }) => log))
+    const logs = lanes.map(({ log }) => log)
+    const inlet = inletOf(logs)
     this.#inlets.set(inlet.id, inlet)
+    if (spec.kind === 'log') {
+      const retention = new LogRetention(logs, this.#context)
+      for (const log of logs) log.retention = retention
+    }
     const { name, deduplicateForMs: windowMs } = spec
     const knownIds =
       windowMs === undefined ? undefined : new KnownIds({ logId: inlet.id, channel: name, windowMs }, this.#context)
@@ -188,7 +193,6 @@ export class Registry implements Participant {
     const log = this.#openLog({ id: logId, ...of })
     if (of.spec.kind === 'queue')
       return { log, queueCursor: this.#cursor({ id: cursorId, log, exclusive: true }, log.next) }
-    log.retention = new LogRetention(log, this.#context)
     return { log, queueCursor: undefined }
   }
 

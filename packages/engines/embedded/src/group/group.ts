@@ -104,14 +104,16 @@ export class Group {
     cursor.onClaimed = () => this.schedule()
     source.attach({
       isAwake: () => this.hasMembers,
-      appending: () => this.#appending(),
+      appending: () => this.#appending(lane),
       // Not at once: what belongs before it may be committed with it, and the claim on it is.
       appended: () => this.schedule(),
     })
   }
 
-  #appending(): void {
-    if (this.#roster.credit > 0) for (const { cursor } of this.#lanes.sources()) cursor.touch()
+  #appending({ channel, returns }: Lane): void {
+    if (this.#roster.credit === 0) return
+    channel.cursor.touch()
+    returns.cursor.touch()
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ function started(retention: Retention | undefined, store = new MemoryStore(), cl
     onDamagedBlock: () => {},
   }
   const log = new ChannelLog({ id: 1, spec: { name: 'c', kind: 'log', keyed: false, retention } }, context)
-  const sweeper = new LogRetention(log, context)
+  const sweeper = new LogRetention([log], context)
   log.retention = sweeper
   const reader = () => {
     const state = { floor: 0, follows: () => false, appending: () => {}, appended: () => {} }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@posthaste/contracts'
+import type { Clock, Retention, Timer } from '@posthaste/contracts'
 import { StoredBlock } from '../storage/block-codec.ts'
 import type { Committer, Participant } from '../storage/committer.ts'
 import { offsetKey, offsetOf } from '../storage/keys.ts'
@@ -17,22 +17,36 @@ export interface RetentionContext {
   readonly clock: Clock
 }
 
+interface Removable {
+  readonly log: ChannelLog
+  readonly first: number
+}
+
+/** A block that nobody needs, as far as the bounds of the retention are concerned. */
+interface OldBlock {
+  readonly removable: Removable
+  readonly storedAtMs: number
+  readonly bytes: number
+}
+
 /**
  * Deletes blocks of an event log that every group has settled and that nobody asked to keep any longer. Never a block
- * that a group still needs.
+ * that a group still needs. Where there is a log for each level of priority, the bounds are those of all of them together.
  */
 export class LogRetention implements Participant {
-  readonly #log: ChannelLog
+  readonly #logs: readonly ChannelLog[]
+  readonly #retention: Retention
   readonly #context: RetentionContext
   #timer: Timer | undefined
   #more = false
   readonly #bytesAtOpen: number
   #removedBytes = 0
 
-  constructor(log: ChannelLog, context: RetentionContext) {
-    this.#log = log
+  constructor(logs: readonly ChannelLog[], context: RetentionContext) {
+    this.#logs = logs
+    this.#retention = logs[0]?.spec.retention ?? {}
     this.#context = context
-    this.#bytesAtOpen = this.#measure()
+    this.#bytesAtOpen = this.#retention.bytesMax === undefined ? 0 : this.#measure()
     this.#arm()
   }
 
@@ -46,12 +60,16 @@ export class LogRetention implements Participant {
   }
 
   write(tx: Transaction): void {
-    const removable = this.#removable()
-    for (const first of removable) {
-      this.#log.forget(first)
-      tx.remove('blocks', offsetKey(this.#log.id, first))
+    const unneeded = this.#logs.map((log) => this.#unneeded(log))
+    const { forMs, bytesMax } = this.#retention
+    const removable = forMs === undefined && bytesMax === undefined ? unneeded.flat() : [...this.#expired(unneeded)]
+    for (const { log, first } of removable) {
+      log.forget(first)
+      tx.remove('blocks', offsetKey(log.id, first))
     }
-    this.#more = removable.length === removedMax
+    const isAtLimit = (blocks: readonly Removable[]): boolean =>
+      blocks.length === removedMax && removable.includes(blocks[removedMax - 1]!)
+    this.#more = unneeded.some(isAtLimit)
   }
 
   committed(): void {
@@ -60,7 +78,7 @@ export class LogRetention implements Participant {
 
   /** What time alone makes removable is looked at now and then. */
   #arm(): void {
-    const forMs = this.#log.spec.retention?.forMs
+    const { forMs } = this.#retention
     if (forMs === undefined) return
     this.#timer = this.#context.clock.setTimer(Math.min(sweepMsMax, Math.max(sweepMsMin, forMs / 4)), () => {
       this.sweep()
@@ -68,57 +86,78 @@ export class LogRetention implements Participant {
     })
   }
 
-  #removable(): number[] {
-    const floor = this.#neededFrom()
-    const range = { from: offsetKey(this.#log.id, 0), to: offsetKey(this.#log.id, floor + 1), limit: removedMax + 1 }
+  /** Blocks of a log that every group has settled, the oldest first; as many as a transaction may remove. */
+  #unneeded(log: ChannelLog): Removable[] {
+    const floor = neededFrom(log)
+    const range = { from: offsetKey(log.id, 0), to: offsetKey(log.id, floor + 1), limit: removedMax + 1 }
     const firsts = this.#context.store.keys('blocks', range).map(offsetOf)
     // A block ends where the next begins; of the last one found only the end of the log tells that it ends below the floor.
     const last = firsts.at(-1)
-    const allBelow = firsts.length <= removedMax && last !== floor && floor === this.#log.committedEnd
+    const allBelow = firsts.length <= removedMax && last !== floor && floor === log.committedEnd
     if (!allBelow) firsts.pop()
-    return firsts.slice(0, this.#expired(firsts))
+    return firsts.map((first) => ({ log, first }))
   }
 
-  #neededFrom(): number {
-    let floor = this.#log.committedEnd
-    for (const reader of this.#log.readers) floor = Math.min(floor, reader.floor)
-    return floor
-  }
-
-  /** How many of the oldest blocks are past a bound of the retention; all of them where there is none. */
-  #expired(firsts: readonly number[]): number {
-    const { forMs, bytesMax } = this.#log.spec.retention ?? {}
-    if (forMs === undefined && bytesMax === undefined) return firsts.length
+  /** Those that are past a bound of the retention, the oldest of all logs first. */
+  *#expired(unneeded: readonly (readonly Removable[])[]): Generator<Removable> {
+    const { forMs, bytesMax = Number.POSITIVE_INFINITY } = this.#retention
     const oldestMs = forMs === undefined ? Number.NEGATIVE_INFINITY : this.#context.clock.nowMs() - forMs
-    let count = 0
-    for (const first of firsts) {
-      const row = this.#context.store.get('blocks', offsetKey(this.#log.id, first))
-      const old = row !== undefined && (StoredBlock.read(row)?.storedAtMs ?? 0) <= oldestMs
-      if (row === undefined || !(old || this.#bytes() > (bytesMax ?? Number.POSITIVE_INFINITY))) break
-      this.#removedBytes += row.length
-      count++
+    const queues = unneeded.map((blocks) => this.#opened(blocks))
+    const heads = queues.map((queue) => queue.next().value)
+    for (;;) {
+      const at = indexOfOldest(heads)
+      const block = at === undefined ? undefined : heads[at]
+      if (at === undefined || !block || !(block.storedAtMs <= oldestMs || this.#bytes() > bytesMax)) return
+      this.#removedBytes += block.bytes
+      yield block.removable
+      heads[at] = queues[at]!.next().value
     }
-    return count
+  }
+
+  *#opened(blocks: readonly Removable[]): Generator<OldBlock, undefined> {
+    for (const removable of blocks) {
+      const row = this.#context.store.get('blocks', offsetKey(removable.log.id, removable.first))
+      if (row === undefined) return
+      yield { removable, storedAtMs: StoredBlock.read(row)?.storedAtMs ?? 0, bytes: row.length }
+    }
   }
 
   #bytes(): number {
-    return this.#bytesAtOpen + this.#log.bytesWritten - this.#removedBytes
+    let written = 0
+    for (const { bytesWritten } of this.#logs) written += bytesWritten
+    return this.#bytesAtOpen + written - this.#removedBytes
   }
 
   #measure(): number {
-    if (this.#log.spec.retention?.bytesMax === undefined) return 0
-    const { id, committedEnd } = this.#log
     let bytes = 0
-    for (let from = 0; ; ) {
-      const rows = this.#context.store.rows('blocks', {
-        from: offsetKey(id, from),
-        to: offsetKey(id, committedEnd),
-        limit: removedMax,
-      })
-      for (const { value } of rows) bytes += value.length
-      const last = rows.at(-1)
-      if (last === undefined) return bytes
-      from = offsetOf(last.key) + 1
+    for (const { id, committedEnd } of this.#logs) {
+      for (let from = 0; ; ) {
+        const rows = this.#context.store.rows('blocks', {
+          from: offsetKey(id, from),
+          to: offsetKey(id, committedEnd),
+          limit: removedMax,
+        })
+        for (const { value } of rows) bytes += value.length
+        const last = rows.at(-1)
+        if (last === undefined) break
+        from = offsetOf(last.key) + 1
+      }
     }
+    return bytes
   }
+}
+
+/** Below this offset nobody needs anything. */
+function neededFrom(log: ChannelLog): number {
+  let floor = log.committedEnd
+  for (const reader of log.readers) floor = Math.min(floor, reader.floor)
+  return floor
+}
+
+function indexOfOldest(blocks: readonly (OldBlock | undefined)[]): number | undefined {
+  let oldest: number | undefined
+  for (const [at, block] of blocks.entries()) {
+    if (block !== undefined && (oldest === undefined || block.storedAtMs < blocks[oldest]!.storedAtMs)) oldest = at
+  }
+  return oldest
 }
