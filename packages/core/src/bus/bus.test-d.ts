@@ -1,7 +1,8 @@
-import { command, event } from '@posthaste/contracts'
+import { command, event, reject } from '@posthaste/contracts'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import type { Bus } from './bus.ts'
+import type { BatchContext, BatchMessage } from './consuming/batch-message.ts'
 import type { MessageContext, Receipt } from './consuming/context.ts'
 
 const Created = event('shop.created', {
@@ -9,6 +10,10 @@ const Created = event('shop.created', {
   key: ({ no }) => String(no),
 })
 const Deduct = command('shop.deduct', { data: z.object({ n: z.number() }) })
+const Quote = command('shop.quote', {
+  data: z.object({ n: z.number() }),
+  reply: z.object({ price: z.number() }),
+})
 declare const bus: Bus
 
 describe('the types of a bus', () => {
@@ -23,6 +28,29 @@ describe('the types of a bus', () => {
     bus.handle(Deduct, async ({ n }) => n)
     bus.handle(Deduct, { concurrency: 1 }, async ({ n }) => n)
     expectTypeOf(bus.publish(Created, { no: '1' })).toEqualTypeOf<Promise<Receipt>>()
+  })
+
+  it('have a handler answer a command that has a reply', () => {
+    bus.handle(Quote, async ({ n }) => ({ price: n }))
+    bus.handle(Quote, { concurrency: 1 }, () => reject('no price'))
+    // @ts-expect-error the answer is the input of the reply's schema
+    bus.handle(Quote, async ({ n }) => n)
+    // @ts-expect-error and there has to be one
+    bus.handle(Quote, () => {})
+  })
+
+  it('give a handler of batches messages with data and context, and take an outcome for each', () => {
+    bus.onBatch(Created, { group: 'g', batch: { max: 10 } }, (messages, context) => {
+      expectTypeOf(messages).toEqualTypeOf<readonly BatchMessage<{ no: number }>[]>()
+      expectTypeOf(context).toEqualTypeOf<BatchContext>()
+      return messages.map(({ data }) => (data.no > 0 ? undefined : reject('no number')))
+    })
+    bus.onBatch(Created, { group: 'g' }, async () => {})
+    bus.handleBatch(Deduct, {}, () => {})
+    // @ts-expect-error what the database answered is no outcome
+    bus.handleBatch(Deduct, {}, async (messages) => messages.map(({ data }) => data.n))
+    // @ts-expect-error an inbox remembers single messages
+    bus.handleBatch(Deduct, { inbox: {} }, () => {})
   })
 
   it('keep events and commands apart', () => {

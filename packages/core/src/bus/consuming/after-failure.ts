@@ -57,17 +57,17 @@ export function afterFailure(failure: Failure, attempt: number, rules: FailureRu
     return { kind: 'handBack', afterMs: error.retryAfterMs ?? refusedWaitMs * (0.5 + random() / 2) }
   }
   const rule = rules.errors.length === 0 ? undefined : ruleFor(rules.errors, error)
-  const then = rule?.then ?? verdictOf(error)
+  const action = rule?.action ?? actionOf(error)
   const to = rule?.deadLetterTo
-  if (then === 'ignore') return { kind: 'ignore' }
-  if (then === 'dead-letter' || by === 'arrival') return { kind: 'deadLetter', error, to }
+  if (action === 'ignore') return { kind: 'ignore' }
+  if (action === 'dead-letter' || by === 'arrival') return { kind: 'deadLetter', error, to }
   const { delayed, baseMs, maxMs } = rule?.ladder ?? rules.ladder
   if (attempt > delayed) return { kind: 'deadLetter', error: exhausted(attempt, error), to }
   return { kind: 'retry', afterMs: error.retryAfterMs ?? backoffMs({ baseMs, factor: 2, maxMs }, attempt, random) }
 }
 
 /** What an error's verdict says where no rule does. */
-function verdictOf(error: PosthasteError): 'ignore' | 'dead-letter' | 'retry' {
+function actionOf(error: PosthasteError): 'ignore' | 'dead-letter' | 'retry' {
   if (error.verdict === 'ignored' && !othersCancellations.has(error.code)) return 'ignore'
   return error.verdict === 'permanent' ? 'dead-letter' : 'retry'
 }
@@ -82,7 +82,7 @@ export function isWorthAnotherNow(thrown: unknown, made: number, rules: FailureR
   if (rules.errors.length === 0 || !PosthasteError.is(thrown)) return isWorthRetrying(thrown)
   const rule = ruleFor(rules.errors, thrown)
   if (made > (rule?.ladder ?? rules.ladder).immediate) return false
-  return rule?.then === undefined ? isWorthRetrying(thrown) : rule.then === 'retry' && !isRefusal(thrown)
+  return rule?.action === undefined ? isWorthRetrying(thrown) : rule.action === 'retry' && !isRefusal(thrown)
 }
 
 /** The reason of a dead letter that nobody tried again. */

@@ -11,7 +11,7 @@ export interface ErrorRule {
    */
   readonly when: ErrorCode | readonly ErrorCode[] | ((error: PosthasteError) => boolean)
   /** In place of the error's verdict: along the ladder, to the dead letters at once, or settled without effect. */
-  readonly then?: 'retry' | 'dead-letter' | 'ignore' | undefined
+  readonly action?: 'retry' | 'dead-letter' | 'ignore' | undefined
   /** In place of the handler's ladder. */
   readonly retry?: RetryLadder | undefined
   /**
@@ -23,15 +23,15 @@ export interface ErrorRule {
 /** A rule as it is applied. */
 export interface ErrorRuleSettings {
   readonly matches: (error: PosthasteError) => boolean
-  readonly then: ErrorRule['then']
+  readonly action: ErrorRule['action']
   readonly ladder: Ladder | undefined
   readonly deadLetterTo: string | undefined
 }
 
 const rulesMax = 100
 const targetPattern = /^[A-Za-z0-9_-]{1,32}$/
-const names: ReadonlySet<string> = new Set(['when', 'then', 'retry', 'deadLetterTo'])
-const consequences: readonly unknown[] = [undefined, 'retry', 'dead-letter', 'ignore']
+const names: ReadonlySet<string> = new Set(['when', 'action', 'retry', 'deadLetterTo'])
+const actions: readonly unknown[] = [undefined, 'retry', 'dead-letter', 'ignore']
 
 /**
  * Rules for errors, ready to be applied, in the order given.
@@ -45,9 +45,9 @@ export function readErrorRules(what: string, given: unknown): readonly ErrorRule
   }
   const rules = given as readonly ErrorRule[]
   refuseOptions(rules.flatMap((rule, at) => ruleIssues(`${path}.${at}`, rule)))
-  return rules.map(({ when, then, retry, deadLetterTo }, at) => ({
+  return rules.map(({ when, action, retry, deadLetterTo }, at) => ({
     matches: matcher(when),
-    then,
+    action,
     ladder: retry === undefined ? undefined : readLadder(`${path}.${at}.retry`, retry),
     deadLetterTo,
   }))
@@ -73,16 +73,20 @@ function matcher(when: ErrorRule['when']): (error: PosthasteError) => boolean {
 
 function ruleIssues(path: string, rule: unknown): Issue[] {
   if (typeof rule !== 'object' || rule === null || Array.isArray(rule)) return [{ path, message: 'must be a rule' }]
-  const { when, then, retry, deadLetterTo } = rule as Partial<Record<string, unknown>>
+  const { when, action, retry, deadLetterTo } = rule as Partial<Record<string, unknown>>
   const target = deadLetterTo === undefined || (typeof deadLetterTo === 'string' && targetPattern.test(deadLetterTo))
   const checks: readonly (readonly [boolean, string, string])[] = [
     [isCondition(when), 'when', 'must be an error code, several, or a function'],
-    [consequences.includes(then), 'then', "must be one of 'retry', 'dead-letter', 'ignore'"],
+    [actions.includes(action), 'action', "must be one of 'retry', 'dead-letter', 'ignore'"],
     [target, 'deadLetterTo', 'must be 1 to 32 of A-Z a-z 0-9 _ -'],
-    [retry === undefined || then === undefined || then === 'retry', 'retry', `contradicts then '${String(then)}'`],
-    [deadLetterTo === undefined || then !== 'ignore', 'deadLetterTo', "contradicts then 'ignore'"],
     [
-      then !== undefined || retry !== undefined || deadLetterTo !== undefined,
+      retry === undefined || action === undefined || action === 'retry',
+      'retry',
+      `contradicts the action '${String(action)}'`,
+    ],
+    [deadLetterTo === undefined || action !== 'ignore', 'deadLetterTo', "contradicts the action 'ignore'"],
+    [
+      action !== undefined || retry !== undefined || deadLetterTo !== undefined,
       'then',
       'is missing: the rule says nothing',
     ],

@@ -1,17 +1,12 @@
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { memory } from '@posthaste/memory'
 import { describe, expect, it } from 'vitest'
+import { consumingHalf } from '../../../test/bus/consuming-rig.ts'
 import { gated, half, kinds, Ordered, ScriptedEngine } from '../../../test/bus/rig.ts'
-import { timerWheel } from '../../pipeline/timer-wheel.ts'
 import { type ManualClock, manualClock } from '../../testing/manual-clock.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
-import { Bodies } from '../bodies/bodies.ts'
-import { recordComposer } from '../publishing/record.ts'
-import { Standing } from '../standing.ts'
-import { Channels } from '../topology.ts'
 import type { MessageContext } from './context.ts'
 import type { SubscribeOptions } from './options.ts'
-import { BusSubscribing } from './subscribing.ts'
 
 const gone = new PosthasteError('UNAVAILABLE', 'connection lost')
 
@@ -19,19 +14,7 @@ type Handler = (data: { key: string; n: number }, context: MessageContext) => un
 
 /** The consuming half of a bus by itself, with one subscription. */
 function consuming<E extends Engine>(engine: E, clock: ManualClock, more: { handler: Handler; options?: object }) {
-  const log = recordingLog()
-  const timers = timerWheel(clock, log)
-  const bodies = new Bodies({ timers })
-  const composer = recordComposer({ source: '/shop', clock, newId: () => 'id', engine, claims: bodies.claims })
-  const subscribing = new BusSubscribing({
-    engine,
-    channels: new Channels(engine),
-    composer,
-    bodies,
-    standing: new Standing(),
-    instance: 'shop-1',
-    deps: { clock, log, random: half, timers, target: 'shop' },
-  })
+  const { subscribing, log } = consumingHalf(engine, clock)
   const options: SubscribeOptions = { group: 'points', retry: { immediate: 0 }, ...more.options }
   subscribing.on(Ordered, options, more.handler)
   const subscription = subscribing.find(Ordered, 'points')!
