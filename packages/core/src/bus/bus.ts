@@ -173,6 +173,7 @@ class EngineBus implements Bus {
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#administration.close()
     this.#recurring.close()
     await Promise.all([this.#subscribing.drain(graceMs), this.#preparing.close(graceMs)])
     await this.#requesting.close()

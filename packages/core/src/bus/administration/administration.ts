@@ -51,9 +51,15 @@ export interface AdministrationInit {
 export class BusAdministration implements Administration {
   readonly #init: AdministrationInit
   readonly #turns = new Turns()
+  readonly #closing = new AbortController()
 
   constructor(init: AdministrationInit) {
     this.#init = init
+  }
+
+  /** Ends what goes on and on: redrives. */
+  close(): void {
+    this.#closing.abort()
   }
 
   async browse<C extends MessageContract>(contract: C, options: BrowseOptions = {}): Promise<MessagePage<DataOut<C>>> {
@@ -91,6 +97,7 @@ export class BusAdministration implements Administration {
       if (target !== undefined || subscribing.find(contract, group) === undefined) return
       await channels.declare([contract], { channels: [place], groups: [] })
     }
-    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, declared })
+    const closing = this.#closing.signal
+    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, declared, closing })
   }
 }

@@ -285,7 +285,10 @@ describe('the dead letters of a group', () => {
     const { bus } = await memoryRig()
     bus.on(Noted, of, () => {})
     await bus.start()
-    expect(await bus.deadLetters(Noted, { ...of, target: 'rejects' }).browse()).toEqual({ letters: [], next: undefined })
+    expect(await bus.deadLetters(Noted, { ...of, target: 'rejects' }).browse()).toEqual({
+      letters: [],
+      next: undefined,
+    })
     expect(() => bus.deadLetters(Noted, { ...of, target: 'a.b' })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )

@@ -48,16 +48,18 @@ export interface DeadLettersInit {
   readonly clock: Clock
   readonly timers: TimerWheel
   readonly log: Log
+  /** Aborted when the bus closes. */
+  readonly closing: AbortSignal
 }
 
 /** Browses and moves through the engine's `browsing`. */
 export function deadLettersOf(init: DeadLettersInit): DeadLetters {
-  const { contract, group, engine, channel, declared, clock, timers, log } = init
+  const { contract, group, engine, channel, declared, clock, timers, log, closing } = init
 
   const run = async (moving: ReturnType<typeof readMoving>, replace: Replace): Promise<RedriveReport> => {
     const browsing = browsingOf(engine)
     if (!moving.dryRun) await declared()
-    return new Redrive({ channel, engineName: engine.name, browsing, timers, clock, replace }, moving).run()
+    return new Redrive({ channel, engineName: engine.name, browsing, timers, clock, closing, replace }, moving).run()
   }
 
   return {

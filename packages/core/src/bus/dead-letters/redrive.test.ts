@@ -113,6 +113,14 @@ describe('a redrive that is interrupted', () => {
     expect(await left()).toHaveLength(2)
   })
 
+  it('by the close of the bus ends, though it waits for its rate', async () => {
+    const { bus, clock, letters } = await buried(3)
+    const report = letters.redrive({ all: true, ratePerSecond: 0.01 })
+    await clock.advance(0)
+    await bus.close()
+    expect(await report).toMatchObject({ moved: 1, end: 'aborted' })
+  })
+
   it('before it begins has done nothing', async () => {
     const { letters, left } = await buried(3)
     const report = await letters.redrive({ all: true, signal: AbortSignal.abort() })

@@ -16,8 +16,8 @@ export interface RedriveReport {
   /** What was asked for and not moved. */
   readonly failed: readonly RedriveFailure[]
   /**
-   * Why it ended: it is `complete`; the `limit` is reached; it was `aborted`; or a thousand `failures` say that something
-   * is wrong that has to be looked at first.
+   * Why it ended: it is `complete`; the `limit` is reached; it was `aborted`, by its signal or because the bus closes; or a
+   * thousand `failures` say that something is wrong that has to be looked at first.
    */
   readonly end: 'complete' | 'limit' | 'aborted' | 'failures'
   /** Where to go on, as `after`. Undefined when it is complete, and when nothing was looked at before it was aborted. */
@@ -42,6 +42,8 @@ export interface RedriveInit {
   readonly browsing: Browsing
   readonly timers: TimerWheel
   readonly clock: Clock
+  /** Aborted when the bus closes. */
+  readonly closing: AbortSignal
   /** What takes the place of a dead letter; nothing where it is discarded. */
   readonly replace: (letter: OutgoingRecord) => readonly OutgoingRecord[]
 }
@@ -80,9 +82,9 @@ export class Redrive {
 
   async run(): Promise<RedriveReport> {
     const { browsing, channel } = this.#init
-    const { finding, signal, after } = this.#moving
+    const { finding, after } = this.#moving
     for (let from = after; ; from = this.#next) {
-      if (signal?.aborted) return this.#report('aborted')
+      if (this.#isAborted()) return this.#report('aborted')
       const page = await pageOf(browsing, { channel, limit: pageSize, after: from, match: finding.match })
       const end = await this.#page(page.records)
       if (end !== undefined) return this.#report(end)
@@ -134,13 +136,17 @@ export class Redrive {
   /** Waits for the rate. @returns false where it was aborted */
   async #turn(count: number): Promise<boolean> {
     const { ratePerSecond, signal } = this.#moving
-    if (signal?.aborted) return false
+    if (this.#isAborted()) return false
     if (ratePerSecond === undefined) return true
-    const { clock, timers } = this.#init
+    const { clock, timers, closing } = this.#init
     const waitMs = this.#notBeforeMs - clock.monotonicMs()
-    if (waitMs > 0) await pause(waitMs, timers, signal)
+    if (waitMs > 0) await pause(waitMs, timers, signal === undefined ? [closing] : [closing, signal])
     this.#notBeforeMs = clock.monotonicMs() + (count * 1_000) / ratePerSecond
-    return signal?.aborted !== true
+    return !this.#isAborted()
+  }
+
+  #isAborted(): boolean {
+    return this.#init.closing.aborted || this.#moving.signal?.aborted === true
   }
 
   async #move(chosen: readonly BrowsedRecord[]): Promise<void> {
@@ -199,15 +205,15 @@ export class Redrive {
   }
 }
 
-/** Waits, and no longer than until the signal is aborted. */
-function pause(waitMs: number, timers: TimerWheel, signal: AbortSignal | undefined): Promise<void> {
+/** Waits, and no longer than until one of the signals is aborted. */
+function pause(waitMs: number, timers: TimerWheel, signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       timer.cancel()
-      signal?.removeEventListener('abort', end)
+      for (const signal of signals) signal.removeEventListener('abort', end)
       resolve()
     }
     const timer = timers.set(waitMs, end)
-    signal?.addEventListener('abort', end)
+    for (const signal of signals) signal.addEventListener('abort', end)
   })
 }
