@@ -1,16 +1,23 @@
 import { busAdministering } from './bus-cases/administering.ts'
+import { busBatches } from './bus-cases/batches.ts'
+import { busBodies } from './bus-cases/bodies.ts'
 import { busClosing } from './bus-cases/closing.ts'
 import { busDeadLetters } from './bus-cases/dead-letters.ts'
 import { busEffects } from './bus-cases/effects.ts'
+import { busFiltering } from './bus-cases/filtering.ts'
 import { busFlow } from './bus-cases/flow.ts'
 import { busFollowing } from './bus-cases/following.ts'
 import { busLeases } from './bus-cases/leases.ts'
+import { busLevels } from './bus-cases/levels.ts'
 import { busOrdering } from './bus-cases/ordering.ts'
 import { busPreparing } from './bus-cases/preparing.ts'
 import { busPublishing } from './bus-cases/publishing.ts'
 import { busRecognising } from './bus-cases/recognising.ts'
+import { busRecurring } from './bus-cases/recurring.ts'
 import { refusals } from './bus-cases/refusals.ts'
+import { busRequests } from './bus-cases/requests.ts'
 import { busRetrying } from './bus-cases/retrying.ts'
+import { busRules } from './bus-cases/rules.ts'
 import { busSharing } from './bus-cases/sharing.ts'
 import { busTiming } from './bus-cases/timing.ts'
 import type { ConformanceCase } from './case.ts'
@@ -32,6 +39,13 @@ export function busSuite(): readonly ConformanceCase[] {
     ...busFollowing,
     ...busAdministering,
     ...busPreparing,
+    ...busFiltering,
+    ...busRules,
+    ...busRequests,
+    ...busRecurring,
+    ...busLevels,
+    ...busBodies,
+    ...busBatches,
   ]
 }
 

@@ -34,7 +34,7 @@ const lacks: Readonly<Record<string, Lack>> = {
   'refused/deduplication': { can: { deduplicateForMsMax: 0 } },
   'refused/priorities': { can: { priorityLevels: 1 } },
   'refused/prepare': { part: 'preparing' },
-  'refused/exactly-once': { can: { atomicSettle: 'none' } },
+  'refused/recurring': { can: { delay: 'none' } },
   'refused/request': { can: { temporaryGroups: 'none' } },
 }
 

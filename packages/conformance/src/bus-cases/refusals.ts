@@ -1,4 +1,4 @@
-import { events } from '@posthaste/contracts'
+import { command, events } from '@posthaste/contracts'
 import type { Bus } from 'posthaste/bus'
 import { anything, keyedEvent, type Note, plainEvent, startedBus } from '../bus/bus.ts'
 import type { ConformanceCase } from '../case.ts'
@@ -12,7 +12,11 @@ function refusal(what: string, title: string, ask: (context: CaseContext) => Pro
   return {
     id: `refused/${what}`,
     title: `${title} is refused with CAPABILITY_UNSUPPORTED`,
-    run: (context) => expectRejection(() => ask(context), 'CAPABILITY_UNSUPPORTED'),
+    run: (context) =>
+      context.through(
+        expectRejection(() => ask(context), 'CAPABILITY_UNSUPPORTED'),
+        'the refusal',
+      ),
   }
 }
 
@@ -112,5 +116,15 @@ export const refusals: readonly ConformanceCase[] = [
   refusal('prepare', 'a prepared message on an engine that keeps none', async (context) => {
     const bus = await startedBus(context)
     await bus.prepare(plainEvent(context), { n: 1 })
+  }),
+  refusal('request', 'a request on an engine without temporary groups', async (context) => {
+    const bus = await startedBus(context)
+    const Asked = command(context.unique('question'), { data: anything<Note>(), reply: anything<Note>() })
+    await bus.request(Asked, { n: 1 }, { timeoutMs: 100 })
+  }),
+  refusal('recurring', 'a recurring message on an engine that delays nothing', async (context) => {
+    await startedBus(context, (bus) =>
+      bus.recur(plainEvent(context), { name: 'tick', cron: '@hourly', data: { n: 1 } }),
+    )
   }),
 ]

@@ -3,7 +3,7 @@ import { always, type Guarantee, nativeIf } from './guarantee.ts'
 /** Looking in, and setting right. */
 export const administrationGuarantees: readonly Guarantee[] = [
   {
-    id: 'G42',
+    id: 'G48',
     title: 'Looking in disturbs nobody',
     area: 'Administration',
     promise:
@@ -13,7 +13,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G43',
+    id: 'G49',
     title: 'Lag is told per group',
     area: 'Administration',
     promise:
@@ -23,7 +23,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     refusals: ['refused/lag'],
   },
   {
-    id: 'G44',
+    id: 'G50',
     title: 'A group can be replayed',
     area: 'Administration',
     promise:
@@ -33,7 +33,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     refusals: ['refused/seek'],
   },
   {
-    id: 'G45',
+    id: 'G51',
     title: 'What is not declared is refused',
     area: 'Administration',
     promise:

@@ -3,7 +3,7 @@ import { always, type Guarantee, nativeIf } from './guarantee.ts'
 /** What follows a failure. */
 export const failureGuarantees: readonly Guarantee[] = [
   {
-    id: 'G23',
+    id: 'G24',
     title: 'A failing message climbs the retry ladder',
     area: 'Failure',
     promise:
@@ -13,7 +13,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/ladder'],
   },
   {
-    id: 'G24',
+    id: 'G25',
     title: 'A dead letter is the message, byte for byte',
     area: 'Failure',
     promise:
@@ -23,7 +23,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G25',
+    id: 'G26',
     title: 'A dead letter that cannot be written is no loss',
     area: 'Failure',
     promise:
@@ -33,7 +33,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G26',
+    id: 'G27',
     title: 'A redrive reaches the group that failed, once',
     area: 'Failure',
     promise:
@@ -43,7 +43,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/redrive'],
   },
   {
-    id: 'G27',
+    id: 'G28',
     title: 'An open breaker pauses, it does not storm',
     area: 'Failure',
     promise:
@@ -53,13 +53,23 @@ export const failureGuarantees: readonly Guarantee[] = [
     refusals: ['refused/breaker'],
   },
   {
-    id: 'G28',
+    id: 'G29',
     title: 'Whatever happens in whatever order',
     area: 'Failure',
     promise:
-      'Random programs of publishing, consuming, retrying, cancelling, restarting and crashing run on the engine and on a naive model side by side: the engine never does what the model forbids, and pays what it owes. A failure names the seed and the smallest program.',
+      'Random programs of publishing, consuming, retrying, cancelling, restarting and crashing run on the engine and on a naive model side by side: the engine never does what the model forbids, and pays what it owes. A failure names the seed and the smallest program. And what an engine can do goes together: filters with priorities, seeking with deduplication, temporary groups with held keys.',
     support: always,
-    cases: ['random/*'],
+    cases: ['interplay/*', 'random/*'],
     refusals: [],
+  },
+  {
+    id: 'G30',
+    title: 'Rules decide per error',
+    area: 'Failure',
+    promise:
+      'A subscription may say what follows which error: another ladder, the dead letters at once, another queue of dead letters of the same group, or nothing. The first rule that matches holds; without one the error’s verdict does.',
+    support: nativeIf((can, offer) => can.delay === 'native' && offer.browsing !== undefined),
+    cases: ['bus-rules/*'],
+    refusals: ['refused/ladder'],
   },
 ]

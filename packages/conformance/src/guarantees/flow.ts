@@ -3,7 +3,7 @@ import { always, type Guarantee } from './guarantee.ts'
 /** How much, how fast, how long. */
 export const flowGuarantees: readonly Guarantee[] = [
   {
-    id: 'G34',
+    id: 'G40',
     title: 'Prefetch bounds what is taken',
     area: 'Flow',
     promise:
@@ -21,7 +21,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G35',
+    id: 'G41',
     title: 'A slow consumer holds up itself',
     area: 'Flow',
     promise:
@@ -31,7 +31,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G36',
+    id: 'G42',
     title: 'Long handlers keep their message',
     area: 'Flow',
     promise:
@@ -41,7 +41,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G37',
+    id: 'G43',
     title: 'A paused group takes nothing',
     area: 'Flow',
     promise:
@@ -51,7 +51,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G38',
+    id: 'G44',
     title: 'A lost delivery is dropped and counted',
     area: 'Flow',
     promise:

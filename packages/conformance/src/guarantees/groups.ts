@@ -96,7 +96,7 @@ export const groupGuarantees: readonly Guarantee[] = [
     promise:
       'A group may want only some messages: by tag, by headers (all or any), by a CloudEvents SQL expression, or several of these together. What it does not want is settled for it without a handler, an attempt or a dead letter, neither waits for nor blocks its key, and is counted where the core does it. An expression that has no value for a message does not hold for it. Engines that filter do so before delivering; elsewhere the core does, before decoding. Not promised: anything about members of one group that ask for different filters.',
     support: elseEmulated((can) => can.filter === 'native'),
-    cases: ['filter/*', 'undeclared/filter'],
+    cases: ['filter/*', 'undeclared/filter', 'bus-filter/*'],
     refusals: [],
   },
 ]

@@ -20,6 +20,7 @@ export const areas = [
   'Handling',
   'Failure',
   'Time',
+  'Conversation',
   'Flow',
   'Life cycle',
   'Administration',

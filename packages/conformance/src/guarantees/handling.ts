@@ -42,4 +42,14 @@ export const handlingGuarantees: readonly Guarantee[] = [
     cases: ['prepare/*', 'bus-prepared/*'],
     refusals: ['refused/prepare'],
   },
+  {
+    id: 'G23',
+    title: 'A subscription has its delivery level',
+    area: 'Handling',
+    promise:
+      'At least once is the default: a message is acknowledged after its handler. At most once: acknowledged, durably, before the handler is entered, so that what fails or is cut off by a crash is not handled again, and is counted. Exactly once: what a handler publishes takes effect once over failures and crashes where the engine settles atomically; with an inbox, what was handled within its window is recognised, acknowledged and counted on any engine. Where neither holds, exactly once is refused. Not promised: that a handler runs once, or that effects outside of the bus and the inbox’s transaction happen once.',
+    support: elseEmulated((can) => can.atomicSettle === 'native'),
+    cases: ['bus-level/*'],
+    refusals: [],
+  },
 ]

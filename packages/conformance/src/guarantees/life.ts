@@ -3,7 +3,7 @@ import { always, type Guarantee } from './guarantee.ts'
 /** Beginnings, ends and restarts. */
 export const lifeGuarantees: readonly Guarantee[] = [
   {
-    id: 'G39',
+    id: 'G45',
     title: 'A drain hands back and counts nothing',
     area: 'Life cycle',
     promise:
@@ -13,7 +13,7 @@ export const lifeGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G40',
+    id: 'G46',
     title: 'A closed engine is closed',
     area: 'Life cycle',
     promise:
@@ -23,7 +23,7 @@ export const lifeGuarantees: readonly Guarantee[] = [
     refusals: [],
   },
   {
-    id: 'G41',
+    id: 'G47',
     title: 'Restarts in the midst of work lose nothing',
     area: 'Life cycle',
     promise:

@@ -1,4 +1,5 @@
 import { administrationGuarantees } from './administration.ts'
+import { conversationGuarantees } from './conversation.ts'
 import { failureGuarantees } from './failure.ts'
 import { flowGuarantees } from './flow.ts'
 import { groupGuarantees } from './groups.ts'
@@ -17,6 +18,7 @@ export const guarantees: readonly Guarantee[] = [
   ...handlingGuarantees,
   ...failureGuarantees,
   ...timeGuarantees,
+  ...conversationGuarantees,
   ...flowGuarantees,
   ...lifeGuarantees,
   ...administrationGuarantees,

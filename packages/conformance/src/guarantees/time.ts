@@ -3,7 +3,7 @@ import { type Guarantee, nativeIf } from './guarantee.ts'
 /** Later, or never. */
 export const timeGuarantees: readonly Guarantee[] = [
   {
-    id: 'G29',
+    id: 'G31',
     title: 'A delay is durable, and never short',
     area: 'Time',
     promise:
@@ -13,7 +13,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/delay'],
   },
   {
-    id: 'G30',
+    id: 'G32',
     title: 'What is scheduled can be taken back',
     area: 'Time',
     promise:
@@ -23,7 +23,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/cancel'],
   },
   {
-    id: 'G31',
+    id: 'G33',
     title: 'What has expired is not handled',
     area: 'Time',
     promise:
@@ -33,7 +33,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/browse'],
   },
   {
-    id: 'G32',
+    id: 'G34',
     title: 'Higher priorities go first',
     area: 'Time',
     promise:
@@ -43,7 +43,7 @@ export const timeGuarantees: readonly Guarantee[] = [
     refusals: ['refused/priorities', 'undeclared/limits'],
   },
   {
-    id: 'G33',
+    id: 'G35',
     title: 'Repetitions are recognised within the window',
     area: 'Time',
     promise:
@@ -51,5 +51,17 @@ export const timeGuarantees: readonly Guarantee[] = [
     support: nativeIf((can) => can.deduplicateForMsMax > 0),
     cases: ['dedupe/*', 'bus-dedupe/*'],
     refusals: ['refused/deduplication', 'undeclared/limits'],
+  },
+  {
+    id: 'G36',
+    title: 'What recurs comes once for each time',
+    area: 'Time',
+    promise:
+      'A message that is published by a cron expression comes once for each of its times, in its time zone, however many instances of the application say so, and goes on over restarts; a time at which nothing ran is made up for once, or left out, as asked. Ids are derived from name and time, so that a repetition after a crash is recognised. Not promised: anything for times longer ago than one period.',
+    support: nativeIf(
+      (can, offer) => can.delay === 'native' && can.keyOrder !== 'none' && offer.scheduling !== undefined,
+    ),
+    cases: ['bus-recur/*'],
+    refusals: ['refused/recurring'],
   },
 ]

@@ -18,7 +18,7 @@ export const settlingMutants: readonly Mutant[] = [
   {
     name: 'settles-twice',
     fault: 'publishes what an acknowledgement carries twice',
-    foundBy: 'settle/publish',
+    foundBy: 'settle/publish-survives',
     mutate: (engine) =>
       settling(engine, (settlement) =>
         settlement.kind === 'ack' && settlement.publish !== undefined
