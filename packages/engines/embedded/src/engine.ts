@@ -26,6 +26,7 @@ import { Isolation } from './group/isolation.ts'
 import { Member } from './group/member.ts'
 import { RecentBlocks } from './log/recent-blocks.ts'
 import type { EmbeddedOptions } from './options.ts'
+import type { PatternMemory } from './patterns.ts'
 import { Preparations } from './preparing.ts'
 import { Publisher } from './publisher.ts'
 import { Scheduler } from './scheduler.ts'
@@ -64,6 +65,7 @@ export class EmbeddedEngine implements DurableEngine {
   #opened: Opened | undefined
   #closing: Promise<void> = Promise.resolve()
   #resuming: Promise<void> | undefined
+  readonly #patterns: PatternMemory = { watchers: new Set(), temporary: new Map() }
   /** Copies that are being taken: they read a store that must not be closed under them. */
   readonly #snapshots = new Set<Promise<void>>()
 
@@ -129,6 +131,7 @@ export class EmbeddedEngine implements DurableEngine {
       committer,
       clock,
       log: host.log,
+      patterns: this.#patterns,
       isolation: new Isolation(),
       nowMs: () => clock.nowMs(),
       recent: new RecentBlocks(recentBytesMax),
@@ -193,6 +196,8 @@ export class EmbeddedEngine implements DurableEngine {
     if (this.#resuming !== undefined) return this.#resuming.then(again, again)
     const opened = this.#opened
     this.#opened = undefined
+    this.#patterns.watchers.clear()
+    this.#patterns.temporary.clear()
     if (opened !== undefined) this.#closing = this.#shutDown(opened)
     return this.#closing
   }

@@ -1,9 +1,10 @@
 import type { PatternGroupSpec } from '@posthaste/contracts'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { lull, opened, published, TestMember } from '../test/rig.ts'
 import type { EmbeddedEngine } from './engine.ts'
+import { Store } from './storage/store.ts'
 
 let directories = new Directories()
 beforeEach(() => {
@@ -67,6 +68,27 @@ describe('a group over a pattern', () => {
     })
     expect(await log(engine, 'a.1')).toMatchObject({ created: ['a.1'] })
     expect(logged.entries).toMatchObject([{ level: 'error', fields: { channel: 'a.1' } }])
+    await engine.close()
+  })
+
+  it('is followed and watched on when the engine goes on after a failed write, a temporary one too', async () => {
+    const { engine } = await opened(directories.fresh())
+    const told: string[] = []
+    await log(engine, 'a.1')
+    await follow(engine, { lifetime: 'temporary' })
+    await engine.patterns.watch('a.*', (channel) => told.push(channel))
+    const failing = vi.spyOn(Store.prototype, 'commit').mockRejectedValue(new Error('no space left on device'))
+    expect(await engine.publish([record('1', { channel: 'a.1' })])).toMatchObject([{ ok: false }])
+    failing.mockRestore()
+    await engine.resume()
+    await log(engine, 'a.2')
+    expect(told).toEqual(['a.1', 'a.2'])
+    for (const channel of told) {
+      const member = await TestMember.join(engine, 1, { channel, group: 'p' })
+      await published(engine, record('2', { channel }))
+      await member.take(1)
+      expect(member.ids).toEqual(['2'])
+    }
     await engine.close()
   })
 })

@@ -7,6 +7,7 @@ import { patternPrefix } from './topology-rows.ts'
 export interface PatternContext {
   readonly channels: ReadonlyMap<string, Channel>
   readonly log: Log
+  readonly memory: PatternMemory
   /** Makes a group, durably with the next transaction. */
   readonly addGroup: (spec: GroupSpec) => void
   /** Takes out a temporary group that has no members. */
@@ -22,8 +23,15 @@ interface Following {
   watched: boolean
 }
 
+/** What stays while the process lives, though the engine reads its directory anew after a failed write. */
+export interface PatternMemory {
+  readonly watchers: Set<PatternWatcher>
+  /** Temporary ones, of which the store knows nothing. */
+  readonly temporary: Map<string, PatternGroupSpec>
+}
+
 /** Somebody who wants to know the channels of a pattern. */
-interface Watcher {
+export interface PatternWatcher {
   readonly pattern: string
   readonly onChannel: (channel: string) => void
   readonly told: Set<string>
@@ -37,7 +45,6 @@ export class PatternGroups {
   readonly #context: PatternContext
   /** By key of the row. */
   readonly #followed = new Map<string, Following>()
-  readonly #watchers = new Set<Watcher>()
 
   constructor(context: PatternContext) {
     this.#context = context
@@ -49,11 +56,20 @@ export class PatternGroups {
     this.#followed.set(keyOf(spec), { spec, matcher: matcherOf(pattern), watched: this.#isWatched(pattern) })
   }
 
+  /** All that the store knows is restored: those that it does not know are followed on. */
+  restored(): void {
+    for (const spec of this.#context.memory.temporary.values()) this.declare(spec)
+  }
+
   /** @throws CONFIG_INVALID listing every mistake */
   declare(spec: PatternGroupSpec): void {
     refuseMistakes(spec)
     this.restore(spec)
-    this.#context.put(keyOf(spec), spec.lifetime === 'temporary' ? undefined : spec)
+    const { temporary } = this.#context.memory
+    const isTemporary = spec.lifetime === 'temporary'
+    if (isTemporary) temporary.set(keyOf(spec), spec)
+    else temporary.delete(keyOf(spec))
+    this.#context.put(keyOf(spec), isTemporary ? undefined : spec)
     for (const channel of this.#context.channels.values()) this.added(channel)
   }
 
@@ -73,20 +89,20 @@ export class PatternGroups {
   watch(pattern: string, onChannel: (channel: string) => void): () => void {
     refuseMistakes({ pattern })
     const watcher = { pattern, onChannel, told: new Set<string>() }
-    this.#watchers.add(watcher)
+    this.#context.memory.watchers.add(watcher)
     for (const following of this.#followed.values()) if (following.spec.pattern === pattern) following.watched = true
     this.#announceTo(watcher)
     return () => {
-      if (this.#watchers.delete(watcher)) this.#forgetDeserted()
+      if (this.#context.memory.watchers.delete(watcher)) this.#forgetDeserted()
     }
   }
 
   /** Tells watchers of channels that they have not heard of. */
   announce(): void {
-    for (const watcher of this.#watchers) this.#announceTo(watcher)
+    for (const watcher of this.#context.memory.watchers) this.#announceTo(watcher)
   }
 
-  #announceTo({ pattern, told, onChannel }: Watcher): void {
+  #announceTo({ pattern, told, onChannel }: PatternWatcher): void {
     const following = [...this.#followed.values()].find(({ spec }) => spec.pattern === pattern)
     if (following === undefined) return
     for (const channel of this.#context.channels.values()) {
@@ -115,12 +131,13 @@ export class PatternGroups {
       const groups = [...this.#context.channels.values()].filter((channel) => isOf(matcher, channel))
       if (groups.some(({ groups }) => groups.get(spec.group)?.group.hasMembers)) continue
       this.#followed.delete(key)
+      this.#context.memory.temporary.delete(key)
       for (const channel of groups) this.#context.removeGroup(channel.spec.name, spec.group)
     }
   }
 
   #isWatched(wanted: string): boolean {
-    for (const { pattern } of this.#watchers) if (pattern === wanted) return true
+    for (const { pattern } of this.#context.memory.watchers) if (pattern === wanted) return true
     return false
   }
 }

@@ -16,7 +16,7 @@ import type { GroupContext } from './group/group-context.ts'
 import { ChannelLog, type LogContext, type LogIdentity } from './log/channel-log.ts'
 import { Cursor } from './log/cursor.ts'
 import { LogRetention } from './log/retention.ts'
-import { PatternGroups } from './patterns.ts'
+import { PatternGroups, type PatternMemory } from './patterns.ts'
 import type { ScheduleTarget } from './scheduler.ts'
 import type { Participant } from './storage/committer.ts'
 import type { Transaction } from './storage/store.ts'
@@ -35,7 +35,7 @@ import {
 } from './topology-rows.ts'
 
 /** What the registry needs from the engine. */
-export type TopologyContext = LogContext & GroupContext & { readonly log: Log }
+export type TopologyContext = LogContext & GroupContext & { readonly log: Log; readonly patterns: PatternMemory }
 
 /** Where a group of a log begins. */
 type StartAt = (log: ChannelLog) => number
@@ -58,6 +58,7 @@ export class Registry implements Participant {
     this.patterns = new PatternGroups({
       channels: this.channels,
       log: context.log,
+      memory: context.patterns,
       addGroup: (spec) => this.#addGroup(spec),
       removeGroup: (channel, group) => this.#removeIfDeserted(this.channel(channel), group),
       put: (key, value) => this.#put(key, value),
@@ -259,6 +260,7 @@ export class Registry implements Participant {
       else if (key.startsWith(patternPrefix)) this.patterns.restore(value as PatternGroupSpec)
       else if (key.startsWith(gonePrefix)) this.#remove(value as Dismissed, key)
     }
+    this.patterns.restored()
   }
 
   /** The members of temporary groups went with the process that they were of. */
