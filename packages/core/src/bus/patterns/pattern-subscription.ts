@@ -30,8 +30,6 @@ export class PatternSubscription {
   readonly group: string
   readonly #init: PatternSubscriptionInit
   readonly #followed = new Set<string>()
-  /** Joins that `start` waits for; undefined once it has. */
-  #first: Promise<void>[] | undefined = []
   #endWatch: (() => void) | undefined
   #retry: Timer | undefined
   #failures = 0
@@ -44,8 +42,7 @@ export class PatternSubscription {
   }
 
   /**
-   * Makes the groups, joins those of the channels that there are, and from then on of each that appears. Rejects if the
-   * first time fails.
+   * Makes the groups, joins those of the channels that there are, and from then on of each that appears.
    * @throws CAPABILITY_UNSUPPORTED; what the engine fails with
    */
   async start(): Promise<void> {
@@ -56,19 +53,16 @@ export class PatternSubscription {
     const { patterns } = engine
     if (patterns === undefined) throw noPatterns(engine)
     await patterns.declare({ pattern, group, from, ...(lifetime === 'temporary' && { lifetime }) })
-    const endWatch = await patterns.watch(pattern, (channel) => this.#follow(channel))
+    const joined: Promise<void>[] = []
+    const endWatch = await patterns.watch(pattern, (channel) => void joined.push(this.#follow(channel)))
     if (this.#isStopped) return endWatch()
     this.#endWatch = endWatch
-    const first = this.#first ?? []
-    this.#first = undefined
-    await Promise.all(first)
+    await Promise.all(joined)
   }
 
   /** The same in the background, for as long as it takes. */
   async startLater(): Promise<void> {
     if (this.#isStopped) return
-    // Nobody waits, so each may take as long as it takes.
-    this.#first = undefined
     try {
       await this.start()
     } catch (error) {
@@ -83,12 +77,11 @@ export class PatternSubscription {
     this.#endWatch?.()
   }
 
-  #follow(channel: string): void {
+  /** Resolves after the first try to join, never rejects: from then on it is the subscription's. */
+  async #follow(channel: string): Promise<void> {
     if (this.#isStopped || this.#followed.has(channel)) return
     this.#followed.add(channel)
-    const subscription = this.#init.follow({ kind: 'event', type: channel, data: this.pattern.data })
-    const joined = subscription.startLater()
-    this.#first?.push(joined)
+    await this.#init.follow({ kind: 'event', type: channel, data: this.pattern.data }).startLater()
   }
 
   #tryAgain(error: unknown): void {
