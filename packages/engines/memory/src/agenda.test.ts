@@ -36,6 +36,15 @@ describe('Agenda', () => {
     expect(kept).toEqual(['kept'])
   })
 
+  it('keeps none of several that were removed together', async () => {
+    const { clock, agenda, kept, add } = started()
+    const gone = new Set([add(100, 'gone'), add(300, 'gone too')])
+    add(200, 'kept')
+    agenda.removeAll(gone)
+    await clock.advance(300)
+    expect(kept).toEqual(['kept'])
+  })
+
   it('keeps appointments that are made while others are kept', async () => {
     const { clock, agenda, kept, add } = started()
     agenda.add(clock.nowMs() + 100, () => {

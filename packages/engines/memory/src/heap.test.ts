@@ -36,6 +36,20 @@ describe('Heap', () => {
     )
   })
 
+  it('gives the rest in order after some were taken out wherever they were, and nothing once it was cleared', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), (numbers) => {
+        const heap = ascending()
+        for (const number of numbers) heap.push(number)
+        heap.removeWhere((number) => number % 3 === 0)
+        expect(drain(heap)).toEqual(sorted(numbers.filter((number) => number % 3 !== 0)))
+        for (const number of numbers) heap.push(number)
+        heap.clear()
+        expect(drain(heap)).toEqual([])
+      }),
+    )
+  })
+
   it('has nothing to give when it is empty, and takes out nothing it does not have', () => {
     const heap = ascending()
     expect([heap.peek(), heap.pop(), heap.size]).toEqual([undefined, undefined, 0])
