@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { errorOf, gate, gated, memoryRig, scriptedRig } from '../../../test/bus/rig.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { createBus } from '../bus.ts'
+import type { SubscribeOptions } from '../consuming/options.ts'
 import { instanceGroup } from '../instance-group.ts'
 
 const data = z.object({ n: z.number() })
@@ -164,6 +165,28 @@ describe('a pattern', () => {
     await bus.publish(Paid, { n: 3 })
     await clock.advance(0)
     expect(seen).toEqual([2, 3])
+  })
+
+  it('goes on where its stack cannot be built for one of its events, and says so', async () => {
+    const { bus, clock, log } = await memoryRig()
+    const seen: string[] = []
+    let built = 0
+    const stack: SubscribeOptions['stack'] = (editor) => {
+      built += 1
+      if (built === 2) throw new Error('not this one')
+      return editor
+    }
+    bus.on(OrderEvents, { ...of, stack }, (_, { type }) => {
+      seen.push(type)
+    })
+    await bus.start()
+    await bus.publish(Created, { n: 1 })
+    await bus.publish(Paid, { n: 2 })
+    await clock.advance(0)
+    expect(seen).toEqual(['shop.order.paid'])
+    expect(log.entries.filter(({ level }) => level === 'error')).toMatchObject([
+      { fields: { target: 'shop.order.*@audit', channel: 'shop.order.created' } },
+    ])
   })
 
   it('follows nothing new once the bus closes, and lets its handlers end', async () => {

@@ -81,7 +81,13 @@ export class PatternSubscription {
   async #follow(channel: string): Promise<void> {
     if (this.#isStopped || this.#followed.has(channel)) return
     this.#followed.add(channel)
-    await this.#init.follow({ kind: 'event', type: channel, data: this.pattern.data }).startLater()
+    const { follow, deps } = this.#init
+    try {
+      await follow({ kind: 'event', type: channel, data: this.pattern.data }).startLater()
+    } catch (error) {
+      // The application edits the stack of each subscription, and what it says may be wrong for one event alone.
+      deps.log.error('an event of a pattern is not followed', { target: deps.target, channel, error })
+    }
   }
 
   #tryAgain(error: unknown): void {
