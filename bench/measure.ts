@@ -55,6 +55,48 @@ export async function rateOf(
 }
 
 /**
+ * The same for a time instead of a count, for work whose speed nobody knows beforehand. What is under way when the time is
+ * over is waited for, and counts.
+ */
+export async function rateFor(
+  durationMs: number,
+  outstanding: number,
+  work: () => Promise<unknown>,
+): Promise<{ readonly count: number; readonly perSecond: number }> {
+  let count = 0
+  const beganAtMs = performance.now()
+  const lane = async (): Promise<void> => {
+    while (performance.now() - beganAtMs < durationMs) {
+      count++
+      await work()
+    }
+  }
+  await Promise.all(Array.from({ length: outstanding }, lane))
+  return { count, perSecond: (count / (performance.now() - beganAtMs)) * 1_000 }
+}
+
+/**
+ * Begins pieces of work at a steady rate, whether earlier ones are done or not (open loop), and tells each when it was to
+ * begin: latencies from then on hold the time that a slow system makes others wait, which latencies from the actual
+ * beginning leave out (coordinated omission). Resolves when the last has begun.
+ *
+ * @see https://www.scylladb.com/2021/04/22/on-coordinated-omission/
+ */
+export async function atRate(
+  { perSecond, count }: { readonly perSecond: number; readonly count: number },
+  work: (index: number, dueAtMs: number) => void,
+): Promise<void> {
+  const beganAtMs = performance.now()
+  for (let index = 0; index < count; ) {
+    const elapsedMs = performance.now() - beganAtMs
+    for (; index < count && (index / perSecond) * 1_000 <= elapsedMs; index++)
+      work(index, beganAtMs + (index / perSecond) * 1_000)
+    // Timers are a millisecond late, which would be most of what is measured.
+    await new Promise(setImmediate)
+  }
+}
+
+/**
  * Does numbered work one piece at a time.
  * @returns how long each took, in microseconds
  */

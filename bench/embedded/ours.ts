@@ -1,7 +1,8 @@
 import type { Engine, Log, OutgoingRecord } from '@posthaste/contracts'
 import { embedded } from '@posthaste/embedded'
 import { type App, type EventContract, posthaste } from 'posthaste'
-import { latenciesOf, rateOf } from '../measure.ts'
+import { atRate, latenciesOf, rateOf } from '../measure.ts'
+import { Backlog, backlogFactor } from './backlog.ts'
 import { Keyed, ordersOf, Stored, Unkeyed } from './messages.ts'
 import { withDirectory } from './scratch.ts'
 
@@ -59,72 +60,77 @@ export function engineRate({ messages, outstanding, bytes }: Amount): Promise<nu
   })
 }
 
-/** Published and not handled yet, as a multiple of what is being published: a service that keeps up. */
-export const backlogFactor = 4
-
 /**
  * Messages per second from publishing to acknowledged, all of it durable, until the last one is. Publishers wait where
  * the handler is too far behind, so that it is a steady flow that is measured, and not the reading of a backlog.
  */
-export function throughRate({ messages, outstanding, bytes }: Amount, contract: EventContract): Promise<number> {
+export function throughRate(
+  { messages, outstanding, bytes }: Amount,
+  contract: EventContract,
+  groups = 1,
+): Promise<number> {
   const orders = ordersOf(bytes)
-  const backlog = new Backlog(backlogFactor * outstanding)
+  const backlog = new Backlog(backlogFactor * outstanding * groups)
+  const names = Array.from({ length: groups }, (_, index) => `bench-${index}`)
   const setUp = (app: App): void => {
-    app.on(contract, { group: 'bench', prefetch: 2 * outstanding }, () => backlog.less())
+    for (const group of names) app.on(contract, { group, prefetch: 2 * outstanding }, () => backlog.less())
   }
   return withApp(setUp, async (app, engine) => {
     const beganAtMs = performance.now()
     await rateOf(messages, outstanding, async (index) => {
-      const room = backlog.more()
+      const room = backlog.more(groups)
       if (room !== undefined) await room
       await app.publish(contract, orders[index % orders.length]!)
     })
-    while (await isBehind(engine, contract)) await new Promise(setImmediate)
+    while (await isBehind(engine, contract, names)) await new Promise(setImmediate)
     // The acknowledgements are durable no later than whatever is published after them.
     await app.publish(Stored, orders[0]!)
-    if (backlog.size !== 0) throw new Error(`${backlog.size} of ${messages} were not handled`)
+    if (backlog.size !== 0) throw new Error(`${backlog.size} of ${messages * groups} were not handled`)
     return (messages / (performance.now() - beganAtMs)) * 1_000
   })
 }
 
-/** Counts what is on its way, and makes publishers wait while that is too much. */
-class Backlog {
-  readonly #max: number
-  #open: (() => void) | undefined
-  #room: Promise<void> | undefined
-  size = 0
-
-  constructor(max: number) {
-    this.#max = max
+async function isBehind(engine: Engine, { type }: EventContract, groups: readonly string[]): Promise<boolean> {
+  for (const group of groups) {
+    const { ready, waiting, inFlight } = await engine.lag!.lag(type, group)
+    if (ready + waiting + inFlight > 0) return true
   }
-
-  /** One more is on its way; if there was no room for it, that is waited for by whoever awaits the answer. */
-  more(): Promise<void> | undefined {
-    if (++this.size <= this.#max) return undefined
-    this.#room ??= new Promise((resolve) => {
-      this.#open = resolve
-    })
-    return this.#room
-  }
-
-  /** One has arrived. */
-  less(): void {
-    if (--this.size > this.#max / 2 || this.#open === undefined) return
-    this.#open()
-    this.#open = undefined
-    this.#room = undefined
-  }
+  return false
 }
 
-async function isBehind(engine: Engine, contract: EventContract): Promise<boolean> {
-  const { ready, waiting, inFlight } = await engine.lag!.lag(contract.type, 'bench')
-  return ready + waiting + inFlight > 0
+/**
+ * Microseconds from when each message was to be published to its handler, at a steady rate: schema, publish, sync to disk,
+ * delivery, schema. The next message is published whether this one is handled or not.
+ */
+export function handledLatencies(rate: { perSecond: number; count: number }, bytes: number): Promise<number[]> {
+  const orders = ordersOf(bytes)
+  const latencies: number[] = []
+  const dueAtMs = new Map<number, number>()
+  const setUp = (app: App): void => {
+    app.on(Unkeyed, { group: 'bench', prefetch: 4_096 }, ({ customer }) => {
+      latencies.push((performance.now() - dueAtMs.get(customer)!) * 1_000)
+      dueAtMs.delete(customer)
+    })
+  }
+  return withApp(setUp, async (app) => {
+    const published: Promise<unknown>[] = []
+    await atRate(rate, (index, dueMs) => {
+      // Told apart by a field of the message, as long as every other one's.
+      const customer = 1_000_000 + index
+      dueAtMs.set(customer, dueMs)
+      published.push(app.publish(Unkeyed, { ...orders[index % orders.length]!, customer }))
+    })
+    await Promise.all(published)
+    while (dueAtMs.size > 0) await new Promise(setImmediate)
+    return latencies
+  })
 }
 
 /** Through, without and with keys. */
 export const through = {
   unkeyed: (amount: Amount): Promise<number> => throughRate(amount, Unkeyed),
   keyed: (amount: Amount): Promise<number> => throughRate(amount, Keyed),
+  fannedOut: (amount: Amount, groups: number): Promise<number> => throughRate(amount, Unkeyed, groups),
 }
 
 /** Microseconds of each publish, one at a time. */
