@@ -54,6 +54,11 @@ export function deliveryIssues(what: string, given: LevelDependent): Issue[] {
       'excludes delivery at-most-once: nothing is handled again',
     ],
     [once && errors !== undefined, 'errors', 'excludes delivery at-most-once: what fails is only counted'],
+    [
+      once && batch,
+      'delivery',
+      'cannot be at-most-once for batches: what a batch has in it is settled after its handler',
+    ],
     [inbox !== undefined && delivery !== 'exactly-once', 'inbox', 'belongs to delivery exactly-once'],
     [inbox !== undefined && batch, 'inbox', 'remembers one message at a time, and batches have many'],
   ]

@@ -87,7 +87,7 @@ function ruleIssues(path: string, rule: unknown): Issue[] {
     [deadLetterTo === undefined || action !== 'ignore', 'deadLetterTo', "contradicts the action 'ignore'"],
     [
       action !== undefined || retry !== undefined || deadLetterTo !== undefined,
-      'then',
+      'action',
       'is missing: the rule says nothing',
     ],
   ]
