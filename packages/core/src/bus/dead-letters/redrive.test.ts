@@ -1,4 +1,5 @@
 import { type Browsing, type Engine, PosthasteError, reject } from '@posthaste/contracts'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { errorOf, memoryRig, Noted, Ordered } from '../../../test/bus/rig.ts'
 import type { RedriveProgress } from './selection.ts'
@@ -253,6 +254,53 @@ describe('a redrive', () => {
     expect(await letters.redrive({ all: true })).toMatchObject({ moved: 2 })
     await clock.advance(0)
     expect(state.seen).toEqual([0, 7])
+  })
+})
+
+/** What people may do to dead letters, one after the other or at once. */
+const action = fc.oneof(
+  fc.record({ kind: fc.constant('redrive' as const), limit: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ kind: fc.constant('discard' as const), id: fc.nat({ max: 9 }) }),
+  fc.record({ kind: fc.constant('aborted' as const), steps: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ kind: fc.constant('cut' as const), calls: fc.nat({ max: 2 }) }),
+  fc.record({ kind: fc.constant('together' as const), limit: fc.integer({ min: 1, max: 4 }) }),
+)
+
+describe('whatever is done to dead letters', () => {
+  it('each is handled again once or discarded once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 8 }), async (actions) => {
+        const { engine, letters, clock, state, numbers } = await buried(10)
+        let discarded = 0
+        for (const each of actions) {
+          if (each.kind === 'redrive') await letters.redrive({ all: true, limit: each.limit })
+          else if (each.kind === 'discard') discarded += (await letters.discard({ ids: [`m${each.id}`] })).moved
+          else if (each.kind === 'together') {
+            const given = { all: true, limit: each.limit } as const
+            await Promise.all([letters.redrive(given), letters.redrive(given)])
+          } else if (each.kind === 'aborted') {
+            const controller = new AbortController()
+            let steps = 0
+            const onProgress = (): void => {
+              if (++steps === each.steps) controller.abort()
+            }
+            const redriven = letters.redrive({ all: true, ratePerSecond: 10, onProgress, signal: controller.signal })
+            await clock.advance(10_000)
+            expect(await redriven).toMatchObject({ failed: [] })
+          } else {
+            const line = failing(engine, 'move', each.calls)
+            await letters.redrive({ all: true, limit: 3 }).catch(() => {})
+            line.repair()
+          }
+        }
+        await letters.redrive({ all: true })
+        await clock.advance(0)
+        expect(state.seen).toHaveLength(numbers.length - discarded)
+        expect(new Set(state.seen).size).toBe(state.seen.length)
+        expect((await letters.browse()).letters).toEqual([])
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 
