@@ -14,11 +14,7 @@ const command = readCommand()
 const results: ConformanceResult[] = []
 for (const engine of command.engines) results.push(await run(engine))
 const documents = results.map(documentOf)
-process.stdout.write(
-  command.json
-    ? `${JSON.stringify(documents.length === 1 ? documents[0] : documents, undefined, 2)}\n`
-    : `${documents.map(textReport).join('\n\n')}\n`,
-)
+if (documents.length > 0) process.stdout.write(`${command.json ? jsonOf(documents) : textOf(documents)}\n`)
 if (command.writeDocs) writeDocs(documents)
 process.exitCode = results.every(isConformant) ? 0 : 1
 
@@ -29,6 +25,15 @@ function readCommand(): ConformanceCommand {
     process.stderr.write(`${(error as Error).message}\n`)
     process.exit(2)
   }
+}
+
+/** One engine as itself, several as a list. */
+function jsonOf(runs: readonly ConformanceDocument[]): string {
+  return JSON.stringify(runs.length === 1 ? runs[0] : runs, undefined, 2)
+}
+
+function textOf(runs: readonly ConformanceDocument[]): string {
+  return runs.map(textReport).join('\n\n')
 }
 
 async function run(engine: string): Promise<ConformanceResult> {

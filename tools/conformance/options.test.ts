@@ -32,13 +32,17 @@ describe('parseCommand', () => {
   })
 
   it('names every mistake', () => {
-    const mistakes = ['--only', 'first', '--seed', '-1', '--scale', '0']
+    const mistakes = ['--only', 'first', '--seed=-1', '--scale', '0']
     expect(() => parseCommand(mistakes)).toThrow(/--engine is needed.*--only.*--seed.*--scale.*\nnpm run conformance/s)
   })
 
   it('writes no docs from a part of a run', () => {
     for (const part of [['--only', 'G01'], ['--no-mutants'], ['--scale', '0.1']])
       expect(() => parseCommand(['--engine', 'memory', '--write-docs', ...part])).toThrow(/--write-docs/)
+  })
+
+  it('writes the docs from the runs that are kept when no engine is named', () => {
+    expect(parseCommand(['--write-docs'])).toMatchObject({ engines: [], writeDocs: true })
   })
 
   it('refuses what it does not know', () => {

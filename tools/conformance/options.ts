@@ -11,6 +11,7 @@ export interface ConformanceCommand {
   readonly seed: number | undefined
   /** Multiplies the volumes. */
   readonly scale: number
+  /** Keeps the runs and writes docs/guarantees.md; without an engine, from the runs that are kept. */
   readonly writeDocs: boolean
   /** Whether each case is told as it ends. */
   readonly verbose: boolean
@@ -46,7 +47,10 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
   const seed = values.seed === undefined ? undefined : Number(values.seed)
   const scale = Number(values.scale)
   const mistakes = [
-    [values.engine.length > 0, '--engine is needed: memory, embedded, or the path of a module that exports a harness'],
+    [
+      values.engine.length > 0 || values['write-docs'],
+      '--engine is needed: memory, embedded, or the path of a module that exports a harness',
+    ],
     [only === undefined || only.every((id) => /^G\d+$/.test(id)), `--only must be ids like G07, not '${values.only}'`],
     [
       seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= seedMax),

@@ -72,6 +72,11 @@ describe('textReport', () => {
 })
 
 describe('figuresText', () => {
+  it('counts one of a thing as one', () => {
+    const figures = { cases: 1, messages: 1, crashes: 1, 'late replies': 1, duplicates: 0 }
+    expect(figuresText(figures)).toBe('1 case, 1 message, 1 crash, 1 late reply, 0 duplicates')
+  })
+
   it('puts units where they belong', () => {
     expect(figuresText({ cases: 2, 'late at most, ms': 12 })).toBe('2 cases, late at most 12 ms')
   })

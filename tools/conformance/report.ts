@@ -59,10 +59,17 @@ export function textReport({ engine, guarantees, mutants }: ConformanceDocument)
 export function figuresText(figures: Readonly<Record<string, number>>): string {
   const { cases = 0, ...others } = figures
   const number = (value: number) => value.toLocaleString('en-US')
+  const plural = (name: string, value: number) =>
+    value === 1
+      ? name
+          .replace(/ies$/, 'y')
+          .replace(/(sh|ch)es$/, '$1')
+          .replace(/s$/, '')
+      : name
   const told = Object.entries(others).map(([name, value]) =>
     name.includes(',')
       ? `${name.replace(/,.*$/, '')} ${number(value)}${name.replace(/^.*,/, '')}`
-      : `${number(value)} ${name}`,
+      : `${number(value)} ${plural(name, value)}`,
   )
   return [`${number(cases)} ${cases === 1 ? 'case' : 'cases'}`, ...told].join(', ')
 }

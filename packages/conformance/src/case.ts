@@ -9,5 +9,7 @@ export interface ConformanceCase {
   readonly title: string
   /** The case is skipped, with the reason reported, unless all of these are met. */
   readonly needs?: readonly Need[] | undefined
+  /** The case is about how time really goes by. */
+  readonly onMachineTime?: boolean | undefined
   run(context: CaseContext): Promise<void>
 }

@@ -1,24 +1,10 @@
 import type { Engine } from '@posthaste/contracts'
-import { memory, memoryStore } from '@posthaste/memory'
-import { manualClock } from 'posthaste/testing'
+import { memory } from '@posthaste/memory'
 import { describe, expect, it } from 'vitest'
+import { memoryHarness } from '../test/memory-harness.ts'
 import { type ConformanceResult, isConformant, offerOf, runConformance } from './conformance.ts'
 import { guarantees } from './guarantees/registry.ts'
-import { type EngineHarness, engineUnderTest } from './harness.ts'
 import { changed } from './mutants/changes.ts'
-
-const harness = (change: (engine: Engine) => Engine = (engine) => engine): EngineHarness => ({
-  create() {
-    const clock = manualClock()
-    const store = memoryStore()
-    return engineUnderTest({
-      connect: () => change(memory({ store })),
-      clock,
-      advance: (ms) => clock.advance(ms),
-      crash: async () => store.crash(),
-    })
-  },
-})
 
 const byTitle = (title: string): string => guarantees.find((each) => each.title === title)?.id ?? 'none'
 const declaring = byTitle('Declaring does no harm')
@@ -28,7 +14,10 @@ const batches = byTitle('Every record of a batch has its own outcome')
 describe('runConformance', () => {
   it('shows which guarantees hold, how, and what was measured', async () => {
     const lines: string[] = []
-    const result = await runConformance(harness(), { only: [declaring, lag], onProgress: (line) => lines.push(line) })
+    const result = await runConformance(memoryHarness(), {
+      only: [declaring, lag],
+      onProgress: (line) => lines.push(line),
+    })
     expect(result).toMatchObject({ engine: 'memory', mutants: [] })
     expect(result.guarantees.map(({ id, support, passed }) => ({ id, support, passed }))).toEqual([
       { id: declaring, support: 'native', passed: true },
@@ -40,7 +29,7 @@ describe('runConformance', () => {
   })
 
   it('fails a guarantee with what went wrong, case by case', async () => {
-    const silent = harness((engine) =>
+    const silent = memoryHarness((engine) =>
       changed(engine, { publish: async (records) => records.map(() => ({ ok: true })) }),
     )
     const result = await runConformance(silent, { only: [batches], patienceMs: 100 })
@@ -50,7 +39,7 @@ describe('runConformance', () => {
   })
 
   it('runs the refusal of what is not declared, in place of its cases', async () => {
-    const blind = harness((engine) => {
+    const blind = memoryHarness((engine) => {
       const { lag: _, ...rest } = changed(engine, {})
       return rest
     })
@@ -60,7 +49,7 @@ describe('runConformance', () => {
 
   it('fails what is neither declared nor refused', async () => {
     // It says that it has no temporary groups, and makes them.
-    const careless = harness((engine) =>
+    const careless = memoryHarness((engine) =>
       changed(engine, { capabilities: { ...engine.capabilities, temporaryGroups: 'none' } } as Partial<Engine>),
     )
     const id = byTitle('A temporary group goes with its last member')
@@ -90,7 +79,7 @@ describe('runConformance', () => {
 describe('offerOf', () => {
   it('tells what an engine offers, and leaves nothing behind', async () => {
     let cleanups = 0
-    const sound = harness()
+    const sound = memoryHarness()
     const { name, offer } = await offerOf({
       async create() {
         const underTest = await sound.create()

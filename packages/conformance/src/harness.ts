@@ -5,6 +5,11 @@ import { silentLog } from 'posthaste/pipeline'
 export interface EngineHarness {
   /** A fresh and empty one, with an engine that is open. Each case gets its own. */
   create(): Promise<EngineUnderTest>
+  /**
+   * The same on the machine's time, where `create` gives installations on virtual time: only there it shows how late what
+   * is due comes. Cases about that are skipped without it.
+   */
+  createOnMachineTime?(): Promise<EngineUnderTest>
 }
 
 /** One installation of an engine, and what a case may do to it. */

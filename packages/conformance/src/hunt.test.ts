@@ -1,31 +1,16 @@
 import type { Engine } from '@posthaste/contracts'
-import { memory, memoryStore } from '@posthaste/memory'
-import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
+import { memoryHarness } from '../test/memory-harness.ts'
 import { allCases } from './conformance.ts'
-import { type EngineHarness, engineUnderTest } from './harness.ts'
 import { guaranteesOf, hunt, type Quarry } from './hunt.ts'
 import { changed } from './mutants/changes.ts'
 import { mutants } from './mutants/mutants.ts'
 import { runCase } from './run.ts'
 
-const harness = (change: (engine: Engine) => Engine = (engine) => engine): EngineHarness => ({
-  create() {
-    const clock = manualClock()
-    const store = memoryStore()
-    return engineUnderTest({
-      connect: () => change(memory({ store })),
-      clock,
-      advance: (ms) => clock.advance(ms),
-      crash: async () => store.crash(),
-    })
-  },
-})
-
 const passed = { outcome: { status: 'passed', figures: {} }, tookMs: 1 } as const
 
 /** What mutants are hunted with: some cases, all of which a sound engine has passed. */
-function quarry(ids: readonly string[], given = harness()): Quarry {
+function quarry(ids: readonly string[], given = memoryHarness()): Quarry {
   const cases = allCases().filter(({ id }) => ids.includes(id))
   return { harness: given, cases, outcomes: new Map(ids.map((id) => [id, passed])), settings: {} }
 }
@@ -34,7 +19,7 @@ describe('mutants', () => {
   it.each(mutants)('$name is found by the case that is about it, which a sound engine passes', async (mutant) => {
     const { foundBy } = mutant
     const testCase = allCases().find(({ id }) => id === foundBy)
-    expect(testCase && (await runCase(testCase, harness()))).toMatchObject({ status: 'passed' })
+    expect(testCase && (await runCase(testCase, memoryHarness()))).toMatchObject({ status: 'passed' })
     const result = await hunt(mutant, quarry([foundBy]))
     expect(result).toEqual({ name: mutant.name, caughtBy: guaranteesOf(foundBy) })
     expect(result.caughtBy).not.toEqual([])
@@ -50,7 +35,7 @@ describe('hunt', () => {
   })
 
   it('leaves out what cannot show, and says why', async () => {
-    const without = harness((engine) =>
+    const without = memoryHarness((engine) =>
       changed(engine, { capabilities: { ...engine.capabilities, delay: 'none' } } as Partial<Engine>),
     )
     const result = await hunt({ ...harmless, needs: ['delay'] }, quarry(['publish/delivered'], without))

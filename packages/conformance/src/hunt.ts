@@ -60,22 +60,28 @@ export function guaranteesOf(testCase: string): readonly string[] {
 
 /** The same installations, with engines that are wrong. */
 function mutated(harness: EngineHarness, { mutate }: Mutant): EngineHarness {
+  const { createOnMachineTime } = harness
   return {
-    async create(): Promise<EngineUnderTest> {
-      const sound = await harness.create()
-      const { host, advance, crash } = sound
-      let wrapped = { from: sound.engine, engine: mutate(sound.engine) }
-      return {
-        get engine() {
-          if (sound.engine !== wrapped.from) wrapped = { from: sound.engine, engine: mutate(sound.engine) }
-          return wrapped.engine
-        },
-        host,
-        restart: () => sound.restart(),
-        crash: crash && (() => crash()),
-        advance: advance && ((ms) => advance(ms)),
-        cleanup: () => sound.cleanup(),
-      }
+    create: async () => mutatedInstallation(await harness.create(), mutate),
+    ...(createOnMachineTime && {
+      createOnMachineTime: async () => mutatedInstallation(await createOnMachineTime(), mutate),
+    }),
+  }
+}
+
+/** An installation whose engines are wrong, each that follows a restart or a crash, too. */
+function mutatedInstallation(sound: EngineUnderTest, mutate: Mutant['mutate']): EngineUnderTest {
+  const { host, advance, crash } = sound
+  let wrapped = { from: sound.engine, engine: mutate(sound.engine) }
+  return {
+    get engine() {
+      if (sound.engine !== wrapped.from) wrapped = { from: sound.engine, engine: mutate(sound.engine) }
+      return wrapped.engine
     },
+    host,
+    restart: () => sound.restart(),
+    crash: crash && (() => crash()),
+    advance: advance && ((ms) => advance(ms)),
+    cleanup: () => sound.cleanup(),
   }
 }

@@ -1,10 +1,8 @@
 import type { Engine, EngineCapabilities } from '@posthaste/contracts'
-import { memory } from '@posthaste/memory'
-import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
+import { memoryHarness } from '../test/memory-harness.ts'
 import { refusalSuite } from './bus-suite.ts'
 import type { Offer } from './guarantees/guarantee.ts'
-import { type EngineHarness, engineUnderTest } from './harness.ts'
 import { changed } from './mutants/changes.ts'
 import { runCase } from './run.ts'
 
@@ -44,20 +42,13 @@ function without(engine: Engine, { can = {}, part }: Lack): Engine {
   return { ...rest, capabilities: { ...engine.capabilities, ...can } }
 }
 
-const harness = (change: (engine: Engine) => Engine): EngineHarness => ({
-  create() {
-    const clock = manualClock()
-    return engineUnderTest({ connect: () => change(memory()), clock, advance: (ms) => clock.advance(ms) })
-  },
-})
-
 describe('refusalSuite', () => {
   it.each(refusalSuite())('holds where that one thing is missing: $title', async (testCase) => {
     const lack = lacks[testCase.id]
     expect(lack).toBeDefined()
     const outcome = await runCase(
       testCase,
-      harness((engine) => without(engine, lack ?? {})),
+      memoryHarness((engine) => without(engine, lack ?? {})),
     )
     if (outcome.status === 'failed') throw outcome.error
     expect(outcome.status).toBe('passed')
@@ -66,7 +57,7 @@ describe('refusalSuite', () => {
   it.each(refusalSuite())('fails where everything is done: $title', async (testCase) => {
     const outcome = await runCase(
       testCase,
-      harness((engine) => engine),
+      memoryHarness((engine) => engine),
     )
     expect(outcome.status).toBe('failed')
   })

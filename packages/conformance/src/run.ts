@@ -38,11 +38,14 @@ export async function runCase(
   harness: EngineHarness,
   options: SuiteOptions = {},
 ): Promise<CaseOutcome> {
-  let lacking: readonly Need[] = []
+  const installations = testCase.onMachineTime ? onMachineTime(harness) : harness
+  let lacking: readonly (Need | 'machine time')[] = []
   let figures: Figures = {}
   try {
-    await onInstallation(harness, { ...defaults, ...options }, async (context) => {
+    await onInstallation(installations, { ...defaults, ...options }, async (context) => {
       lacking = (testCase.needs ?? []).filter((need) => !isMet(need, context.underTest))
+      const isVirtual = context.underTest.advance !== undefined
+      if (testCase.onMachineTime && isVirtual) lacking = [...lacking, 'machine time']
       figures = context.figures
       if (lacking.length === 0) await testCase.run(context)
     })
@@ -52,6 +55,11 @@ export async function runCase(
   return lacking.length === 0
     ? { status: 'passed', figures }
     : { status: 'skipped', reason: `not declared: ${lacking.join(', ')}` }
+}
+
+/** The harness with its installations on the machine's time, if it has any. */
+function onMachineTime(harness: EngineHarness): EngineHarness {
+  return { create: () => harness.createOnMachineTime?.() ?? harness.create() }
 }
 
 /** Does some work on an installation of its own, checks what must always hold, and leaves nothing behind. */

@@ -1,34 +1,16 @@
-import type { Engine } from '@posthaste/contracts'
-import { memory, memoryStore } from '@posthaste/memory'
-import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
-import { type EngineHarness, engineUnderTest } from './harness.ts'
+import { memoryHarness } from '../test/memory-harness.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { plainMutants } from './mutants/plain.ts'
 import { type CaseOutcome, runCase } from './run.ts'
 import { engineSuite } from './suite.ts'
-
-function harness(mutate: (engine: Engine) => Engine = (sound) => sound): EngineHarness {
-  return {
-    create() {
-      const clock = manualClock()
-      const store = memoryStore()
-      return engineUnderTest({
-        connect: () => mutate(memory({ store })),
-        clock,
-        advance: (ms) => clock.advance(ms),
-        crash: async () => store.crash(),
-      })
-    },
-  }
-}
 
 /** How random programs go on an engine that is wrong. */
 async function randomOutcome(mutant: Mutant): Promise<CaseOutcome['status']> {
   const testCase = engineSuite().find(({ id }) => id === 'random/operations')
   if (testCase === undefined) throw new Error('there are no random programs')
   // Nothing a mutant owes will ever come. And a fixed seed: what random programs meet must not change from run to run.
-  const { status } = await runCase(testCase, harness(mutant.mutate), { seed: 7, randomRuns: 100, patienceMs: 40 })
+  const { status } = await runCase(testCase, memoryHarness(mutant.mutate), { seed: 7, randomRuns: 100, patienceMs: 40 })
   return status
 }
 

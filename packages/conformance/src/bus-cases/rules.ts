@@ -1,5 +1,3 @@
-// biome-ignore-all lint/suspicious/noThenProperty: `then` is an option of rules, and no function
-
 import assert from 'node:assert/strict'
 import { PosthasteError } from '@posthaste/contracts'
 import { notes, plainEvent, publishNotes, startedBus } from '../bus/bus.ts'

@@ -6,6 +6,9 @@ import type { ConformanceCase } from '../case.ts'
 /** How long before the due time an early delivery is looked for. */
 const marginMs = 20
 
+/** What a message takes from the engine to the handler on a busy machine, in milliseconds. */
+const slackMs = 20
+
 const settings = { group: 'g', retry: false } as const
 
 /** Messages for later, and messages for now or never. */
@@ -14,26 +17,25 @@ export const busTiming: readonly ConformanceCase[] = [
     id: 'bus-delay/accuracy',
     title: 'scheduled messages are handled when they are due, never before, and how late is told',
     needs: ['delay'],
+    onMachineTime: true,
     async run(context) {
       const Noted = plainEvent(context)
       const journal = new Journal(context)
       const bus = await startedBus(context, (each) => each.on(Noted, settings, journal.handler()))
       const startMs = context.nowMs()
-      const dueAt = (n: number) => startMs + context.delayMs + 3 * n
-      const count = 50
+      const dueAt = (n: number) => startMs + context.delayMs + 10 * n
+      const count = 40
       await Promise.all(notes(count).map(({ n }) => bus.schedule(Noted, { n }, { atMs: dueAt(n) })))
-      await context.reach(dueAt(count))
       await journal.complete(count)
-      const late = journal.runs.map(({ n, atMs }) => atMs - dueAt(n))
-      assert.deepEqual(
-        late.filter((ms) => ms < 0),
-        [],
-        'none is early',
-      )
+      const late = journal.runs.map(({ n, atMs }) => atMs - dueAt(n)).sort((a, b) => a - b)
+      const [best = 0, worst = 0] = [late[0], late.at(-1)]
+      assert.ok(best >= 0, `one came ${-best} ms early`)
       expectComplete(context, journal.runs, { count })
-      const worst = Math.max(...late)
-      // Virtual time stands still while an engine works: only a real clock can tell how late it is.
-      if (context.underTest.advance === undefined) context.count('late at most, ms', Math.round(worst))
+      // What the machine does beside it may make any of them late; that all of them are is the engine's.
+      const promisedMs = context.capabilities.delayPrecisionMs + slackMs
+      assert.ok(best <= promisedMs, `the best of ${count} was ${best} ms late, and ${promisedMs} are promised`)
+      context.count('late at most, ms', Math.round(worst))
+      context.count('late in the middle, ms', Math.round(late[count / 2] ?? 0))
     },
   },
   {

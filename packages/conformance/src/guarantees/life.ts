@@ -27,7 +27,7 @@ export const lifeGuarantees: readonly Guarantee[] = [
     title: 'Restarts in the midst of work lose nothing',
     area: 'Life cycle',
     promise:
-      'An engine that is restarted again and again while messages are published, handled and retried has lost nothing that was confirmed and nothing that was promised about attempts and delays. After an orderly restart nothing is repeated; after a crash at most what was in flight is, and it is counted.',
+      'An engine that is restarted again and again while messages are published, handled and retried has lost nothing that was confirmed and nothing that was promised about attempts and delays. An application that closes before its engine repeats nothing; where the engine is restarted under its members, or crashes, at most what was in flight is repeated, and it is counted.',
     support: always,
     cases: ['life/restarts', 'load/restart', 'load/crash', 'attempts/settled-before-crash', 'bus-restart/*'],
     refusals: [],
