@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { costOf, interleaved, latenciesOf, median, percentile, rateOf } from './measure.ts'
+import { atRate, costOf, interleaved, latenciesOf, median, percentile, rateFor, rateOf } from './measure.ts'
 
 describe('rounds', () => {
   it('take turns, and the first does not count', async () => {
@@ -62,5 +62,43 @@ describe('work', () => {
     })
     expect(latencies).toHaveLength(3)
     expect(latencies.every((latency) => latency >= 0)).toBe(true)
+  })
+})
+
+describe('work for a time', () => {
+  it('is counted until the time is over, with what is under way then', async () => {
+    let done = 0
+    const { count, perSecond } = await rateFor(20, 3, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      done++
+    })
+    expect(count).toBe(done)
+    expect(count).toBeGreaterThanOrEqual(3)
+    expect(perSecond).toBeGreaterThan(0)
+  })
+})
+
+describe('work at a rate', () => {
+  it('begins each piece in turn, no earlier than it is due, and tells when that was', async () => {
+    const due: number[] = []
+    const beganAtMs = performance.now()
+    await atRate({ perSecond: 1_000, count: 20 }, (index, dueAtMs) => {
+      expect(performance.now()).toBeGreaterThanOrEqual(dueAtMs)
+      expect(index).toBe(due.length)
+      due.push(dueAtMs)
+    })
+    expect(due).toHaveLength(20)
+    expect(due[0]).toBeGreaterThanOrEqual(beganAtMs)
+    for (let index = 1; index < due.length; index++) expect(due[index]! - due[index - 1]!).toBeCloseTo(1, 5)
+  })
+
+  it('waits for nothing that it began, and leaves the times as they were to be', async () => {
+    const due: number[] = []
+    await atRate({ perSecond: 100_000, count: 50 }, (index, dueAtMs) => {
+      due.push(dueAtMs)
+      // One that takes long makes the others late, and they are told so.
+      if (index === 0) for (const until = performance.now() + 5; performance.now() < until; );
+    })
+    expect(due.at(-1)! - due[0]!).toBeCloseTo(0.49, 5)
   })
 })

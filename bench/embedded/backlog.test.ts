@@ -9,7 +9,7 @@ describe('a backlog', () => {
 
   it('makes all of them wait for the same room, until half of it is empty', async () => {
     const backlog = new Backlog(4)
-    backlog.more(4)
+    expect(backlog.more(4)).toBeUndefined()
     const [first, second] = [backlog.more(), backlog.more()]
     expect(second).toBe(first)
     let isOpen = false

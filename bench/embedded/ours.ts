@@ -116,7 +116,7 @@ export function handledLatencies(rate: { perSecond: number; count: number }, byt
     const published: Promise<unknown>[] = []
     await atRate(rate, (index, dueMs) => {
       // Told apart by a field of the message, as long as every other one's.
-      const customer = 1_000_000 + index
+      const customer = 100_000 + index
       dueAtMs.set(customer, dueMs)
       published.push(app.publish(Unkeyed, { ...orders[index % orders.length]!, customer }))
     })
