@@ -2,6 +2,7 @@ import { command, type Engine, type Preparing as EnginePreparing, event, Posthas
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { errorOf, half, type MemoryRig, memoryRig, Noted, scriptedRig } from '../../../../test/bus/rig.ts'
+import { timerWheel } from '../../../pipeline/timer-wheel.ts'
 import { type Bus, createBus } from '../../bus.ts'
 import type { Resolution, UnresolvedMessage } from './check-back.ts'
 import type { UnresolvedOptions } from './options.ts'
@@ -289,6 +290,37 @@ describe('asking back', () => {
     expect(seen).toEqual(['o1'])
   })
 
+  it('does not spin where the engine takes no decision', async () => {
+    const rig = await memoryRig()
+    const commit: EnginePreparing['commit'] = async () => {
+      throw new PosthasteError('UNAVAILABLE', 'no connection')
+    }
+    const bus = anotherBus({ ...rig, engine: instead(rig.engine, { commit }) })
+    let asked = 0
+    bus.onUnresolved(Paid, {}, () => {
+      asked += 1
+      return 'commit'
+    })
+    await bus.start()
+    for (let n = 0; n < 30; n++) await bus.prepare(Paid, { orderNo: `o${n}` })
+    await rig.clock.advance(15_000)
+    expect(asked).toBe(16)
+    expect(rig.log.entries.filter(({ level }) => level === 'warn')).toHaveLength(1)
+  })
+
+  it('says nothing where somebody else has decided meanwhile', async () => {
+    const rig = await memoryRig()
+    rig.bus.onUnresolved(Paid, {}, async ({ id }) => {
+      await rig.bus.prepared(Paid).rollback(id)
+      return 'commit'
+    })
+    const seen = await listen(rig.bus)
+    await rig.bus.prepare(Paid, order)
+    await rig.clock.advance(60_000)
+    expect(seen).toEqual([])
+    expect(rig.log.entries.filter(({ level }) => level === 'warn')).toEqual([])
+  })
+
   it('shows people what it cannot read, and asks nobody about it', async () => {
     const { bus, engine, clock, asked } = await asking(() => 'commit', { checksMax: 1 })
     await engine.preparing?.prepare(
@@ -303,15 +335,32 @@ describe('asking back', () => {
   })
 
   it('ends with the bus, after the question under way or the grace', async () => {
-    const { bus, clock, asked } = await asking(() => new Promise(() => {}))
+    const rig = await memoryRig()
+    const { engine, clock, log } = rig
+    let looks = 0
+    const prepared: EnginePreparing['prepared'] = async (channel, limit) => {
+      looks += 1
+      return preparingOf(engine).prepared(channel, limit)
+    }
+    // The timers outlive the bus, as those of an application do.
+    const shared = { engine: instead(engine, { prepared }), clock, log, timers: timerWheel(clock) }
+    const bus = createBus({ name: 'shop', instance: 'shop-2', ...shared })
+    let asked = 0
+    bus.onUnresolved(Paid, { timeoutMs: 1_000 }, () => {
+      asked += 1
+      return new Promise(() => {})
+    })
+    await bus.start()
     await bus.prepare(Paid, order)
     await clock.advance(6_020)
-    expect(asked).toHaveLength(1)
+    expect(asked).toBe(1)
     const closed = bus.close({ graceMs: 100 })
     await clock.advance(120)
     await closed
+    const before = looks
     await clock.advance(600_000)
-    expect(asked).toHaveLength(1)
+    expect(asked).toBe(1)
+    expect(looks).toBe(before)
   })
 
   it('may begin while the bus starts', async () => {

@@ -288,6 +288,16 @@ describe('what goes wrong', () => {
     expect(times(rig.seen)).toEqual(['01:00'])
   })
 
+  it('is not put right so late that another instance may just have published it', async () => {
+    const rig = await recurring({ cron: '2 0 * * * *' })
+    const { name, digest } = recurrenceOf(Closed, { ...hourly, cron: '2 0 * * * *' } as RecurrenceOptions, 0)
+    const dueAtMs = rig.clock.nowMs() + hourMs + 2_000
+    await rig.clock.advance(hourMs - minuteMs / 2)
+    expect(await rig.engine.scheduling?.cancel(ticks, `${name}:${digest}:${dueAtMs}`)).toBe(true)
+    await rig.clock.advance(hourMs + minuteMs)
+    expect(times(rig.seen)).toEqual(['00:00', '02:00'])
+  })
+
   it('with the same time twice, publishes it under the same id', async () => {
     const rig = await recurring()
     const tick = tickFor(rig.clock.nowMs() + hourMs)

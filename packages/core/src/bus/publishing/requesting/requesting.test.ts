@@ -253,6 +253,18 @@ describe('whoever awaits a reply', () => {
     expect(await answer).toEqual({ cents: 5 })
   })
 
+  it('learns that replies ended before they began', async () => {
+    const rig = await requesting()
+    const subscribe = rig.engine.subscribe.bind(rig.engine)
+    rig.engine.subscribe = async (spec, sink) => {
+      const subscription = await subscribe(spec, sink)
+      sink.closed(new PosthasteError('UNAVAILABLE', 'connection lost'))
+      return subscription
+    }
+    expect(await errorOf(rig.bus.request(Price, { sku: 'a' }))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(rig.engine.records).toEqual([])
+  })
+
   it('goes on when a reply cannot be acknowledged', async () => {
     const rig = await requesting()
     const answer = rig.bus.request(Price, { sku: 'a' })
