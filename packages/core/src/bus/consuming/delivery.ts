@@ -29,7 +29,7 @@ const inboxSpec: OptionsSpec<InboxSettings> = {
     store: required({
       fallback: undefined as unknown as InboxStore,
       expects: 'an inbox store',
-      accepts: (value) => typeof value === 'object' && value !== null && 'once' in value,
+      accepts: (value) => typeof (value as Partial<InboxStore> | null)?.once === 'function',
     }),
     windowMs: durationOption(weekMs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
   },
