@@ -19,6 +19,7 @@ import { load } from './cases/load.ts'
 import { order } from './cases/order.ts'
 import { patterns } from './cases/patterns.ts'
 import { preparing } from './cases/preparing.ts'
+import { preparingSurvival } from './cases/preparing-survival.ts'
 import { priorities } from './cases/priorities.ts'
 import { publishing } from './cases/publishing.ts'
 import { random } from './cases/random.ts'
@@ -53,6 +54,7 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...patterns,
     ...seeking,
     ...preparing,
+    ...preparingSurvival,
     ...browsingMatch,
     ...interplay,
     ...undeclared,

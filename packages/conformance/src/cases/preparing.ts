@@ -4,31 +4,48 @@ import type { ConformanceCase } from '../case.ts'
 import type { CaseContext } from '../context.ts'
 import { expectRefused, expectRejection, expectSame } from '../expect.ts'
 
-function preparingOf(context: CaseContext): Preparing {
+/** The ability of the engine as it is now. */
+export function preparingOf(context: CaseContext): Preparing {
   const { preparing } = context.engine
   assert.ok(preparing, 'the case needs preparing')
   return preparing
 }
 
-async function prepare(context: CaseContext, record: OutgoingRecord, checkInMs = 60_000): Promise<OutgoingRecord> {
+/** Prepares and expects it to work. */
+export async function prepare(
+  context: CaseContext,
+  record: OutgoingRecord,
+  checkInMs = 60_000,
+): Promise<OutgoingRecord> {
   const outcome = await preparingOf(context).prepare(record, context.nowMs() + checkInMs)
   if (!outcome.ok) throw outcome.error
   return record
 }
 
-const nameOf = ({ channel, id }: OutgoingRecord) => ({ channel, id })
+/** What a prepared record is called. */
+export const nameOf = ({ channel, id }: OutgoingRecord) => ({ channel, id })
 
-async function resolve(context: CaseContext, how: 'commit' | 'rollback', ...records: readonly OutgoingRecord[]) {
+/** Decides about records and gives the outcomes as they are. */
+export async function resolve(context: CaseContext, how: 'commit' | 'rollback', ...records: readonly OutgoingRecord[]) {
   const outcomes = await preparingOf(context)[how](records.map(nameOf))
   assert.equal(outcomes.length, records.length, 'an outcome for each name')
   return outcomes
 }
 
-async function resolved(context: CaseContext, how: 'commit' | 'rollback', ...records: readonly OutgoingRecord[]) {
+/** Decides about records and expects it to work. */
+export async function resolved(
+  context: CaseContext,
+  how: 'commit' | 'rollback',
+  ...records: readonly OutgoingRecord[]
+) {
   for (const outcome of await resolve(context, how, ...records)) if (!outcome.ok) throw outcome.error
 }
 
-async function idsPrepared(context: CaseContext, channel: { readonly name: string }): Promise<readonly string[]> {
+/** What waits in a channel, those to be asked about first at the front. */
+export async function idsPrepared(
+  context: CaseContext,
+  channel: { readonly name: string },
+): Promise<readonly string[]> {
   return (await preparingOf(context).prepared(channel.name, 10_000)).map(({ record }) => record.id)
 }
 
@@ -148,84 +165,6 @@ export const preparing: readonly ConformanceCase[] = [
       for (const at of [1, 2, 4]) expectRefused(outcomes[at], 'NOT_FOUND')
       const member = await channel.join('g', { credit: 10 })
       expectSame(await member.take(2), [a, b])
-    },
-  },
-  {
-    id: 'prepare/restart',
-    title: 'prepared records and decisions hold over restarts',
-    needs: ['preparing'],
-    async run(context) {
-      const channel = await context.channel()
-      const [waiting, committed, gone] = channel.records(3)
-      assert.ok(waiting && committed && gone)
-      for (const record of [waiting, committed, gone]) await prepare(context, record)
-      await preparingOf(context).postpone(nameOf(waiting), Number.POSITIVE_INFINITY)
-      await resolved(context, 'commit', committed)
-      await resolved(context, 'rollback', gone)
-      await context.restart()
-      await channel.declare(['g'])
-      const [found] = await preparingOf(context).prepared(channel.name, 10)
-      assert.deepEqual(
-        { id: found?.record.id, checks: found?.checks, checkAtMs: found?.checkAtMs },
-        { id: waiting.id, checks: 1, checkAtMs: Number.POSITIVE_INFINITY },
-      )
-      const member = await channel.join('g', { credit: 10 })
-      expectSame([await member.next()], [committed])
-      await resolved(context, 'commit', waiting)
-      expectSame([await member.next()], [waiting])
-      for (const outcome of await resolve(context, 'commit', committed, gone)) expectRefused(outcome, 'NOT_FOUND')
-    },
-  },
-  {
-    id: 'prepare/crash',
-    title: 'what was answered holds over a crash: prepared stays prepared, committed is delivered, rolled back is gone',
-    needs: ['preparing', 'crash'],
-    async run(context) {
-      const channel = await context.channel()
-      const [waiting, committed, gone] = channel.records(3)
-      assert.ok(waiting && committed && gone)
-      for (const record of [waiting, committed, gone]) await prepare(context, record)
-      await resolved(context, 'commit', committed)
-      await resolved(context, 'rollback', gone)
-      await context.crash()
-      await channel.declare(['g'])
-      assert.deepEqual(await idsPrepared(context, channel), [waiting.id])
-      const member = await channel.join('g', { credit: 10 })
-      const received = await member.next()
-      expectSame([received], [committed])
-      await member.ack(received)
-      await resolved(context, 'commit', waiting)
-      expectSame([await member.next()], [waiting])
-    },
-  },
-  {
-    id: 'prepare/crash-atomic',
-    title: 'commits that a crash interrupts happened whole or not at all: nothing is both prepared and published',
-    needs: ['preparing', 'crash'],
-    async run(context) {
-      const channel = await context.channel()
-      const records = channel.records(60)
-      await Promise.all(records.map((record) => prepare(context, record)))
-      let answered = 0
-      for (const record of records) {
-        void resolve(context, 'commit', record).then(
-          () => (answered += 1),
-          () => {},
-        )
-      }
-      await context.until(
-        () => answered > 0,
-        () => 'the first answer',
-      )
-      await context.crash()
-      await channel.declare(['g'])
-      const left = new Set(await idsPrepared(context, channel))
-      const member = await channel.join('g', { credit: 100 })
-      const received = await member.take(records.length - left.size)
-      await context.lull()
-      assert.deepEqual(member.waiting, [])
-      const seen = [...received.map(({ record }) => record.id), ...left]
-      assert.deepEqual(seen.sort(), records.map(({ id }) => id).sort())
     },
   },
   {
