@@ -16,6 +16,9 @@ export interface SourceListener extends Pick<LogReader, 'appending' | 'appended'
   readonly isAwake: () => boolean
 }
 
+/** Rows of entries read at a time, so that those of a full group do not all stand in memory twice. */
+const restoredAtATime = 1_000
+
 /**
  * One of the logs that a group reads: the channel's own, or the one that holds records addressed to this group alone.
  * Keeps the reading place within a block, and the records that have a history.
@@ -64,9 +67,13 @@ export class Source implements Origin {
   restore(store: Store): void {
     const { id } = this.cursor
     if (!store.mayHave('entries', id)) return
-    for (const { key, value } of store.rows('entries', { from: offsetKey(id, 0), to: offsetKey(id + 1, 0) })) {
-      const offset = offsetOf(key)
-      this.entries.set(offset, decodeEntry(this, offset, value))
+    const to = offsetKey(id + 1, 0)
+    for (let from = offsetKey(id, 0); ; ) {
+      const rows = store.rows('entries', { from, to, limit: restoredAtATime })
+      for (const { key, value } of rows) this.entries.set(offsetOf(key), decodeEntry(this, offsetOf(key), value))
+      const last = rows.at(-1)
+      if (last === undefined) return
+      from = offsetKey(id, offsetOf(last.key) + 1)
     }
   }
 

@@ -81,8 +81,6 @@ export class ChannelLog implements Participant {
   retention: LogSweeper | undefined
   /** Bytes of all blocks that are kept; undefined where nobody has counted them. Only where `retention` asks for it. */
   bytes: number | undefined
-  /** Bytes of all blocks written since the log was opened. */
-  bytesWritten = 0
 
   constructor({ id, spec, main, level = 0 }: LogIdentity, context: LogContext) {
     this.id = id
@@ -169,7 +167,6 @@ export class ChannelLog implements Participant {
     const first = last === undefined ? this.#committed : last.first + last.count
     const bytes = this.#writer.take(about.storedAtMs, about.behind)
     tx.put('blocks', offsetKey(this.id, first), bytes)
-    this.bytesWritten += bytes.length
     if (this.bytes !== undefined) this.bytes += bytes.length
     this.#written.push(
       new RecentBlock({ first, ...about, bytes: bytes.length + records.length * recordBytes }, records),

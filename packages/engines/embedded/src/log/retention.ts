@@ -7,6 +7,8 @@ import type { ChannelLog } from './channel-log.ts'
 
 /** Blocks removed per transaction, so that a day's worth that expires at once does not make one commit long. */
 const removedMax = 256
+/** Read at a time where all blocks must be measured. */
+const measuredBytes = 1024 * 1024
 const sweepMsMin = 1_000
 const sweepMsMax = 60_000
 
@@ -39,14 +41,14 @@ export class LogRetention implements Participant {
   readonly #context: RetentionContext
   #timer: Timer | undefined
   #more = false
-  readonly #bytesAtOpen: number
-  #removedBytes = 0
+  /** When the oldest block was stored, if it is known: nothing is past its time before that is. */
+  #oldestMs: number | undefined
 
   constructor(logs: readonly ChannelLog[], context: RetentionContext) {
     this.#logs = logs
     this.#retention = logs[0]?.spec.retention ?? {}
     this.#context = context
-    this.#bytesAtOpen = this.#retention.bytesMax === undefined ? 0 : this.#measure()
+    if (this.#retention.bytesMax !== undefined) for (const log of logs) log.bytes ??= this.#measure(log)
     this.#arm()
   }
 
@@ -60,12 +62,18 @@ export class LogRetention implements Participant {
   }
 
   write(tx: Transaction): void {
+    this.#more = false
+    if (!this.#mayRemove()) return
     const unneeded = this.#logs.map((log) => this.#unneeded(log))
     const { forMs, bytesMax } = this.#retention
     const removable = forMs === undefined && bytesMax === undefined ? unneeded.flat() : [...this.#expired(unneeded)]
     for (const { log, first } of removable) {
       log.forget(first)
       tx.remove('blocks', offsetKey(log.id, first))
+    }
+    if (removable.length > 0) {
+      this.#oldestMs = undefined
+      for (const log of this.#logs) if (log.bytes !== undefined) log.writeTail(tx)
     }
     const isAtLimit = (blocks: readonly Removable[]): boolean =>
       blocks.length === removedMax && removable.includes(blocks[removedMax - 1]!)
@@ -84,6 +92,27 @@ export class LogRetention implements Participant {
       this.sweep()
       this.#arm()
     })
+  }
+
+  /** Looked at before anything is read: groups move on with each transaction, and a bound is seldom passed. */
+  #mayRemove(): boolean {
+    const { forMs, bytesMax } = this.#retention
+    if (forMs === undefined && bytesMax === undefined) return true
+    if (bytesMax !== undefined && this.#bytes() > bytesMax) return true
+    if (forMs === undefined) return false
+    this.#oldestMs ??= this.#findOldestMs()
+    return this.#oldestMs !== undefined && this.#oldestMs <= this.#context.clock.nowMs() - forMs
+  }
+
+  #findOldestMs(): number | undefined {
+    let oldestMs: number | undefined
+    for (const { id, committedEnd } of this.#logs) {
+      const range = { from: offsetKey(id, 0), to: offsetKey(id, committedEnd), limit: 1 }
+      const [row] = this.#context.store.rows('blocks', range)
+      if (row !== undefined)
+        oldestMs = Math.min(oldestMs ?? Number.POSITIVE_INFINITY, StoredBlock.read(row.value)?.storedAtMs ?? 0)
+    }
+    return oldestMs
   }
 
   /** Blocks of a log that every group has settled, the oldest first; as many as a transaction may remove. */
@@ -108,7 +137,8 @@ export class LogRetention implements Participant {
       const at = indexOfOldest(heads)
       const block = at === undefined ? undefined : heads[at]
       if (at === undefined || !block || !(block.storedAtMs <= oldestMs || this.#bytes() > bytesMax)) return
-      this.#removedBytes += block.bytes
+      const { log } = block.removable
+      if (log.bytes !== undefined) log.bytes -= block.bytes
       yield block.removable
       heads[at] = queues[at]!.next().value
     }
@@ -123,27 +153,20 @@ export class LogRetention implements Participant {
   }
 
   #bytes(): number {
-    let written = 0
-    for (const { bytesWritten } of this.#logs) written += bytesWritten
-    return this.#bytesAtOpen + written - this.#removedBytes
+    return this.#logs.reduce((sum, { bytes = 0 }) => sum + bytes, 0)
   }
 
-  #measure(): number {
+  /** What a log keeps that was written before anybody counted. */
+  #measure({ id, committedEnd }: ChannelLog): number {
     let bytes = 0
-    for (const { id, committedEnd } of this.#logs) {
-      for (let from = 0; ; ) {
-        const rows = this.#context.store.rows('blocks', {
-          from: offsetKey(id, from),
-          to: offsetKey(id, committedEnd),
-          limit: removedMax,
-        })
-        for (const { value } of rows) bytes += value.length
-        const last = rows.at(-1)
-        if (last === undefined) break
-        from = offsetOf(last.key) + 1
-      }
+    for (let from = 0; ; ) {
+      const range = { from: offsetKey(id, from), to: offsetKey(id, committedEnd), bytesMax: measuredBytes }
+      const rows = this.#context.store.rows('blocks', range)
+      for (const { value } of rows) bytes += value.length
+      const last = rows.at(-1)
+      if (last === undefined) return bytes
+      from = offsetOf(last.key) + 1
     }
-    return bytes
   }
 }
 

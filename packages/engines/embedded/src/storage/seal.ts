@@ -1,11 +1,11 @@
-import { crc32 } from 'node:zlib'
 import { damagedRow } from '../errors.ts'
-import { idOf, offsetOf } from './keys.ts'
+import { checksum } from './checksum.ts'
+import { asBuffer, idOf, offsetOf } from './keys.ts'
 import type { TableName } from './store.ts'
 
 /*
- * Every row but those that have checksums of their own ends in one: the CRC-32 of key and value (u32, little-endian). A
- * flipped bit in a cursor or in the due time of a retry would otherwise not be seen, and be acted on.
+ * Every row but those that have checksums of their own ends in one: the exclusive or of the CRC-32s of key and value (u32,
+ * little-endian). A flipped bit in a cursor or in the due time of a retry would otherwise not be seen, and be acted on.
  */
 
 const sealBytes = 4
@@ -22,7 +22,7 @@ export function isSealed(table: TableName): boolean {
 export function seal(key: Uint8Array, value: Uint8Array): Buffer {
   const row = Buffer.allocUnsafe(value.length + sealBytes)
   row.set(value)
-  row.writeUInt32LE(crc32(value, crc32(key)), value.length)
+  row.writeUInt32LE(sumOf(key, row, value.length), value.length)
   return row
 }
 
@@ -30,8 +30,11 @@ export function seal(key: Uint8Array, value: Uint8Array): Buffer {
 export function unseal(key: Uint8Array, row: Buffer): Buffer | undefined {
   const end = row.length - sealBytes
   if (end < 0) return undefined
-  const value = row.subarray(0, end)
-  return row.readUInt32LE(end) === crc32(value, crc32(key)) ? value : undefined
+  return row.readUInt32LE(end) === sumOf(key, row, end) ? row.subarray(0, end) : undefined
+}
+
+function sumOf(key: Uint8Array, row: Buffer, end: number): number {
+  return (checksum(asBuffer(key), 0, key.length) ^ checksum(row, 0, end)) >>> 0
 }
 
 /**
