@@ -26,6 +26,7 @@ describe('publishing', () => {
       expectTypeOf(data).toEqualTypeOf<{ n: number }>()
       return 'commit'
     })
+    bus.onUnresolved(Paid, {}, async ({ data }) => (data.n > 1 ? 'commit' : 'unknown'))
     // @ts-expect-error there is no such decision
     bus.onUnresolved(Paid, {}, () => 'perhaps')
     expectTypeOf<Awaited<ReturnType<ReturnType<typeof bus.prepared<typeof Paid>>['list']>>[0]['data']>().toEqualTypeOf<

@@ -310,7 +310,7 @@ describe('asking back', () => {
 
   it('says nothing where somebody else has decided meanwhile', async () => {
     const rig = await memoryRig()
-    rig.bus.onUnresolved(Paid, {}, async ({ id }) => {
+    rig.bus.onUnresolved(Paid, {}, async ({ id }): Promise<Resolution> => {
       await rig.bus.prepared(Paid).rollback(id)
       return 'commit'
     })
