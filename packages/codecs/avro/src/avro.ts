@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { type Codec, type ErrorCode, type Issue, PosthasteError } from '@posthaste/contracts'
 import { withBuffers } from './bytes.ts'
-import { type AvroOptions, type AvroSchema, type AvroSettings, readOptions, refusal } from './options.ts'
+import { type AvroOptions, type AvroSettings, readOptions, refusal } from './options.ts'
 import { depthMax, structureOf } from './structure.ts'
-import { type AvroType, dataSchemaOf } from './types.ts'
+import { type AvroSchema, type AvroType, dataSchemaOf } from './types.ts'
 
-export type { AvroContentType, AvroOptions, AvroSchema } from './options.ts'
+export type { AvroContentType, AvroOptions } from './options.ts'
+export type { AvroSchema } from './types.ts'
 
 /**
  * Apache Avro as the format of one contract's messages: the binary encoding alone, which holds no names and no types, so each

@@ -1,8 +1,5 @@
 import { type Issue, PosthasteError } from '@posthaste/contracts'
-import { type AvroType, dataSchemaOf, typeOf } from './types.ts'
-
-/** A schema in Avro's JSON, parsed: the name of a type, a complex type, or an array of them for a union. */
-export type AvroSchema = string | Readonly<Record<string, unknown>> | readonly AvroSchema[]
+import { type AvroSchema, type AvroType, dataSchemaOf, typeOf } from './types.ts'
 
 /** Names that Avro's binary encoding goes by; none is registered. */
 export type AvroContentType = 'application/avro' | 'avro/binary'

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import avsc from 'avsc'
-import type { AvroSchema } from './options.ts'
+
+/** A schema in Avro's JSON, parsed: the name of a type, a complex type, or an array of them for a union. */
+export type AvroSchema = string | Readonly<Record<string, unknown>> | readonly AvroSchema[]
 
 /** A type of the library. */
 export type AvroType = avsc.Type
