@@ -5,7 +5,7 @@ import { type ConformanceResult, isConformant, runConformance } from '@posthaste
 import { written } from './documentation.ts'
 import { loadHarness } from './engines.ts'
 import { type ConformanceCommand, parseCommand } from './options.ts'
-import { type ConformanceDocument, documentOf, textReport } from './report.ts'
+import { type ConformanceDocument, documentOf, fileText, textReport } from './report.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
 const resultsDir = join(docs, 'guarantees')
@@ -50,7 +50,7 @@ async function run(engine: string): Promise<ConformanceResult> {
 /** Keeps the runs, and writes the page anew from all that are kept. */
 function writeDocs(runs: readonly ConformanceDocument[]): void {
   for (const each of runs) {
-    writeFileSync(join(resultsDir, `${each.engine}.json`), `${JSON.stringify(each, undefined, 2)}\n`)
+    writeFileSync(join(resultsDir, `${each.engine}.json`), fileText(each))
   }
   const page = join(docs, 'guarantees.md')
   const kept = readdirSync(resultsDir)

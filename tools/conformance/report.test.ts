@@ -1,7 +1,7 @@
 import type { ConformanceResult } from '@posthaste/conformance'
 import { memory } from '@posthaste/memory'
 import { describe, expect, it } from 'vitest'
-import { documentOf, figuresText, textReport } from './report.ts'
+import { documentOf, figuresText, fileText, textReport } from './report.ts'
 
 const result: ConformanceResult = {
   engine: 'mine',
@@ -53,6 +53,15 @@ describe('documentOf', () => {
         { name: 'left-out', caughtBy: [], lacking: 'not declared: delay' },
       ],
     })
+  })
+})
+
+describe('fileText', () => {
+  it('has lists of ids in one line, and is the same document', () => {
+    const document = documentOf(result)
+    const text = fileText(document)
+    expect(text).toContain('      "caughtBy": ["G01", "G02"]\n')
+    expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(document)))
   })
 })
 

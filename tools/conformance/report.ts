@@ -33,6 +33,13 @@ export function documentOf({ engine, guarantees, mutants }: ConformanceResult): 
   }
 }
 
+/** A run as it is kept: lists of ids in one line, as the formatter has them. */
+export function fileText(document: ConformanceDocument): string {
+  const short = /\[\s+("G\d+"(?:,\s+"G\d+")*)\s+\]/g
+  const text = JSON.stringify(document, undefined, 2)
+  return `${text.replace(short, (_, ids: string) => `[${ids.replace(/\s+/g, ' ')}]`)}\n`
+}
+
 /** A run for people. */
 export function textReport({ engine, guarantees, mutants }: ConformanceDocument): string {
   const rows = guarantees.map((guarantee) => {

@@ -101,7 +101,7 @@ export const layers: readonly Layer[] = [
   })),
   {
     name: 'conformance',
-    at: ['packages/conformance/src/'],
+    at: ['packages/conformance/'],
     imports: [...halves, 'eventing', 'app', 'testing'],
     portable: false,
     because: 'the guarantees hold for any engine, so the kit is handed one and names none',
