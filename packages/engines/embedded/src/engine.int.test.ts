@@ -48,6 +48,33 @@ describe('records of the first block', () => {
   })
 })
 
+describe('a declaration', () => {
+  it('names a second group of a queue as drift, and leaves the first and the rest as they are', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine, ['g'], { kind: 'queue' })
+    const groups = ['h', 'g'].map((group) => ({ channel: 'c', group, from: 'next' }) as const)
+    expect(await engine.declare({ channels: [], groups })).toEqual({
+      created: [],
+      drift: [{ name: 'c', setting: 'group', wanted: 'h', found: 'g' }],
+    })
+    await expect(TestMember.join(engine, 1, 'h')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await engine.close()
+  })
+
+  it('that finds what another one is about to make has it durable, too, when it resolves', async () => {
+    const dir = directories.fresh()
+    const { engine } = await opened(dir)
+    const first = declared(engine)
+    let isDone = false
+    void first.then(() => {
+      isDone = true
+    })
+    await declared(engine)
+    expect(isDone).toBe(true)
+    await engine.close()
+  })
+})
+
 describe('a group', () => {
   it('that is declared while records are on their way gets all that come after it', async () => {
     const { engine } = await opened(directories.fresh())

@@ -99,14 +99,19 @@ export class Registry implements Participant {
       }
     }
     for (const spec of topology.groups) {
-      const known = this.channels.get(spec.channel)?.groups.get(spec.group)
+      const channel = this.channel(spec.channel)
+      const known = channel.groups.get(spec.group)
+      const [other] = channel.groups.keys()
       if (known !== undefined) drift.push(...lifetimeDrift(known.row.lifetime, spec))
+      else if (channel.spec.kind === 'queue' && other !== undefined)
+        drift.push({ name: spec.channel, setting: 'group', wanted: spec.group, found: other })
       else {
         this.#addGroup(spec)
         created.push(`${spec.channel}@${spec.group}`)
       }
     }
-    if (created.length > 0) await this.#context.committer.flushed()
+    // Also what somebody else has made a moment ago.
+    await this.#context.committer.flushed()
     this.patterns.announce()
     return { created, drift }
   }
@@ -199,13 +204,6 @@ export class Registry implements Participant {
 
   #addGroup(spec: GroupSpec): void {
     const channel = this.channel(spec.channel)
-    const other = [...channel.groups.keys()][0]
-    if (channel.spec.kind === 'queue' && other !== undefined) {
-      throw new PosthasteError(
-        'TOPOLOGY_DRIFT',
-        `queue '${spec.channel}' belongs to the group '${other}', not to '${spec.group}'`,
-      )
-    }
     const lane = (): GroupLaneIds => ({
       cursorId: this.#takeId(),
       returnsId: this.#takeId(),
