@@ -1,15 +1,10 @@
-import { type Codec, type ErrorCode, PosthasteError } from '@posthaste/contracts'
-import { Packr, type Options as PackrOptions } from 'msgpackr'
+import { type Codec, PosthasteError } from '@posthaste/contracts'
+import { Packr } from 'msgpackr'
 import { withBuffers } from './bytes.ts'
 import { type MsgpackOptions, readOptions } from './options.ts'
 import { Structure } from './structure.ts'
 
 export type { MsgpackContentType, MsgpackOptions } from './options.ts'
-
-/** `skipValues` is missing from the library's types. */
-interface Settings extends PackrOptions {
-  readonly skipValues: readonly unknown[]
-}
 
 /**
  * MessagePack as the format of a contract's messages, in the plain form that every other implementation reads.
@@ -38,7 +33,7 @@ export function msgpack(options: MsgpackOptions = {}): Codec {
         new Structure(bytes, { depthMax, own: true }).check()
         return bytes
       } catch (cause) {
-        throw failure('PAYLOAD_INVALID', 'the data cannot be written as MessagePack', cause)
+        throw PosthasteError.from(cause, 'PAYLOAD_INVALID', 'the data cannot be written as MessagePack')
       }
     },
     decode(body) {
@@ -47,21 +42,22 @@ export function msgpack(options: MsgpackOptions = {}): Codec {
         // A view of its own: the library leaves a property on what it reads.
         return packr.unpack(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
       } catch (cause) {
-        throw failure('BODY_MALFORMED', 'the body is not MessagePack', cause)
+        throw PosthasteError.from(cause, 'BODY_MALFORMED', 'the body is not MessagePack')
       }
     },
   })
 }
 
 function makePackr(): Packr {
-  const settings: Settings = {
+  // Not all of these are in the library's types.
+  const settings: object = {
     useRecords: false,
     mapsAsObjects: true,
     skipValues: [undefined],
     encodeUndefinedAsNil: true,
     // Marks what is neither plain data nor bytes as the library's own extensions, which the check of what was written refuses.
     moreTypes: true,
-    int64AsType: 'auto' as 'number',
+    int64AsType: 'auto',
     // What was read must not hold on to, or change with, the engine's buffers.
     copyBuffers: true,
     writeFunction: () => {
@@ -69,9 +65,4 @@ function makePackr(): Packr {
     },
   }
   return new Packr(settings)
-}
-
-/** What was thrown, whatever it is: `toJSON` of the data is somebody else's code. */
-function failure(code: ErrorCode, what: string, cause: unknown): PosthasteError {
-  return new PosthasteError(code, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 }

@@ -98,7 +98,9 @@ export async function readWhole(path: string, bytesMax: number): Promise<Uint8Ar
   const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
   try {
     const { size } = await file.stat()
-    return size > bytesMax ? 'too large' : new Uint8Array(await file.readFile())
+    if (size > bytesMax) return 'too large'
+    const { buffer, byteOffset, length } = await file.readFile()
+    return new Uint8Array(buffer, byteOffset, length)
   } finally {
     await file.close()
   }

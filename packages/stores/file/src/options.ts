@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type Issue, PosthasteError } from '@posthaste/contracts'
 
 /** Options of the store. */
@@ -34,7 +35,8 @@ export function readOptions(options: FileStoreOptions): FileStoreSettings {
     issues.push({ path: 'keepForMs', message: `must be milliseconds, ${keepForMsMin} or more` })
   if (!Number.isInteger(bytesMax) || bytesMax < 1 || bytesMax > bytesLimit)
     issues.push({ path: 'bytesMax', message: `must be a whole number from 1 to ${bytesLimit}` })
-  if (issues.length === 0) return { dir, keepForMs, bytesMax }
+  // A process may change its working directory.
+  if (issues.length === 0) return { dir: resolve(dir), keepForMs, bytesMax }
   throw refusal('fileStore', issues)
 }
 
