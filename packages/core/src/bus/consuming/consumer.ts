@@ -4,46 +4,28 @@ import {
   type DeliveryTag,
   type EngineCapabilities,
   type EngineSubscription,
-  type MaybePromise,
   type OutgoingRecord,
   PosthasteError,
   type Settlement,
 } from '@posthaste/contracts'
-import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
-import type { Aftermath } from './aftermath.ts'
-import type { AtMostOnce } from './at-most-once.ts'
-import type { BatchHandling } from './batch-handling.ts'
 import type { Outbox } from './context.ts'
-import { doneQuietly, type Ending } from './ending.ts'
-import { Gathering } from './gathering.ts'
-import type { Handling } from './handling.ts'
+import type { Ending } from './ending.ts'
 import { KeyChains } from './key-chains.ts'
 import { Leases } from './leases.ts'
-import type { BatchSettings } from './options.ts'
 import { Quiet } from './quiet.ts'
 import { Readiness } from './readiness.ts'
-import { type Ready, readyOf } from './ready.ts'
+import { Runner, type RunnerInit } from './runner.ts'
 import { Settler } from './settler.ts'
 import type { SubscriptionCounters } from './stats.ts'
 import { Work } from './work.ts'
 
 /** What a consumer is made of. */
-export interface ConsumerInit {
-  /** Most handlers at a time. */
-  readonly concurrency: number
+export interface ConsumerInit extends RunnerInit {
   /** Most unsettled deliveries at a time. */
   readonly prefetch: number
-  /** Levels of priority; 1 for none. */
-  readonly priorities: number
   /** Which messages are handled, where the engine does not filter; undefined for all. Never throws. */
   readonly accepts: ((record: OutgoingRecord) => boolean) | undefined
-  readonly handling: Handling
-  /** There for messages that are acknowledged before their handler is entered. */
-  readonly atMostOnce: AtMostOnce | undefined
-  /** There for handlers that take batches. */
-  readonly batches: { readonly settings: BatchSettings; readonly handling: BatchHandling } | undefined
-  readonly aftermath: Aftermath
   readonly stack: FilterStack
   readonly capabilities: EngineCapabilities
   readonly counters: SubscriptionCounters
@@ -67,7 +49,7 @@ const settleGraceMs = 1_000
  * that leave with the acknowledgement) when the engine has the settlement, and where messages are handled at most once,
  * when the handler has ended. What stands behind a head that goes back to the engine goes back with it, in the same batch.
  *
- * Hot path: {@link Consumer.deliver}, the pump and {@link Settler}: no promise, closure or array per message of a
+ * Hot path: {@link Consumer.deliver}, {@link Runner} and {@link Settler}: no promise, closure or array per message of a
  * synchronous handler.
  */
 export class Consumer implements DeliverySink {
@@ -75,22 +57,17 @@ export class Consumer implements DeliverySink {
   readonly #member: EngineSubscription
   readonly #settler: Settler
   readonly #readiness: Readiness
-  readonly #gathering: Gathering | undefined
+  readonly #runner: Runner
   readonly #leases: Leases
   readonly #quiet: Quiet
   readonly #unsettled = new Map<DeliveryTag, Work>()
   readonly #chains = new KeyChains<Work>()
-  readonly #ready: Ready
-  /** What is acknowledged before its handler is entered, until the engine has it. */
-  readonly #acking = new Set<Work>()
   #phase: Phase = 'running'
-  #running = 0
   /** Settled and not granted again yet. */
   #credit = 0
-  #pumping = false
 
   constructor(init: ConsumerInit, member: EngineSubscription) {
-    const { deps, batches, capabilities } = init
+    const { deps, capabilities } = init
     this.#init = init
     this.#member = member
     this.#settler = new Settler(member, deps, {
@@ -100,11 +77,19 @@ export class Consumer implements DeliverySink {
       broke: (thrown) => this.#broke(thrown),
     })
     this.#readiness = new Readiness(init.stack, deps, () => this.#resume())
-    this.#gathering = batches && new Gathering(batches.settings, deps.timers, () => this.#schedule())
+    this.#runner = new Runner(init, deps.timers, {
+      mayStart: () => this.#phase === 'running' && this.#readiness.ready,
+      gone: (work) => this.#giveWay(work),
+      unfit: (work, settlement) => this.#conclude(work, settlement),
+      ended: (work, ending) => this.#conclusion(work, ending),
+      acknowledge: (work) => this.#settle(work, { kind: 'ack', tag: work.delivery.tag }),
+      left: (work) => this.#pass(work),
+      look: () => this.#quiet.look(),
+      broke: (thrown) => this.#broke(thrown),
+    })
     const tags = (): DeliveryTag[] => [...this.#unsettled.keys()]
     this.#leases = new Leases({ member, leaseMs: capabilities.leaseMs, tags }, deps)
     this.#quiet = new Quiet(deps.timers)
-    this.#ready = readyOf(init.priorities)
     this.#credit = init.prefetch
   }
 
@@ -117,7 +102,7 @@ export class Consumer implements DeliverySink {
 
   /** Handlers that run; a batch's counts as one. */
   get running(): number {
-    return this.#running
+    return this.#runner.running
   }
 
   get unsettled(): number {
@@ -175,8 +160,7 @@ export class Consumer implements DeliverySink {
     if (this.#phase === 'ended') return
     this.#phase = 'draining'
     this.#readiness.close()
-    this.#gathering?.close()
-    for (let work = this.#ready.shift(); work !== undefined; work = this.#ready.shift()) this.#turn(work)
+    for (const work of this.#runner.close()) this.#turn(work)
     await this.quiet(graceMs)
     const reason = new PosthasteError('CANCELLED', 'shutting down')
     for (const work of this.#unsettled.values()) {
@@ -184,7 +168,7 @@ export class Consumer implements DeliverySink {
       this.#handBack(work)
       work.cancel?.cancel(reason)
     }
-    this.#init.atMostOnce?.cancel(reason)
+    this.#runner.cancel(reason)
     if (this.#settler.unanswered > 0) await this.quiet(settleGraceMs, () => this.#settler.unanswered === 0)
     this.#end()
   }
@@ -204,17 +188,14 @@ export class Consumer implements DeliverySink {
   }
 
   #isQuiet(): boolean {
-    return this.#phase === 'ended' || (this.#running === 0 && this.#settler.unanswered === 0)
+    return this.#phase === 'ended' || (this.running === 0 && this.#settler.unanswered === 0)
   }
 
   #end(): void {
     this.#phase = 'ended'
-    // Nobody is going to say whether these were acknowledged, so their handlers are not entered.
-    this.#running -= this.#acking.size
-    this.#acking.clear()
+    this.#runner.end()
     this.#settler.close()
     this.#readiness.close()
-    this.#gathering?.close()
     this.#leases.close()
     this.#quiet.look()
   }
@@ -230,113 +211,10 @@ export class Consumer implements DeliverySink {
   #turn(work: Work): void {
     if (work.state === 'gone') this.#giveWay(work)
     else if (this.#phase === 'draining') this.#handBack(work)
-    else {
-      this.#ready.push(work)
-      this.#schedule()
-    }
+    else this.#runner.add(work)
   }
 
-  /** Handlers run in a turn of their own, not inside the engine's call of `deliver`. */
-  #schedule(): void {
-    if (this.#pumping) return
-    this.#pumping = true
-    queueMicrotask(() => {
-      try {
-        this.#pump()
-      } catch (thrown) {
-        this.#broke(thrown)
-      } finally {
-        this.#pumping = false
-      }
-    })
-  }
-
-  #pump(): void {
-    const { concurrency } = this.#init
-    while (this.#phase === 'running' && this.#running < concurrency && this.#ready.length > 0) {
-      if (!this.#readiness.ready) return
-      if (this.#gathering !== undefined) {
-        if (!this.#gathering.isDue(this.#ready.length)) return
-        this.#beginBatch(this.#gathering.max)
-      } else {
-        const work = this.#next()
-        if (work !== undefined) this.#begin(work)
-      }
-    }
-  }
-
-  /** The next delivery that is ready and fit to be begun; undefined where that one is not. */
-  #next(): Work | undefined {
-    const work = this.#ready.shift()!
-    if (work.state === 'gone') {
-      this.#giveWay(work)
-      return undefined
-    }
-    const unfit = this.#init.aftermath.onArrival(work)
-    if (unfit === undefined) {
-      work.state = 'running'
-      return work
-    }
-    this.#conclude(work, unfit)
-    return undefined
-  }
-
-  #begin(work: Work): void {
-    const { handling, atMostOnce } = this.#init
-    this.#running += 1
-    if (atMostOnce !== undefined) {
-      this.#beginAcked(work)
-      return
-    }
-    const ending: MaybePromise<Ending> = handling.handle(work)
-    if (isPromiseLike(ending)) ending.then((later) => this.#finishLater(work, later))
-    else this.#finish(work, ending)
-  }
-
-  /** Hot path: a method, so that no closure but the promise's own is made per message. */
-  #finishLater(work: Work, ending: Ending): void {
-    try {
-      this.#finish(work, ending)
-      this.#pump()
-      this.#quiet.look()
-    } catch (thrown) {
-      this.#broke(thrown)
-    }
-  }
-
-  #beginBatch(max: number): void {
-    const works: Work[] = []
-    while (works.length < max && this.#ready.length > 0) {
-      const work = this.#next()
-      if (work !== undefined) works.push(work)
-    }
-    if (works.length === 0) return
-    this.#running += 1
-    const finish = (endings: readonly Ending[]): void => {
-      this.#running -= 1
-      for (const [at, work] of works.entries()) this.#conclusion(work, endings[at]!)
-    }
-    const endings = this.#init.batches!.handling.handle(works)
-    if (isPromiseLike(endings)) endings.then((later) => this.#afterwards(() => finish(later)))
-    else finish(endings)
-  }
-
-  /** Does what was waited for, and then whatever that has made possible. */
-  #afterwards(run: () => void): void {
-    try {
-      run()
-      this.#pump()
-      this.#quiet.look()
-    } catch (thrown) {
-      this.#broke(thrown)
-    }
-  }
-
-  #finish(work: Work, ending: Ending): void {
-    this.#running -= 1
-    this.#conclusion(work, ending)
-  }
-
+  /** A handling is over. */
   #conclusion(work: Work, ending: Ending): void {
     work.cancel?.release()
     if (this.#phase === 'ended') return
@@ -361,36 +239,6 @@ export class Consumer implements DeliverySink {
   #giveWay(work: Work): void {
     this.#handBackBehind(work)
     this.#pass(work)
-  }
-
-  // ── At most once ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** What can be read is acknowledged, and its handler entered when the engine has that. */
-  #beginAcked(work: Work): void {
-    const readable = (unread: Ending | undefined): void => {
-      if (unread !== undefined || work.state !== 'running') this.#finish(work, unread ?? doneQuietly)
-      else {
-        this.#acking.add(work)
-        this.#settle(work, { kind: 'ack', tag: work.delivery.tag })
-      }
-    }
-    const unread = this.#init.handling.read(work)
-    if (isPromiseLike(unread)) unread.then((later) => this.#afterwards(() => readable(later)))
-    else readable(unread)
-  }
-
-  #enter(work: Work): void {
-    const left = (): void => {
-      this.#running -= 1
-      this.#pass(work)
-    }
-    work.state = 'running'
-    const ended = this.#init.atMostOnce!.enter(work)
-    if (isPromiseLike(ended)) ended.then(() => this.#afterwards(left))
-    else {
-      left()
-      this.#schedule()
-    }
   }
 
   // ── Settlements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -426,13 +274,12 @@ export class Consumer implements DeliverySink {
   }
 
   #settled(works: readonly Work[]): void {
-    const { counters, atMostOnce } = this.#init
+    const { counters } = this.#init
     for (const work of works) {
       const held = this.#unsettled.delete(work.delivery.tag)
       if (held) counters[work.end] += 1
-      if (atMostOnce !== undefined && this.#stopAcking(work) && held && work.end === 'acked') {
-        this.#running += 1
-        this.#enter(work)
+      if (this.#runner.stopAcking(work) && held && work.end === 'acked') {
+        this.#runner.enter(work)
         continue
       }
       // What has come in behind a released head was on its way before the engine held the key.
@@ -445,19 +292,12 @@ export class Consumer implements DeliverySink {
   }
 
   #lostSettlement(work: Work): void {
-    this.#stopAcking(work)
+    this.#runner.stopAcking(work)
     if (this.#unsettled.has(work.delivery.tag)) this.#forget(work)
     this.#credit += 1
     this.#grant()
     this.#giveWay(work)
     this.#quiet.look()
-  }
-
-  /** @returns whether a handler was to be entered after this acknowledgement */
-  #stopAcking(work: Work): boolean {
-    const acking = this.#acking.delete(work)
-    if (acking) this.#running -= 1
-    return acking
   }
 
   #forget(work: Work): void {
@@ -477,6 +317,6 @@ export class Consumer implements DeliverySink {
 
   #resume(): void {
     this.#grant()
-    this.#schedule()
+    this.#runner.schedule()
   }
 }
