@@ -23,6 +23,12 @@ describe('a result', () => {
     expect(resultOf({ ...rate, ours: 100_000, goal }).met).toBe(true)
   })
 
+  it('meets a bound or passes it', () => {
+    const goal = { max: 2_000 }
+    expect(resultOf({ ...rate, unit: 'ms', ours: 2_000, goal })).toMatchObject({ met: true, goal: 'at most 2,000 ms' })
+    expect(resultOf({ ...rate, unit: 'ms', ours: 2_001, goal }).met).toBe(false)
+  })
+
   it('does not meet a goal against a peer that was not measured', () => {
     expect(resultOf({ ...rate, goal: { min: 0.5, of: 'another' } }).met).toBe(false)
   })

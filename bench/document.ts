@@ -35,17 +35,13 @@ export interface Figures {
   readonly goal?: Goal
 }
 
-/** At least this much, of a peer's figure or as such. */
-export interface Goal {
-  readonly min: number
-  readonly of?: string
-}
+/** At least this much, of a peer's figure or as such; or at most this much. */
+export type Goal = { readonly min: number; readonly of?: string } | { readonly max: number }
 
 /** Puts a case's figures beside each other. */
 export function resultOf({ case: name, unit, ours, peers = {}, limit, goal }: Figures): CaseResult {
   const others = { ...peers, ...(limit && { [limit.name]: limit.value }) }
   const ratios = Object.fromEntries(Object.entries(others).map(([other, value]) => [other, rounded(ours / value, 3)]))
-  const against = goal?.of === undefined ? ours : ours / (peers[goal.of] ?? Number.NaN)
   return {
     case: name,
     unit,
@@ -54,11 +50,18 @@ export function resultOf({ case: name, unit, ours, peers = {}, limit, goal }: Fi
     limit: limit === undefined ? null : { name: limit.name, value: tidy(limit.value) },
     ratios,
     goal: goal === undefined ? null : goalText(goal, unit),
-    met: goal === undefined ? null : against >= goal.min,
+    met: goal === undefined ? null : isMet(goal, ours, peers),
   }
 }
 
-function goalText({ min, of }: Goal, unit: string): string {
+function isMet(goal: Goal, ours: number, peers: Readonly<Record<string, number>>): boolean {
+  if ('max' in goal) return ours <= goal.max
+  return (goal.of === undefined ? ours : ours / (peers[goal.of] ?? Number.NaN)) >= goal.min
+}
+
+function goalText(goal: Goal, unit: string): string {
+  if ('max' in goal) return `at most ${goal.max.toLocaleString('en')} ${unit}`
+  const { min, of } = goal
   return of === undefined ? `at least ${min.toLocaleString('en')} ${unit}` : `at least ${min} of ${of}`
 }
 

@@ -13,6 +13,7 @@ interface BenchModule {
 
 const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   embedded: () => import('./embedded.ts'),
+  limits: () => import('./limits.ts'),
 }
 
 const profileTop = 25
