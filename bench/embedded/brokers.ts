@@ -31,10 +31,10 @@ export interface BrokerWork {
 }
 
 /** Measures one broker after the other, each alone on the machine: started, given the work, stopped. */
-export async function brokerFigures(work: BrokerWork): Promise<BrokerFigures> {
+export async function brokerFigures(work: BrokerWork, contestants = brokers): Promise<BrokerFigures> {
   const rates = new Map<Broker, BrokerRates>()
   const notes: Record<string, string> = {}
-  for (const broker of brokers) {
+  for (const broker of contestants) {
     const missing = broker.missing()
     notes[broker.name] = missing ?? (await withDirectory((dir) => measure({ broker, dir, work, rates })))
   }
