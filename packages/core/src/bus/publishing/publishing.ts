@@ -24,7 +24,7 @@ import {
   type ScheduleOptions,
 } from './publish-options.ts'
 import { Publisher } from './publisher.ts'
-import type { RecordComposer } from './record.ts'
+import { plainEnvelope, type RecordComposer } from './record.ts'
 import type { Recurring } from './recurring/recurring.ts'
 import type { Requesting } from './requesting/requesting.ts'
 
@@ -141,7 +141,8 @@ export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof R
       const admitted = this.#init.channels.admit(contract)
       if (isPromiseLike(admitted)) return this.#publishWhen(admitted, contract, message)
       const { data, options } = message
-      const record = this.#init.composer.compose(contract, data, { options, origin: undefined })
+      const envelope = options === undefined ? plainEnvelope : { options, origin: undefined }
+      const record = this.#init.composer.compose(contract, data, envelope)
       return this.leave(contract, record)
     } catch (thrown) {
       return Promise.reject(thrown)

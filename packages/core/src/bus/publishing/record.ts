@@ -61,6 +61,15 @@ export interface Envelope {
   readonly replyTo?: string | undefined
 }
 
+/** Nothing is said about the message. */
+export const plainEnvelope: Envelope = Object.freeze({ options: undefined, origin: undefined })
+
+/** Data as it was given, and as the schema made it. */
+interface Checked {
+  readonly data: unknown
+  readonly output: unknown
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 const nothing = new Uint8Array(0)
@@ -72,17 +81,19 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
 
   const build = (
     contract: MessageContract,
-    data: unknown,
-    ready: Envelope & { readonly output: unknown },
+    { data, output }: Checked,
+    envelope: Envelope,
   ): MaybePromise<OutgoingRecord> => {
-    const { options, origin } = ready
+    const { options, origin, replyTo } = envelope
     const { capabilities } = deps.engine
     const nowMs = deps.clock.nowMs()
     const id = options?.id ?? origin?.id ?? deps.newId(nowMs)
-    const key = options?.key ?? keyOf(contract, ready.output)
+    const key = options?.key ?? keyOf(contract, output)
     if (key !== undefined) checkKey(contract, key, options?.key !== undefined)
-    const isCommon = options === undefined && origin === undefined && ready.replyTo === undefined
-    const headers = isCommon ? common(contract, data, nowMs) : headersOf(contract, data, { ...ready, nowMs, deps })
+    const isCommon = options === undefined && origin === undefined && replyTo === undefined && data !== undefined
+    const headers = isCommon
+      ? common(contract, nowMs)
+      : headersOf(contract, data !== undefined, { ...envelope, nowMs, deps })
     const body = data === undefined ? nothing : writeData(contract, data)
     const dueAtMs = dueTime(options, nowMs)
     if (dueAtMs !== undefined) checkDelay(contract, capabilities)
@@ -98,12 +109,10 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
 
   return {
     compose(contract, data, envelope) {
-      const { options, origin, replyTo } = envelope
-      if (options !== undefined) checkPublishOptions(options)
+      if (envelope.options !== undefined) checkPublishOptions(envelope.options)
       const output = validated(contract.data, data, contract.type)
-      if (isPromiseLike(output))
-        return output.then((value) => build(contract, data, { options, origin, replyTo, output: value }))
-      return build(contract, data, { options, origin, replyTo, output })
+      if (!isPromiseLike(output)) return build(contract, { data, output }, envelope)
+      return output.then((later) => build(contract, { data, output: later }, envelope))
     },
   }
 }
@@ -112,14 +121,12 @@ export function recordComposer(deps: RecordDeps): RecordComposer {
  * The headers of messages of which nothing particular is said: one object, checked once, for all of a contract in one
  * millisecond. An engine may write what it has just written again.
  */
-function commonHeaders(deps: RecordDeps): (contract: MessageContract, data: unknown, nowMs: number) => Headers {
-  const latest = new WeakMap<MessageContract, { readonly atMs: number; readonly headers: Headers }>()
-  const said = { options: undefined, origin: undefined, replyTo: undefined, deps }
-  return (contract, data, nowMs) => {
-    const known = latest.get(contract)
-    if (known !== undefined && known.atMs === nowMs && data !== undefined) return known.headers
-    const headers = Object.freeze(headersOf(contract, data, { ...said, nowMs }))
-    if (data !== undefined) latest.set(contract, { atMs: nowMs, headers })
+function commonHeaders(deps: RecordDeps): (contract: MessageContract, nowMs: number) => Headers {
+  let latest: { readonly contract: MessageContract; readonly atMs: number; readonly headers: Headers } | undefined
+  return (contract, nowMs) => {
+    if (latest !== undefined && latest.contract === contract && latest.atMs === nowMs) return latest.headers
+    const headers = Object.freeze(headersOf(contract, true, { ...plainEnvelope, nowMs, deps }))
+    latest = { contract, atMs: nowMs, headers }
     return headers
   }
 }
@@ -127,7 +134,7 @@ function commonHeaders(deps: RecordDeps): (contract: MessageContract, data: unkn
 /** @throws BODY_TOO_LARGE when there are too many of them, or too long ones */
 function headersOf(
   contract: MessageContract,
-  data: unknown,
+  hasData: boolean,
   said: Envelope & { readonly nowMs: number; readonly deps: RecordDeps },
 ): Headers {
   const { options, origin, replyTo, nowMs, deps } = said
@@ -138,7 +145,7 @@ function headersOf(
   }
   const correlationId = options?.correlationId ?? origin?.correlationId
   if (correlationId !== undefined) own.correlationid = correlationId
-  if (data !== undefined) describeData(contract, own)
+  if (hasData) describeData(contract, own)
   if (origin !== undefined) own.causationid = origin.causationId
   if (replyTo !== undefined) own.replyto = replyTo
   const headers: Headers = options?.headers === undefined ? own : { ...options.headers, ...own }
