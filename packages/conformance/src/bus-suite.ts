@@ -3,6 +3,7 @@ import { busBatches } from './bus-cases/batches.ts'
 import { busBodies } from './bus-cases/bodies.ts'
 import { busClosing } from './bus-cases/closing.ts'
 import { busDeadLetters } from './bus-cases/dead-letters.ts'
+import { busDeadlines } from './bus-cases/deadlines.ts'
 import { busEffects } from './bus-cases/effects.ts'
 import { busFiltering } from './bus-cases/filtering.ts'
 import { busFlow } from './bus-cases/flow.ts'
@@ -31,6 +32,7 @@ export function busSuite(): readonly ConformanceCase[] {
     ...busRetrying,
     ...busDeadLetters,
     ...busEffects,
+    ...busDeadlines,
     ...busFlow,
     ...busLeases,
     ...busClosing,

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import {
+  type Clock,
   type Delivery,
   type DeliverySink,
+  type DeliveryTag,
   type Engine,
   type EngineSubscription,
   PosthasteError,
+  type SubscriptionSpec,
+  type Timer,
 } from '@posthaste/contracts'
-import { plainEvent, startedBus } from '../bus/bus.ts'
+import { notes, plainEvent, publishNotes, startedBus } from '../bus/bus.ts'
 import { expectComplete, Journal } from '../bus/journal.ts'
 import type { ConformanceCase } from '../case.ts'
 import { changed } from '../mutants/changes.ts'
@@ -45,6 +49,66 @@ class LosingEngine {
     for (const { delivery, sink, joined } of this.#unsettled.splice(0)) {
       sink.lost([delivery.tag], reason)
       await joined().settle([{ kind: 'release', tag: delivery.tag, countsAttempt: true }])
+    }
+  }
+}
+
+/** An engine that takes back what is neither settled nor extended in time, whatever the engine below it does. */
+class LeasingEngine {
+  readonly engine: Engine
+  /** Leases that ended. */
+  ended = 0
+  readonly #leaseMs: number
+  readonly #clock: Clock
+  readonly #engine: Engine
+
+  constructor(engine: Engine, clock: Clock, leaseMs: number) {
+    this.#leaseMs = leaseMs
+    this.#clock = clock
+    this.#engine = engine
+    const capabilities = { ...engine.capabilities, leaseMs }
+    this.engine = { ...changed(engine, {}), capabilities, subscribe: (spec, sink) => this.#subscribe(spec, sink) }
+  }
+
+  async #subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
+    const leases = new Map<DeliveryTag, Timer>()
+    const end = (tag: DeliveryTag) => {
+      leases.get(tag)?.cancel()
+      leases.delete(tag)
+    }
+    const lease = (tag: DeliveryTag) => {
+      leases.get(tag)?.cancel()
+      leases.set(
+        tag,
+        this.#clock.setTimer(this.#leaseMs, () => {
+          this.ended += 1
+          leases.delete(tag)
+          sink.lost([tag], new PosthasteError('DELIVERY_LOST', 'its lease ended'))
+          void joined.settle([{ kind: 'release', tag, countsAttempt: true }])
+        }),
+      )
+    }
+    const joined = await this.#engine.subscribe(spec, {
+      deliver(batch) {
+        for (const { tag } of batch) lease(tag)
+        sink.deliver(batch)
+      },
+      lost: (tags, reason) => sink.lost(tags, reason),
+      closed: (cause) => sink.closed(cause),
+    })
+    return {
+      grant: (credit) => joined.grant(credit),
+      settle(batch) {
+        for (const { tag } of batch) end(tag)
+        return joined.settle(batch)
+      },
+      async extend(tags) {
+        for (const tag of tags) if (leases.has(tag)) lease(tag)
+      },
+      async stop() {
+        for (const tag of [...leases.keys()]) end(tag)
+        await joined.stop()
+      },
     }
   }
 }
@@ -89,6 +153,38 @@ export const busLeases: readonly ConformanceCase[] = [
       assert.ok(PosthasteError.is(reasons[0], 'DELIVERY_LOST'), 'its signal says why')
       assert.equal(bus.stats()[0]?.lost, 1, 'it is counted')
       assert.equal(attempts.length, 2)
+    },
+  },
+  {
+    id: 'bus-lease/heartbeat',
+    title:
+      'a handler that takes many leases keeps its message by heartbeats, and those that wait for their turn keep theirs',
+    async run(context) {
+      const Noted = plainEvent(context)
+      const journal = new Journal(context)
+      const leaseMs = context.underTest.advance === undefined ? 300 : 30_000
+      const leasing = new LeasingEngine(context.engine, context.clock, leaseMs)
+      const gate = Promise.withResolvers<void>()
+      const options = { group: 'g', retry: false, concurrency: 1, prefetch: 5 } as const
+      const bus = await startedBus(
+        context,
+        (each) =>
+          each.on(Noted, options, async (note, handling) => {
+            journal.note(note, handling)
+            if (note.n === 0) await gate.promise
+          }),
+        { engine: leasing.engine },
+      )
+      await publishNotes(bus, Noted, notes(5))
+      await journal.reached(1)
+      const startMs = context.nowMs()
+      for (let step = 1; step <= 50; step += 1) await context.reach(startMs + (step * leaseMs) / 10)
+      gate.resolve()
+      await journal.complete(5)
+      await context.lull()
+      assert.equal(leasing.ended, 0, 'no lease ended')
+      expectComplete(context, journal.runs, { count: 5 })
+      assert.ok(journal.runs.every(({ attempt }) => attempt === 1))
     },
   },
 ]

@@ -139,4 +139,27 @@ export const busTiming: readonly ConformanceCase[] = [
       )
     },
   },
+  {
+    id: 'bus-expiry/drop',
+    title: 'where it is asked for, what has expired is dropped and counted, and is no dead letter',
+    async run(context) {
+      const Brief = plainEvent(context)
+      const journal = new Journal(context)
+      const dropping = { ...settings, expired: 'drop' } as const
+      const declaring = await startedBus(context, (each) => each.on(Brief, dropping, () => {}))
+      await context.through(declaring.close({ graceMs: 0 }), 'the close')
+      const sender = await startedBus(context)
+      for (const { n } of notes(5)) await sender.publish(Brief, { n: n + 5 }, { timeToLiveMs: context.delayMs })
+      await publishNotes(sender, Brief, notes(5))
+      await context.reach(context.nowMs() + context.delayMs)
+      const bus = await startedBus(context, (each) => each.on(Brief, dropping, journal.handler()))
+      await context.eventually(
+        () => journal.runs.length >= 5 && bus.stats()[0]?.expired === 5,
+        () => 'five to be handled and five to be dropped',
+      )
+      await context.lull()
+      expectComplete(context, journal.runs, { count: 5 })
+      assert.equal(bus.stats()[0]?.deadLettered, 0)
+    },
+  },
 ]

@@ -32,4 +32,14 @@ export const conversationGuarantees: readonly Guarantee[] = [
     cases: ['bus-body/*'],
     refusals: [],
   },
+  {
+    id: 'G52',
+    title: 'Deadlines are absolute, and travel',
+    area: 'Conversation',
+    promise:
+      'An attempt that takes longer than its subscription allows is told to stop through its signal, with DEADLINE_EXCEEDED, counts as an attempt and is tried again. A request’s deadline travels with it as a time, not as a duration: its handler knows it and is told when it passes, wherever it runs, and what nobody awaits any more is not begun. Not promised: that a handler which does not look at its signal stops.',
+    support: nativeIf((can) => can.delay === 'native' && can.temporaryGroups === 'native'),
+    cases: ['bus-deadline/*'],
+    refusals: ['refused/ladder', 'refused/request'],
+  },
 ]

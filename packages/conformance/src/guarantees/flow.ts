@@ -37,7 +37,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     promise:
       'A handler may take many times the lease (`leaseMs`): heartbeats keep its message, and nobody else gets it meanwhile, up to `unsettledMsMax` where the engine has such a limit, which is then refused at the start.',
     support: always,
-    cases: ['lease/extended', 'bus-flow/long-handler'],
+    cases: ['lease/extended', 'bus-flow/long-handler', 'bus-lease/heartbeat'],
     refusals: [],
   },
   {
