@@ -223,6 +223,8 @@ describe('starting and closing', () => {
     const Twin = service('shop.Twin', { create: { input: z.any(), output: z.any(), http: 'POST /orders' } })
     app.on(Created, { group: 'points' }, () => {})
     app.handle(Deduct, () => {})
+    app.onBatch(Created, { group: 'points' }, () => {})
+    app.handleBatch(Deduct, {}, () => {})
     app.serve(Orders, { create: () => ({ ok: true }) })
     app.serve(Twin, { create: () => 1 })
     app.client(service('shop.Elsewhere', { call: { input: z.any(), output: z.any() } }))
@@ -231,6 +233,8 @@ describe('starting and closing', () => {
     expect(error.issues.map(({ path }) => path)).toEqual([
       'on(shop.order.created)',
       'handle(shop.stock.deduct)',
+      'onBatch(shop.order.created)',
+      'handleBatch(shop.stock.deduct)',
       'client(shop.Elsewhere)',
       'serve(shop.Twin/create)',
     ])

@@ -1,4 +1,4 @@
-import { command, PosthasteError, reject, retryLater, succeeded } from '@posthaste/contracts'
+import { command, events, PosthasteError, reject, retryLater, succeeded } from '@posthaste/contracts'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
@@ -249,6 +249,17 @@ describe('what a batch publishes', () => {
     expect(first).toMatchObject({ publish: [{ headers: { causationid: 'm1' } }] })
   })
 
+  it('is refused once the message has failed', async () => {
+    let failed: Messages = []
+    const { subscription, clock } = await batched((messages) => {
+      failed = messages
+      return new PosthasteError('UNAVAILABLE', 'no')
+    })
+    subscription.deliver(...keyed(1))
+    await clock.advance(0)
+    expect(() => failed[0]!.publish(Noted, { n: 1 })).toThrow(expect.objectContaining({ code: 'FAILED_PRECONDITION' }))
+  })
+
   it('fails its message alone when it is wrong', async () => {
     const { subscription, clock } = await batched((messages) => {
       for (const one of messages) void one.publish(Noted, { n: one.data.n === 1 ? ('x' as never) : 1 }).catch(() => {})
@@ -317,10 +328,10 @@ describe('attempts at once', () => {
     ends[0]!.open()
     await clock.advance(0)
     expect(subscription.settlements).toEqual([])
-    ends[1]!.open()
+    ends[1]!.fail(new Error('no'))
     await clock.advance(0)
-    expect(kinds(subscription.settlements)).toEqual(['1 ack', '2 ack'])
-    expect(bus.stats()[0]).toMatchObject({ acked: 2 })
+    expect(kinds(subscription.settlements)).toEqual(['1 retry', '2 retry'])
+    expect(bus.stats()[0]).toMatchObject({ acked: 0, retried: 2 })
   })
 
   it('that a filter refuses leave the messages as they were', async () => {
@@ -465,24 +476,16 @@ describe('batches on a real engine', () => {
   })
 })
 
-describe('options of batches', () => {
-  it.each<[string, object, string]>([
-    ['none at a time', { batch: { max: 0 } }, 'batch.max'],
-    ['too many', { batch: { max: 1_001 } }, 'batch.max'],
-    ['too long a wait', { batch: { waitMs: 60_001 } }, 'batch.waitMs'],
-    ['something unknown', { batch: { size: 1 } }, 'batch.size'],
-    ['no options', { batch: 7 }, 'batch'],
-  ])('are refused: %s', (_, options, path) => {
-    const { bus } = scriptedRig()
-    expect(() => bus.onBatch(Ordered, { group: 'g', ...options } as never, () => {})).toThrow(
-      expect.objectContaining({ issues: [expect.objectContaining({ path: `shop.ordered.${path}` })] }),
-    )
-  })
-
-  it('are none of a handler of single messages', () => {
-    const { bus } = scriptedRig()
-    expect(() => bus.on(Ordered, { group: 'g', batch: { max: 2 } } as never, () => {})).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
+describe('batches of a pattern', () => {
+  it('are those of each event that matches', async () => {
+    const { bus, clock } = await memoryRig()
+    const batches: string[][] = []
+    const handler = (messages: readonly BatchMessage[]) => void batches.push(messages.map(({ type }) => type))
+    bus.onBatch(events('shop.*', { data: z.unknown() }), { group: 'audit' }, handler)
+    await bus.start()
+    await Promise.all([1, 2].flatMap((n) => [bus.publish(Noted, { n }), bus.publish(Ordered, { key: `k${n}`, n })]))
+    await clock.advance(100)
+    expect(batches.sort()).toEqual([Array(2).fill('shop.noted'), Array(2).fill('shop.ordered')])
+    await bus.close()
   })
 })

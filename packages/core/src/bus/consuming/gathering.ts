@@ -9,7 +9,6 @@ export class Gathering {
   readonly #onDue: () => void
   #timer: Timer | undefined = undefined
   #isDue = false
-  #closed = false
 
   /** @param onDue called when it is worth asking again */
   constructor(settings: BatchSettings, timers: TimerWheel, onDue: () => void) {
@@ -30,13 +29,12 @@ export class Gathering {
       this.#reset()
       return true
     }
-    if (!this.#closed) this.#timer ??= this.#timers.set(waitMs, () => this.#due())
+    this.#timer ??= this.#timers.set(waitMs, () => this.#due())
     return false
   }
 
-  /** Calls `onDue` no more. */
+  /** Calls `onDue` no more, unless it is asked again. */
   close(): void {
-    this.#closed = true
     this.#reset()
   }
 

@@ -158,6 +158,16 @@ describe('pausing', () => {
     expect(engine.topologies).toHaveLength(before + 1)
   })
 
+  it('is not the only end of a temporary group: one that is lost with its membership is made again, too', async () => {
+    const { engine, clock, subscription, subscribing } = scripted(() => {}, { lifetime: 'temporary' })
+    await subscribing.start()
+    const before = engine.topologies.length
+    engine.subscription.sink.closed(gone)
+    await clock.advance(1_000)
+    expect(subscription.stats().state).toBe('running')
+    expect(engine.topologies).toHaveLength(before + 1)
+  })
+
   it('does not keep a close waiting for longer than the grace of the close', async () => {
     const { handler } = gated()
     const { engine, clock, subscription, subscribing } = scripted(handler)
