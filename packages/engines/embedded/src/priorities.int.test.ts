@@ -72,18 +72,19 @@ describe.each(['log', 'queue'] as const)('a %s with priorities', (kind) => {
     const dir = directories.fresh()
     const before = await opened(dir)
     await declared(before.engine, { kind })
-    await published(before.engine, ...at(2, 'high 1', 'high 2'), ...at(0, 'low 1', 'low 2'))
-    await (await TestMember.join(before.engine, 2)).take(2)
+    const member = await TestMember.join(before.engine, 2)
+    await published(before.engine, ...at(0, 'low 1', 'low 2'), ...at(2, 'high 1', 'high 2', 'high 3'))
+    await member.take(2)
     await lull(before.engine)
     const next = directories.fresh()
     await copyAsKilled(dir, next)
     await before.engine.close()
     const { engine } = await opened(next)
-    const member = await TestMember.join(engine, 4)
-    const given = await member.take(4)
+    const given = await (await TestMember.join(engine, 5)).take(5)
     expect(given.map(({ record: { id }, attempt }) => [id, attempt])).toEqual([
       ['high 1', 2],
       ['high 2', 2],
+      ['high 3', 1],
       ['low 1', 1],
       ['low 2', 1],
     ])

@@ -5,6 +5,7 @@ import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
 import { EmbeddedEngine } from './engine.ts'
+import { Store } from './storage/store.ts'
 
 let directories = new Directories()
 beforeEach(() => {
@@ -71,7 +72,8 @@ describe('seeking', () => {
   })
 
   it('passes over what was not settled, in every state, when it goes to what comes next', async () => {
-    const { engine } = await opened(directories.fresh())
+    const dir = directories.fresh()
+    const { engine } = await opened(dir)
     await declared(engine)
     await published(engine, ...numbers(0, 30).map((id) => record(id, { key: `k${Number(id) % 5}` })))
     const member = await TestMember.join(engine, 10)
@@ -89,6 +91,12 @@ describe('seeking', () => {
     await published(engine, ...numbers(30, 35).map((id) => record(id, { key: `k${Number(id) % 5}` })))
     expect(await drained(engine, 5)).toEqual(once(numbers(30, 35)))
     await engine.close()
+    // Of where the group was before, nothing stands any more.
+    const store = new Store(dir)
+    const all = { from: Buffer.alloc(1), to: Buffer.alloc(40, 0xff) }
+    expect([...store.keys('entries', all), ...store.keys('settled', all)]).toEqual([])
+    expect(store.keys('cursors', all)).toHaveLength(2)
+    await store.close()
   })
 
   it('finds the first record of a time among many blocks, with priorities too', async () => {

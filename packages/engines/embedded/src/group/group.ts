@@ -73,7 +73,6 @@ export class Group {
     this.#gate = new KeyGate()
     this.#due.clear()
     for (const [turn, lane] of [...this.#lanes].entries()) {
-      for (const entry of lane.channel.entries.values()) this.#rows.remove(entry)
       lane.channel.detach()
       lane.begin(cursors[turn]!)
       this.#follow(lane, lane.channel)
@@ -100,7 +99,7 @@ export class Group {
     }
     // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
     cursor.claimTarget = () =>
-      this.#lanes.isTurnOf(lane) ? source.position + this.#roster.credit + this.#roster.owed : 0
+      source.position + Math.max(0, this.#roster.credit + this.#roster.owed - this.#lanes.unreadAbove(lane))
     cursor.onClaimed = () => this.schedule()
     source.attach({
       isAwake: () => this.hasMembers,
@@ -357,7 +356,7 @@ export class Group {
   #read(lane: Lane, source: Source, before: number): void {
     const { cursor } = source
     let { credit } = this.#roster
-    while (credit > lane.readyCount && this.#refused < refusedMax && !this.#isFull() && source.advance()) {
+    while (credit > lane.readyCount && !this.#isFull() && source.advance()) {
       const { block, segment } = source
       const { first, count, storedAtMs, behind } = block!
       for (; source.index < count && credit > lane.readyCount; source.index++) {

@@ -30,13 +30,14 @@ export class Lanes implements Iterable<Lane> {
     return this.#lanes[entry.source.turn]!
   }
 
-  /** Whether nothing that goes before a lane is left to be read: nothing of it will be handed over otherwise. */
-  isTurnOf(lane: Lane): boolean {
+  /** How many records of higher levels take credit before those of a lane, those on their way to the disk included. */
+  unreadAbove(lane: Lane): number {
+    let count = 0
     for (const other of this.#lanes) {
-      if (other === lane) return true
-      if (!other.isExhausted) return false
+      if (other === lane) break
+      count += other.channel.unread + other.returns.unread
     }
-    return true
+    return count
   }
 
   /** Every log that the group reads. */

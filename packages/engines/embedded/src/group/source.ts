@@ -44,6 +44,11 @@ export class Source implements Origin {
     return this.position >= this.cursor.log.committedEnd
   }
 
+  /** Records that were not read yet, those on their way to the disk included. */
+  get unread(): number {
+    return Math.max(0, this.cursor.log.next - this.position)
+  }
+
   /** Follows the log from here on. */
   attach({ isAwake, appending, appended }: SourceListener): void {
     const { cursor } = this
