@@ -1,8 +1,9 @@
 import type { Row, RowRange, Store, TableName, Transaction } from '../src/storage/store.ts'
 
 /** What the logs, cursors and timers need of a store, over maps: commits at once, or fails when it is told to. */
-export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commit' | 'mayHave'> {
+export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commit' | 'mayHave' | 'commits'> {
   readonly #tables = new Map<TableName, Map<string, Buffer>>()
+  commits = 0
   /** What the next commits do instead of succeeding. */
   failing: (() => Promise<void>) | undefined
 
@@ -43,6 +44,7 @@ export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commi
     })
     await this.failing?.()
     for (const operation of operations) operation()
+    this.commits++
   }
 
   /** As those want it that take nothing but a `Store`: a class with private fields is like no other. */

@@ -216,11 +216,15 @@ export class ChannelLog implements Participant {
 
   /** The block that holds an offset, from memory or the store; undefined if it is gone. */
   blockOf(offset: number): Block | undefined {
+    const { store, recent } = this.#context
+    const open = recent.openAt(this.id, offset, store.commits)
+    if (open !== undefined) return open
     const range = { from: offsetKey(this.id, 0), to: offsetKey(this.id, offset), limit: 1, reverse: true }
-    const row = this.#context.store.rows('blocks', range)[0]
+    const row = store.rows('blocks', range)[0]
     if (row === undefined) return undefined
     const first = offsetOf(row.key)
     const block = this.recentAt(first) ?? this.#open(first, row.value)
+    if (block !== undefined) recent.keepOpen(this.id, block, store.commits)
     return block !== undefined && offset < first + block.count ? block : undefined
   }
 

@@ -92,6 +92,8 @@ export class Store {
   readonly #room: Room
   readonly #root: RootDatabase
   readonly #tables: Record<TableName, Table>
+  /** Transactions that were written: as long as it is the same, so is what can be read. */
+  commits = 0
   readonly #ids = new Map<TableName, ReadonlySet<number>>()
   #hasCommitted = false
   #closed: Promise<void> | undefined
@@ -220,6 +222,8 @@ export class Store {
       })
     } catch (error) {
       throw await causeOf(error)
+    } finally {
+      this.commits++
     }
   }
 
