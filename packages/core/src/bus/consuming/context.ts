@@ -24,7 +24,9 @@ export interface Receipt {
  * What a handler knows beside the data, and what it may do. One per attempt.
  *
  * What is published here stands in a buffer of the attempt and leaves with the message's acknowledgement, in one step
- * where the engine can: all of it if the handler succeeds, none if it fails. The ids are derived from the message's own,
+ * where the engine can: all of it if the handler succeeds, none if it fails. What is handled at most once has been
+ * acknowledged by then: there it leaves after the handler, as ordinary messages. With an inbox it leaves before the inbox
+ * remembers the message, so that it is not lost when the process ends in between. The ids are derived from the message's own,
  * the group and the order of publishing, so that a repeated handling publishes the same messages again, not new ones.
  */
 export interface MessageContext {

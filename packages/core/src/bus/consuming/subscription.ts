@@ -3,9 +3,11 @@ import type {
   FilterDescription,
   MessageContract,
   PosthasteError,
+  RecordFilter,
   Timer,
 } from '@posthaste/contracts'
 import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import type { CompiledFilter } from '../filtering/filter.ts'
 import { type Assembly, type AssemblyInit, assemble } from './assembly.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
 import type { DeliveryLevel } from './delivery.ts'
@@ -30,6 +32,8 @@ export interface SubscriptionDescription {
   readonly prefetch: number
   readonly retry: Ladder
   readonly delivery: DeliveryLevel
+  /** Which messages are handled; undefined for all. */
+  readonly filter: Pick<RecordFilter, 'tags' | 'headers' | 'sql'> | undefined
   /** Undefined for a handler of single messages. */
   readonly batch: BatchSettings | undefined
   /** Outermost first. */
@@ -164,8 +168,9 @@ export class Subscription {
   describe(): SubscriptionDescription {
     const { contract, settings } = this.#init
     const { group, concurrency, ladder, delivery, batch } = settings
+    const filter = settings.filter && filterDescription(settings.filter)
     const place = { channel: contract.type, group, concurrency, prefetch: this.#prefetch() }
-    return { ...place, retry: ladder, delivery, batch, filters: this.#parts.stack.describe() }
+    return { ...place, retry: ladder, delivery, filter, batch, filters: this.#parts.stack.describe() }
   }
 
   async #pause(graceMs: number): Promise<void> {
@@ -304,4 +309,8 @@ export class Subscription {
   #prefetch(): number {
     return Math.min(this.settings.prefetch, this.#init.engine.capabilities.unsettledMax)
   }
+}
+
+function filterDescription({ tags, headers, sql }: CompiledFilter): SubscriptionDescription['filter'] {
+  return { tags, headers, sql }
 }

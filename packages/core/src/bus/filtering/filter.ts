@@ -1,10 +1,13 @@
 import { type HeaderMatch, type Headers, type Issue, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
-import { refuseOptions } from '../../pipeline/options.ts'
-import { expression } from './cesql/expression.ts'
+import { checkTogether, refuseOptions } from '../../pipeline/options.ts'
+import { type Expression, expression } from './cesql/expression.ts'
 import type { Failure } from './cesql/values.ts'
 import { attributeOf } from './record-attributes.ts'
 
-/** Which messages of its channel a group wants: all that is given must hold. The others are settled without a handler. */
+/**
+ * Which messages of its channel a group wants: all that is given must hold. The others are settled without a handler. The
+ * same for all members of a group: where members differ, which of their filters holds for a message is left open.
+ */
 export interface SubscriptionFilter {
   /** The CloudEvents extension attribute `tag` is this, or one of these: 1 to 100 texts. */
   readonly tag?: string | readonly string[] | undefined
@@ -55,11 +58,8 @@ export function readFilter(what: string, given: unknown): CompiledFilter | undef
     const message = `must be { all: {…} } or { any: {…} } with 1 to ${countMax} attributes, their names of a-z and 0-9, their values texts`
     issues.push({ path: `${path}.headers`, message })
   }
-  const where = sqlTest(sql)
-  if (where instanceof PosthasteError)
-    issues.push(...where.issues.map(({ message }) => ({ path: `${path}.sql`, message })))
-  refuseOptions(issues)
-  return compiled(given as SubscriptionFilter, where as Test | undefined)
+  const [, where] = checkTogether<Test | undefined>([() => refuse(issues), () => sqlTest(`${path}.sql`, sql)])
+  return compiled(given as SubscriptionFilter, where)
 }
 
 type Test = (record: OutgoingRecord) => boolean | Failure
@@ -82,24 +82,25 @@ function allOf(tests: readonly Test[]): Test {
   }
 }
 
-/** The expression as a test, or what is wrong with it. */
-function sqlTest(sql: unknown): Test | PosthasteError | undefined {
+/** @throws CONFIG_INVALID */
+function sqlTest(path: string, sql: unknown): Test | undefined {
   if (sql === undefined) return undefined
-  if (typeof sql !== 'string' || sql.length > sqlLengthMax)
-    return wrongSql(`must be a text of at most ${sqlLengthMax} characters`)
-  try {
-    const { type, evaluate } = expression<OutgoingRecord>(sql, attributeOf)
-    // Attributes travel as texts, so not even one by itself is ever true.
-    if (type !== 'Boolean')
-      return wrongSql(`is ${type ?? 'an attribute'}, not true or false: compare it with something`)
-    return evaluate as Test
-  } catch (thrown) {
-    return PosthasteError.from(thrown, 'CONFIG_INVALID', 'the expression cannot be read')
+  if (typeof sql !== 'string' || sql.length > sqlLengthMax) {
+    return refuse([{ path, message: `must be a text of at most ${sqlLengthMax} characters` }])
   }
+  const { type, evaluate } = readSql(path, sql)
+  // Attributes travel as texts, so not even one by itself is ever true.
+  if (type === 'Boolean') return evaluate as Test
+  return refuse([{ path, message: `is ${type ?? 'an attribute'}, not true or false: compare it with something` }])
 }
 
-function wrongSql(message: string): PosthasteError {
-  return new PosthasteError('CONFIG_INVALID', message, { issues: [{ path: '', message }] })
+function readSql(path: string, sql: string): Expression<OutgoingRecord> {
+  try {
+    return expression(sql, attributeOf)
+  } catch (thrown) {
+    if (PosthasteError.is(thrown)) refuse(thrown.issues.map(({ message }) => ({ path, message })))
+    throw thrown
+  }
 }
 
 function tagTest(tags: readonly string[]): Test {

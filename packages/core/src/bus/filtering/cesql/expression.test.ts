@@ -93,6 +93,16 @@ describe('an expression', () => {
     }
   })
 
+  it.each([' + ', ' = ', ' OR ', ' * ', " LIKE '1' = ", ' IN (1) = '])(
+    'is refused when a chain of%sis too long to be evaluated for sure',
+    (operator) => {
+      const chain = (length: number): string => Array.from({ length }, () => '1').join(operator)
+      const read = evaluated(chain(120))
+      expect(read instanceof Failure || ['number', 'boolean'].includes(typeof read)).toBe(true)
+      expect(refusal(chain(300))).toContain('has more than 256 operators')
+    },
+  )
+
   it.each<[string, Value]>([
     // One level, from left to right.
     ['FALSE AND TRUE OR TRUE', true],

@@ -25,6 +25,7 @@ const levels = [
 ] as const
 
 const depthMax = 64
+const operatorsMax = 256
 
 /**
  * Reads an expression.
@@ -42,6 +43,7 @@ class Parser {
   readonly #tokens: readonly Token[]
   #next = 0
   #depth = 0
+  #operators = 0
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens
@@ -65,6 +67,7 @@ class Parser {
     for (;;) {
       const operator = operators.find((one) => this.#is(one))
       if (operator === undefined) return node
+      this.#countOperator()
       this.#next += 1
       node = { kind: 'binary', operator, left: node, right: this.#binary(level + 1) }
     }
@@ -80,6 +83,7 @@ class Parser {
       else if (this.#accept('IN')) node = { kind: 'in', of: node, set: this.#list(1) }
       else if (negated) mistake(this.#peek.at, `expected LIKE or IN behind NOT, not ${this.#shown()}`)
       else return node
+      this.#countOperator()
       if (negated) node = { kind: 'not', of: node }
     }
   }
@@ -182,6 +186,12 @@ class Parser {
   #shown(): string {
     const { kind, text } = this.#peek
     return kind === 'end' ? 'the end' : `'${text}'`
+  }
+
+  /** A chain of operators is as deep as it is long: see below. */
+  #countOperator(): void {
+    this.#operators += 1
+    if (this.#operators > operatorsMax) mistake(this.#peek.at, `has more than ${operatorsMax} operators`)
   }
 
   /** Bounds how deep things stand within each other, and with it the stack that reading and evaluating take. */
