@@ -22,6 +22,8 @@ const limitMax = 10_000
 
 /** A page ends after so many records, wanted or not: looking for a needle must not hold up what else is to be done. */
 const lookedAtMax = 10_000
+/** To read a block takes as long as to decode so many of its records. */
+const blockCost = 32
 
 /** Looks into channels, and moves records out of queues. */
 export class Browser implements Browsing {
@@ -47,8 +49,11 @@ export class Browser implements Browsing {
     const records: BrowsedRecord[] = []
     let lookedAt = 0
     let next: string | undefined
-    for (const found of walk(channel, { after, sinceMs: match?.sinceMs, untilMs: match?.untilMs })) {
-      if (records.length === limit || lookedAt === lookedAtMax) return { records, next }
+    const onBlock = (): void => {
+      lookedAt += blockCost
+    }
+    for (const found of walk(channel, { after, sinceMs: match?.sinceMs, untilMs: match?.untilMs, onBlock })) {
+      if (records.length === limit || (lookedAt >= lookedAtMax && next !== undefined)) return { records, next }
       if (match === undefined || fits(found.record, match)) records.push(found)
       next = found.position
       lookedAt++

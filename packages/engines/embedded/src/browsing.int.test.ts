@@ -73,4 +73,15 @@ describe('looking for a needle in a backlog', () => {
     expect(await pagesOf(engine, { untilMs: startMs })).toEqual([[]])
     await engine.close()
   })
+
+  it('takes pages that end where there is little in each of many blocks, and misses nothing', async () => {
+    const { engine } = await started(directories.fresh())
+    const ids = Array.from({ length: 700 }, (_, index) => String(index))
+    for (const id of ids) void published(engine, record(id, { body: Buffer.alloc(70_000) }))
+    await published(engine, record('needle'))
+    const pages = await pagesOf(engine, { id: 'needle' })
+    expect(pages.length).toBeGreaterThan(2)
+    expect(pages.flat()).toEqual(['needle'])
+    await engine.close()
+  })
 })

@@ -78,7 +78,12 @@ export function driftOf(found: ChannelSpec, wanted: ChannelSpec): TopologyDrift[
   const has = settings(found)
   return Object.entries(settings(wanted))
     .filter(([setting, value]) => has[setting] !== value)
-    .map(([setting, value]) => ({ name: wanted.name, setting, wanted: String(value ?? 'none'), found: String(has[setting] ?? 'none') }))
+    .map(([setting, value]) => ({
+      name: wanted.name,
+      setting,
+      wanted: String(value ?? 'none'),
+      found: String(has[setting] ?? 'none'),
+    }))
 }
 
 /** Whether a group lives otherwise than it is wanted. */

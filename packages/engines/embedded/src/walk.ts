@@ -9,6 +9,8 @@ export interface Way {
   readonly after: Position | undefined
   readonly sinceMs?: RecordMatch['sinceMs']
   readonly untilMs?: RecordMatch['untilMs']
+  /** A block is looked into, of whose records all but a few may be settled. */
+  readonly onBlock: () => void
 }
 
 interface Step {
@@ -49,7 +51,10 @@ function timeOf({ block }: Step): number {
   return Math.floor(block.storedAtMs)
 }
 
-function* stepsIn(lane: ChannelLane, { after, sinceMs, untilMs = Number.POSITIVE_INFINITY }: Way): Generator<Step> {
+function* stepsIn(
+  lane: ChannelLane,
+  { after, sinceMs, untilMs = Number.POSITIVE_INFINITY, onBlock }: Way,
+): Generator<Step> {
   const { log, queueCursor } = lane
   const behind = after === undefined ? 0 : placeIn(log, { ...after, offset: after.offset + 1 })
   const start = Math.max(behind, sinceMs === undefined ? 0 : log.offsetAt(sinceMs))
@@ -58,6 +63,7 @@ function* stepsIn(lane: ChannelLane, { after, sinceMs, untilMs = Number.POSITIVE
     const blocks = log.readFrom(offset)
     for (const block of blocks) {
       if (block.storedAtMs >= untilMs) return
+      onBlock()
       for (let index = Math.max(0, start - block.first); index < block.count; index++) {
         const at = block.first + index
         if (!queueCursor?.isSettled(at)) yield { lane, block, offset: at }
