@@ -12,8 +12,7 @@ export function withBuffers(value: unknown, depth: number): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   if (value instanceof Map) return new Map(mapped([...value], depth) as [unknown, unknown][])
   if (value instanceof Date || ArrayBuffer.isView(value)) return value
-  if (value.constructor !== Object && 'toJSON' in value && typeof value.toJSON === 'function')
-    return withBuffers(value.toJSON(), depth - 1)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return withBuffers(value.toJSON(), depth - 1)
   return withBuffersInside(value as Readonly<Record<string, unknown>>, depth)
 }
 

@@ -43,6 +43,8 @@ describe('bytes from elsewhere', () => {
     ['a record definition of msgpackr', 'd4 72 40 91 a1 61 01'],
     ['a regular expression of msgpackr', 'd4 78 00 92 a2 28 2b a0'],
     ['a reference of msgpackr', 'd6 70 00 00 00 01'],
+    ['a big integer of msgpackr', 'd6 42 00 00 00 05'],
+    ['an array of numbers of msgpackr', 'd7 74 01 00 00 00 00 00 00 00'],
     ['bundled strings of msgpackr', 'd6 62 00 00 00 04 c1 01 a1 78 a0'],
     ['a timestamp of a wrong length', 'd5 ff 00 01'],
     ['an unknown extension', 'd4 05 00'],

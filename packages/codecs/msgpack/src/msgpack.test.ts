@@ -47,6 +47,7 @@ const vectors: readonly (readonly [bytes: string, value: unknown])[] = [
   ['df 00 00 00 01 a1 61 01', { a: 1 }],
   ['81 07 01', { 7: 1 }],
   ['81 ff 01', { '-1': 1 }],
+  ['81 d0 80 01', { '-128': 1 }],
   ['81 cd 01 00 01', { 256: 1 }],
   ['d6 ff 00 00 00 01', new Date(1_000)],
   ['d7 ff 00 3d 09 00 00 00 00 01', new Date(1_001)],
@@ -153,7 +154,11 @@ describe('the MessagePack codec', () => {
     class Point {
       readonly x = 1
     }
-    expect(roundTrip([new Point(), new URL('http://a.example/')])).toStrictEqual([{ x: 1 }, 'http://a.example/'])
+    expect(roundTrip([new Point(), new URL('http://a.example/'), { toJSON: () => 5 }])).toStrictEqual([
+      { x: 1 },
+      'http://a.example/',
+      5,
+    ])
   })
 
   it('never writes over bytes that it has handed out', () => {

@@ -59,6 +59,7 @@ const Order = schemaOf(
           field('limit', 12, message('.google.protobuf.Int32Value')),
           field('extra', 13, message('.google.protobuf.Struct')),
           field('parts', 14, message('.test.Item', many)),
+          field('size', 16, message('.google.protobuf.Int32Value', { oneofIndex: 0 })),
           field('ids', 15, { type: Type.UINT64, ...many }),
         ],
         nestedType: [entry('StockEntry', field('value', 2, Type.UINT32))],
@@ -133,6 +134,21 @@ describe('the protobuf codec', () => {
     expect(schema.parse(roundTrip(schema.parse(roundTrip({}))))).toMatchObject({ paid: { case: undefined } })
   })
 
+  it('has wrappers as messages in a oneof, as the library has them', () => {
+    const paid = { case: 'size', value: { value: 7 } }
+    expect(roundTrip({ paid })).toMatchObject({ paid })
+  })
+
+  it('leaves out fields with presence that are not set, whatever their default', () => {
+    const Older = schemaOf(
+      { syntax: 'proto2', messageType: [{ name: 'P', field: [{ ...field('n', 1, Type.INT32), defaultValue: '5' }] }] },
+      'P',
+    )
+    const proto2 = protobuf(Older)
+    expect(proto2.decode(proto2.encode({}))).toStrictEqual({})
+    expect(proto2.decode(proto2.encode({ n: 5 }))).toStrictEqual({ n: 5 })
+  })
+
   it('takes whole numbers for 64 bits and gives back bigint', () => {
     expect(roundTrip({ cents: 12, ids: [1] })).toMatchObject({ cents: 12n, ids: [1n] })
   })
@@ -201,6 +217,7 @@ describe('the protobuf codec', () => {
     ['a case that there is not', { paid: { case: 'cash', value: 1 } }, ['paid']],
     ['a case without its value', { paid: { case: 'card' } }, ['paid.value']],
     ['a value without its case', { paid: { value: 'visa' } }, ['paid']],
+    ['a oneof with more than a case and a value', { paid: { case: 'card', value: 'visa', cvc: 1 } }, ['paid']],
     ['a oneof that is none', { paid: 'visa' }, ['paid']],
     ['no object for a struct', { extra: 'x' }, ['extra']],
   ])('refuses to write %s', (_, value, paths) => {
@@ -212,6 +229,10 @@ describe('the protobuf codec', () => {
     const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) })
     expect(roundTrip({ extra: nested(50) })).toMatchObject({ extra: nested(50) })
     expect(() => codec.encode({ extra: nested(51) })).toThrow(invalid('extra'))
+    const leaf = (depth: number): object => ({ a: depth === 1 ? 1 : leaf(depth - 1) })
+    expect(roundTrip({ extra: leaf(49) })).toMatchObject({ extra: leaf(49) })
+    expect(() => codec.encode({ extra: leaf(50) })).toThrow(invalid('extra'))
+    expect(() => codec.encode({ extra: { a: Number.NaN } })).toThrow(invalid('extra'))
     const cycle: { inner?: unknown } = {}
     cycle.inner = cycle
     expect(() => codec.encode({ items: [cycle] })).toThrow(invalid(`items.0${'.inner'.repeat(99)}`))

@@ -149,6 +149,12 @@ describe('a store that cannot write', () => {
     expect(await store.get(ref)).toStrictEqual(bytes('x'))
   })
 
+  it('leaves nothing of a body that could not be written', async () => {
+    const store = fileStore({ dir })
+    await expect(store.put('a', { length: 5 } as never)).rejects.toThrow(withCode('UNAVAILABLE'))
+    expect(files()).toEqual([])
+  })
+
   it('makes its directories anew when somebody took them away', async () => {
     const store = fileStore({ dir })
     await store.put('a', bytes('x'))
@@ -187,7 +193,7 @@ describe('a sweep', () => {
     const [left, writing] = ['left', 'writing'].map((name) => join(dir, 'partial', name)) as [string, string]
     for (const path of [left, writing]) writeFileSync(path, 'half')
     age(left, 3_700_000)
-    expect(await store.sweep()).toMatchObject({ removed: 1, finished: true })
+    expect(await store.sweep()).toMatchObject({ examined: 2, removed: 1, finished: true })
     expect([existsSync(left), existsSync(writing)]).toEqual([false, true])
     expect(await store.get(ref)).toStrictEqual(bytes('x'))
   })
@@ -202,6 +208,20 @@ describe('a sweep', () => {
     expect(reports.map(({ removed }) => removed)).toEqual([10, 10, 5])
     expect(files()).toEqual([])
     expect(await store.sweep()).toMatchObject({ examined: 0, finished: true })
+    age(fileOf(await store.put('later', bytes('x'))), keepForMs * 2)
+    expect(await store.sweep()).toMatchObject({ removed: 1, finished: true })
+  })
+
+  it('passes what it keeps, and comes to the end all the same', async () => {
+    const store = fileStore({ dir, keepForMs })
+    await Promise.all(Array.from({ length: 25 }, (_, n) => store.put(`${n}`, bytes('x'))))
+    const reports = []
+    for (let call = 0; call < 3; call++) reports.push(await store.sweep({ examineMax: 10 }))
+    expect(reports.map(({ examined, removed, finished }) => [examined, removed, finished])).toEqual([
+      [10, 0, false],
+      [10, 0, false],
+      [5, 0, true],
+    ])
   })
 
   it('may run many times at once, here and elsewhere, while bodies come', async () => {
