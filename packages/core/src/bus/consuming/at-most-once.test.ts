@@ -61,6 +61,16 @@ describe('at most once', () => {
     expect(bus.stats()[0]).toMatchObject({ lost: 2, running: 0, unsettled: 0 })
   })
 
+  it('goes on with the next when one could not be acknowledged', async () => {
+    const { runs, handler } = gated()
+    const { subscription, clock } = await ordered(handler, { ...once, concurrency: 1 })
+    const lost = new PosthasteError('DELIVERY_LOST', 'somebody else has it')
+    subscription.outcomeOf = ({ tag }) => (tag < 3 ? { ok: false, error: lost } : succeeded)
+    subscription.deliver({ key: 'a', n: 1 }, { key: 'b', n: 2 }, { key: 'c', n: 3 })
+    await clock.advance(0)
+    expect(runs.map(({ n }) => n)).toEqual([3])
+  })
+
   it('never enters the handler for what is lost while it is being acknowledged', async () => {
     const handler = vi.fn()
     const { subscription, clock, bus } = await ordered(handler, once)

@@ -213,7 +213,11 @@ export class Runner {
   stopAcking(work: Work): boolean {
     if (this.#acking.size === 0) return false
     const acking = this.#acking.delete(work)
-    if (acking) this.#running -= 1
+    if (acking) {
+      this.#running -= 1
+      // Its place is free, for itself or for another.
+      this.schedule()
+    }
     return acking
   }
 
@@ -227,10 +231,7 @@ export class Runner {
     work.state = 'running'
     const ended = this.#init.atMostOnce!.enter(work)
     if (isPromiseLike(ended)) ended.then(() => this.#afterwards(left))
-    else {
-      left()
-      this.schedule()
-    }
+    else left()
   }
 
   /** Tells handlers of messages that are acknowledged already to stop. */
