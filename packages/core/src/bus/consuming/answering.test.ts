@@ -189,6 +189,20 @@ describe('a request that fails', () => {
   })
 })
 
+describe('a request whose attributes leave no room for a reply', () => {
+  it('is dead-lettered without one, whether it was handled or not', async () => {
+    const { ask, clock, subscription, bus } = await quoting(({ n }) => (n === 1 ? { price: n } : reject('no')))
+    const long = { ...headers, replyto: replyTo, correlationid: 'x'.repeat(15_850) }
+    ask({ headers: long })
+    ask({ id: 'm2', headers: long, body: new TextEncoder().encode('{"n":2}') })
+    await clock.advance(0)
+    for (const settlement of subscription.settlements) {
+      expect(settlement).toMatchObject({ publish: [{ channel: 'posthaste.dead.handler.shop.quote' }] })
+    }
+    expect(bus.stats()[0]).toMatchObject({ deadLettered: 2, restarts: 0, unsettled: 0 })
+  })
+})
+
 describe('the deadline of a request', () => {
   it('bounds its handler, which is told, and then drops it without retry or dead letter', async () => {
     const end = gate()

@@ -79,8 +79,25 @@ export class Answering {
     return isPromiseLike(record) ? record.then((ready) => addressed(ready, request)) : addressed(record, request)
   }
 
-  /** The reply to a request that failed for good. Of what the handler threw, only `PosthasteError`s are told. */
-  failure(request: OutgoingRecord, error: PosthasteError): OutgoingRecord {
+  /**
+   * The reply to a request that failed for good. Of what the handler threw, only `PosthasteError`s are told. Undefined for
+   * a request whose own attributes leave no room for a reply: it is to be settled nevertheless.
+   */
+  failure(request: OutgoingRecord, error: PosthasteError): OutgoingRecord | undefined {
+    try {
+      return this.#failed(request, error)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A settlement's records without the reply; undefined where there is none among them. */
+  withoutReply(records: readonly OutgoingRecord[] | undefined): readonly OutgoingRecord[] | undefined {
+    const others = records?.filter(({ channel }) => !isReplyChannel(channel))
+    return others === undefined || others.length === records?.length ? undefined : others
+  }
+
+  #failed(request: OutgoingRecord, error: PosthasteError): OutgoingRecord {
     const origin = this.#origin(request)
     // Synchronous: there is no data to check or to leave in a store.
     const record = this.#init.composer.compose(this.#failure, undefined, {
@@ -94,12 +111,6 @@ export class Answering {
     const fits = (headers: Headers): boolean => headersFit(headers, publishedHeadersMax, bytesMax)
     const headers = [full, brief].find(fits) ?? { ...brief, [replyMessageHeader]: '' }
     return addressed({ ...record, headers }, request)
-  }
-
-  /** A settlement's records without the reply; undefined where there is none among them. */
-  withoutReply(records: readonly OutgoingRecord[] | undefined): readonly OutgoingRecord[] | undefined {
-    const others = records?.filter(({ channel }) => !isReplyChannel(channel))
-    return others === undefined || others.length === records?.length ? undefined : others
   }
 
   #origin({ id, headers }: OutgoingRecord): Origin {

@@ -56,7 +56,8 @@ export class AtMostOnce {
       counters.failed += 1
       deps.log.warn('failed, and is not handled again', { target: deps.target, id: work.record.id, error })
     }
-    return answering?.isRequest(work.record) ? [answering.failure(work.record, error)] : undefined
+    const reply = answering?.isRequest(work.record) ? answering.failure(work.record, error) : undefined
+    return reply && [reply]
   }
 
   async #publish(work: Work, outbox: readonly OutgoingRecord[]): Promise<void> {
