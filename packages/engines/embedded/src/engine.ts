@@ -81,7 +81,7 @@ export class EmbeddedEngine implements DurableEngine {
     const { dir } = this.#options
     const store = openStore(dir)
     try {
-      const boot = takeOwnership(store, dir)
+      const boot = await takeOwnership(store, dir)
       this.#opened = await this.#restored(host, store, boot)
     } catch (error) {
       await store.close()

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Engine, EngineHost, OutgoingRecord } from '@posthaste/contracts'
 import { manualClock, silentLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -39,6 +39,9 @@ process.on('message', async () => {
   process.disconnect()
 })
 `
+
+/** Needs the right to make a namespace of processes, as a container has one. */
+const canUnshare = process.platform === 'linux' && spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
 
 let directories: Directories
 let dir: string
@@ -186,6 +189,36 @@ describe('a data directory', () => {
     expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ')
   })
 
+  it.runIf(canUnshare)(
+    'is refused while a process of another container has it, and is free once that is dead',
+    async () => {
+      const child = spawn('unshare', ['--pid', '--fork', '--kill-child', process.execPath, ...ownerArguments], {
+        cwd: import.meta.dirname,
+        env: ownerEnvironment(),
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
+      children.push(child)
+      await expect.poll(() => rowOf('owner'), { timeout: 20_000 }).toContain('"socket":')
+      await expect(opened()).rejects.toMatchObject({ code: 'ENGINE_LOCKED' })
+      const left = () => readdirSync(dir).filter((name) => name.endsWith('.sock'))
+      expect(left()).toHaveLength(1)
+      await kill(child)
+      await expect
+        .poll(
+          () =>
+            opened().then(
+              () => 'opened',
+              () => 'refused',
+            ),
+          { timeout: 20_000 },
+        )
+        .toBe('opened')
+      expect(left()).toHaveLength(1)
+      await engines.at(-1)?.close()
+      expect(left()).toEqual([])
+    },
+  )
+
   it('is free to the process that could not even write that it let go of it', async () => {
     await opened()
     const owner = await rowOf('owner')
@@ -201,6 +234,13 @@ describe('a data directory', () => {
     await expect(opened()).rejects.toMatchObject({ code: 'ENGINE_FORMAT', message: expect.stringContaining('999') })
     await rewrite('format', format)
     await expect(opened()).resolves.toBeDefined()
+  })
+
+  it('whose owner cannot be read is refused by name, and is not taken', async () => {
+    await (await opened()).close()
+    await rewrite('owner', '{"pid":1')
+    await expect(opened()).rejects.toMatchObject({ code: 'ENGINE_CORRUPT', details: { table: 'meta', row: 'owner' } })
+    expect(await rowOf('owner')).toBe('{"pid":1')
   })
 
   it('that is none is told as unavailable, with its path', async () => {

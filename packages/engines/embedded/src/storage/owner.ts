@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
-import { locked, wrongFormat } from '../errors.ts'
+import { damagedRow, locked, wrongFormat } from '../errors.ts'
 import { format, isReadable, migrate } from './migration.ts'
+import { isListening, OwnerSocket, removeSocket } from './owner-socket.ts'
 import type { Store, Transaction } from './store.ts'
 
 const formatKey = Buffer.from('format')
@@ -13,31 +14,63 @@ interface Owner {
   readonly startedAt: string | undefined
   /** The namespace the pid is of: in another one it names somebody else, or nobody. */
   readonly namespace: string | undefined
+  /** Where it listens as long as it lives; absent where it cannot. */
+  readonly socket?: string | undefined
 }
 
 /**
  * Makes this process the owner of a data directory, or throws. Two processes would each keep their own idea of what is
- * settled. The store's write lock, which dies with its holder, guards the moment of looking and taking.
+ * settled. The store's write lock, which dies with its holder, guards the moment of taking what was seen to be free.
  *
  * @returns the how-manieth opening of the directory this is
  * @throws ENGINE_LOCKED with the owner's pid while that process lives
  * @throws ENGINE_FORMAT when the directory was written by a version this one cannot read; what an older one wrote is migrated
  */
-export function takeOwnership(store: Store, dir: string): number {
+export async function takeOwnership(store: Store, dir: string): Promise<number> {
+  const socket = await OwnerSocket.listen(dir)
+  try {
+    for (;;) {
+      const found = store.get('meta', ownerKey)
+      const stored = formatOf(store)
+      if (!isReadable(stored)) throw wrongFormat(dir, stored, format)
+      const owner = found === undefined ? undefined : ownerOf(found)
+      if (owner !== undefined && (await isAlive(owner, dir))) throw locked(dir, owner.pid)
+      const boot = takeFrom(found, { store, socket })
+      if (boot === undefined) continue
+      if (owner?.socket !== undefined) removeSocket(dir, owner.socket)
+      ownedHere.set(realpathSync(dir), socket)
+      return boot
+    }
+  } catch (error) {
+    socket?.close()
+    throw error
+  }
+}
+
+/** Undefined if somebody else has taken the directory since it was looked at. */
+function takeFrom(
+  found: Buffer | undefined,
+  { store, socket }: { store: Store; socket: OwnerSocket | undefined },
+): number | undefined {
   return store.exclusively((tx) => {
-    const found = store.get('meta', formatKey)?.toString() ?? String(format)
-    if (!isReadable(found)) throw wrongFormat(dir, found, format)
-    const row = store.get('meta', ownerKey)
-    const owner = row === undefined ? undefined : (JSON.parse(row.toString()) as Owner)
-    if (owner !== undefined && isAlive(owner, dir)) throw locked(dir, owner.pid)
-    migrate(store, tx, found)
+    if (store.get('meta', ownerKey)?.toString() !== found?.toString()) return undefined
+    migrate(store, tx, formatOf(store))
     tx.put('meta', formatKey, Buffer.from(String(format)))
-    tx.put('meta', ownerKey, Buffer.from(JSON.stringify(self())))
+    tx.put('meta', ownerKey, Buffer.from(JSON.stringify(self(socket))))
     const boot = Number(store.get('meta', bootKey)?.toString() ?? 0) + 1
     tx.put('meta', bootKey, Buffer.from(String(boot)))
-    ownedHere.add(realpathSync(dir))
     return boot
   })
+}
+
+const formatOf = (store: Store): string => store.get('meta', formatKey)?.toString() ?? String(format)
+
+function ownerOf(row: Buffer): Owner {
+  try {
+    return JSON.parse(row.toString()) as Owner
+  } catch {
+    throw damagedRow('meta', 'owner')
+  }
 }
 
 /** Nobody owns the directory any more. */
@@ -47,19 +80,21 @@ export function releaseOwnership(tx: Transaction): void {
 
 /** This process has let go of a directory, whether or not it could still write so. */
 export function endOwnership(dir: string): void {
-  ownedHere.delete(realpathSync(dir))
+  const real = realpathSync(dir)
+  ownedHere.get(real)?.close()
+  ownedHere.delete(real)
 }
 
 /** Directories that engines of this process own; the row alone cannot tell one that failed and was closed. */
-const ownedHere = new Set<string>()
+const ownedHere = new Map<string, OwnerSocket | undefined>()
 
-function self(): Owner {
-  return { pid: process.pid, startedAt: startOf(process.pid), namespace: namespaceOf() }
+function self(socket: OwnerSocket | undefined): Owner {
+  return { pid: process.pid, startedAt: startOf(process.pid), namespace: namespaceOf(), socket: socket?.name }
 }
 
 /** A second engine in the same process would be just as wrong as one in another. */
-function isAlive(owner: Owner, dir: string): boolean {
-  if (owner.namespace !== namespaceOf()) return false
+async function isAlive(owner: Owner, dir: string): Promise<boolean> {
+  if (owner.namespace !== namespaceOf()) return owner.socket !== undefined && isListening(dir, owner.socket)
   if (owner.pid === process.pid && owner.startedAt === startOf(process.pid)) return ownedHere.has(realpathSync(dir))
   try {
     process.kill(owner.pid, 0)
