@@ -101,6 +101,17 @@ describe('publishing', () => {
     expect(engine.records.map(({ body }) => text(body))).toEqual(['{"n":1}', '{"n":2}', '{"n":3}'])
   })
 
+  it('keeps the order of a key where a message comes just as the channel has been declared', async () => {
+    const { bus, engine } = await started()
+    const published: Promise<unknown>[] = []
+    for (let n = 0; n < 20; n++) {
+      published.push(bus.publish(Ordered, { key: 'a', n }))
+      await Promise.resolve()
+    }
+    await Promise.all(published)
+    expect(engine.records.map(({ body }) => JSON.parse(text(body)).n)).toEqual([...published.keys()])
+  })
+
   it('tries to declare again after it failed', async () => {
     const { bus, engine } = await started()
     engine.beforeDeclare = async () => {

@@ -135,29 +135,34 @@ export class BusPublishing implements Omit<Publishing, keyof Preparing | keyof R
 
   /** Hot path: for a known contract with a synchronous schema, straight from the data into the publisher's batch. */
   #publish(contract: MessageContract, message: Outgoing): Promise<Receipt> {
+    const { standing, channels } = this.#init
     try {
-      this.#init.standing.checkUsable()
+      standing.checkUsable()
       checkKind(contract, message.kind, message.kind === 'event' ? 'publish' : 'send')
-      const admitted = this.#init.channels.admit(contract)
-      if (isPromiseLike(admitted)) return this.#publishWhen(admitted, contract, message)
-      const { data, options } = message
-      const envelope = options === undefined ? plainEnvelope : { options, origin: undefined }
-      const record = this.#init.composer.compose(contract, data, envelope)
+      const admitted = channels.admit(contract)
+      if (!isPromiseLike(admitted)) return this.leave(contract, this.#compose(contract, message))
+      const record = admitted.then(() => {
+        standing.checkUsable()
+        return this.#compose(contract, message)
+      })
       return this.leave(contract, record)
     } catch (thrown) {
       return Promise.reject(thrown)
     }
   }
 
-  /** Hands a record on. What has a key leaves in the order of the calls, however long a schema or a store of bodies takes. */
+  #compose(contract: MessageContract, { data, options }: Outgoing): MaybePromise<OutgoingRecord> {
+    const envelope = options === undefined ? plainEnvelope : { options, origin: undefined }
+    return this.#init.composer.compose(contract, data, envelope)
+  }
+
+  /**
+   * Hands a record on. What has a key leaves in the order of the calls, however long its channel, a schema or a store of
+   * bodies takes.
+   */
   leave(contract: MessageContract, record: MaybePromise<OutgoingRecord>): Promise<Receipt> {
     if (contract.key !== undefined) return this.#inOrder.pass(contract.type, record, this.#send)
     return isPromiseLike(record) ? Promise.resolve(record).then(this.#send) : this.#publisher.publish(record)
-  }
-
-  async #publishWhen(admitted: PromiseLike<void>, contract: MessageContract, message: Outgoing): Promise<Receipt> {
-    await admitted
-    return this.#publish(contract, message)
   }
 }
 

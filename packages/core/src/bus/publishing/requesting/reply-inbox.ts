@@ -51,12 +51,14 @@ export class ReplyInbox {
 
   /**
    * Makes sure that replies come in. Hot path: at once where they do already.
-   * @throws CAPABILITY_UNSUPPORTED where the engine has no temporary groups, or cannot address one; what it fails with
+   * @throws CAPABILITY_UNSUPPORTED where the engine has no temporary groups, or cannot address one; ENGINE_CLOSED after
+   *   {@link ReplyInbox.close}; what the engine fails with
    */
   join(): MaybePromise<void> {
     const state = this.#state
     if (state.kind === 'joined') return undefined
     if (state.kind === 'joining') return state.joined
+    if (state.kind === 'closed') throw new PosthasteError('ENGINE_CLOSED', 'the bus closes: no reply would come in')
     const { capabilities, name } = this.#init.engine
     if (capabilities.temporaryGroups === 'none' || capabilities.groupAddress === 'none') throw unsupported(name)
     const joined = this.#join()

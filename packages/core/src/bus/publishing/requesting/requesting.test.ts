@@ -89,6 +89,15 @@ describe('a request', () => {
     expect(await Promise.all(answers)).toEqual([7, 7, 7, 7, 7])
   })
 
+  it('keeps its place among messages that are sent, also where replies have to be joined first', async () => {
+    const rig = await requesting()
+    const answer = rig.bus.request(Keyed, 1, { id: '1' })
+    await rig.bus.send(Keyed, 2, { id: '2' })
+    expect(rig.engine.records.map(({ id }) => id)).toEqual(['1', '2'])
+    reply(rig.engine.subscription, rig.engine.records[0]!, { body: new TextEncoder().encode('7') })
+    expect(await answer).toBe(7)
+  })
+
   it('ends with what the handler failed with', async () => {
     const rig = await requesting()
     const failure = errorOf(rig.bus.request(Price, { sku: 'a' }))
@@ -288,6 +297,20 @@ describe('closing', () => {
     expect(await failure).toMatchObject({ code: 'ENGINE_CLOSED' })
     expect(replies.stops).toBe(1)
     expect(await errorOf(rig.bus.request(Price, { sku: 'a' }))).toMatchObject({ code: 'ENGINE_CLOSED' })
+  })
+
+  it('refuses what is requested when replies are let go of already', async () => {
+    const rig = await requesting()
+    const first = errorOf(rig.bus.request(Price, { sku: 'a' }))
+    const { replies } = await sent(rig)
+    const stopping = gate()
+    replies.stop = () => stopping.promise
+    const closed = rig.bus.close()
+    expect(await first).toMatchObject({ code: 'ENGINE_CLOSED' })
+    expect(await errorOf(rig.bus.request(Price, { sku: 'b' }))).toMatchObject({ code: 'ENGINE_CLOSED' })
+    stopping.open()
+    await closed
+    expect(rig.engine.subscriptions).toHaveLength(1)
   })
 
   it('lets go of replies that are only being joined', async () => {

@@ -172,25 +172,29 @@ export class BusRequesting implements Requesting {
     })
   }
 
-  /** Within the call where nothing has to be waited for, so that requests of one key leave in order. */
+  /** In the order of the calls, whatever has to be waited for, so that requests of one key leave in order. */
   #send(pending: Pending, data: unknown): Promise<unknown> {
+    const { contract } = pending
     try {
       const joined = this.#inbox.join()
-      const admitted = this.#init.channels.admit(pending.contract)
-      if (!isPromiseLike(joined) && !isPromiseLike(admitted)) return this.#publish(pending, data)
-      return Promise.all([joined, admitted]).then(() => this.#publish(pending, data))
+      const admitted = this.#init.channels.admit(contract)
+      const isReady = !isPromiseLike(joined) && !isPromiseLike(admitted)
+      const compose = (): MaybePromise<OutgoingRecord> => this.#compose(pending, data)
+      return this.#init.publish(contract, isReady ? compose() : Promise.all([joined, admitted]).then(compose))
     } catch (thrown) {
       return Promise.reject(thrown)
     }
   }
 
-  #publish({ id, contract, settings, deadlineAtMs }: Pending, data: unknown): Promise<unknown> {
-    const { composer, publish, deps } = this.#init
+  /** @throws what the request has ended with, or is to, while it waited for the channel */
+  #compose(pending: Pending, data: unknown): MaybePromise<OutgoingRecord> {
+    const { id, contract, settings, deadlineAtMs } = pending
+    const { composer, deps } = this.#init
     const timeToLiveMs = deadlineAtMs - deps.clock.monotonicMs()
-    // Ended while it waited for the channel.
-    if (timeToLiveMs <= 0 || !this.#pending.has(id)) return Promise.resolve()
+    if (timeToLiveMs <= 0) this.#end(pending, 'timedOut')?.reject(timedOut(pending))
+    if (this.#pending.get(id) !== pending) throw timedOut(pending)
     const options = { ...settings.publish, id, timeToLiveMs }
-    return publish(contract, composer.compose(contract, data, { options, origin: undefined, replyTo: this.#replyTo }))
+    return composer.compose(contract, data, { options, origin: undefined, replyTo: this.#replyTo })
   }
 
   #replied(record: OutgoingRecord): void {
