@@ -10,6 +10,7 @@ export interface BlobStore {
   /**
    * Keeps bytes durably and answers a reference that is valid in every process that uses the store: a URI of at most 1,024
    * characters, the CloudEvents attribute `dataref` of the message.
+   * @param id begins with the message's own, and comes again with the same bytes alone: a store may go by it
    */
   put(id: string, bytes: Uint8Array): Promise<string>
   /**

@@ -48,7 +48,17 @@ describe('the claim check', () => {
     await clock.advance(1)
     await until(() => seen.length === 2)
     expect([...seen].sort()).toEqual(['small', big])
-    expect([...kept.keys()]).toEqual([`blob:${id}`])
+    expect([...kept.keys()]).toEqual([expect.stringContaining(`blob:${id}-`)])
+  })
+
+  it('keeps a body for each that comes under one id', async () => {
+    const { bus, clock, seen } = await listening()
+    await bus.publish(Scanned, big, { id: 'same' })
+    await bus.publish(Paged, `${big} of another contract`, { id: 'same' })
+    await bus.publish(Scanned, `${big} again`, { id: 'same' })
+    await clock.advance(1)
+    await until(() => seen.length === 2)
+    expect(seen.sort()).toEqual([big, `${big} again`])
   })
 
   it('sends a reference and a hash in place of the body', async () => {
@@ -57,7 +67,10 @@ describe('the claim check', () => {
     const { id } = await bus.publish(Scanned, big)
     const [{ body, headers }] = engine.records as [(typeof engine.records)[0]]
     expect(body).toHaveLength(0)
-    expect(headers).toMatchObject({ dataref: `blob:${id}`, datahash: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    expect(headers).toMatchObject({
+      dataref: expect.stringMatching(`^blob:${id}-`),
+      datahash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
     expect(headers.datacontenttype).toBe('application/json')
   })
 
@@ -122,10 +135,12 @@ describe('the claim check', () => {
   it('does not wait for a store for ever, neither when it leaves a body nor when it fetches one', async () => {
     const { store } = blobs()
     const never = new Promise<never>(() => {})
-    const put: BlobStore['put'] = (id, bytes) => (id === 'm1' ? store.put(id, bytes) : never)
+    let asked = 0
+    const put: BlobStore['put'] = (id, bytes) => (++asked === 1 ? store.put(id, bytes) : never)
     const { bus, clock, seen, letters } = await listening({ name: 'sticky', put, get: () => never })
     await bus.publish(Scanned, big, { id: 'm1' })
     const late = errorOf(bus.publish(Scanned, big, { id: 'm2' }))
+    await until(() => asked === 2)
     await clock.advance(30_010)
     expect(await late).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('30000 ms') })
     expect(seen).toEqual([])
@@ -158,7 +173,9 @@ describe('the claim check', () => {
     const { id } = await bus.publish(Scanned, big)
     await clock.advance(1)
     expect(seen).toEqual([])
-    expect(await letters()).toMatchObject([{ code: 'NOT_FOUND', attempts: 1, headers: { dataref: `blob:${id}` } }])
+    expect(await letters()).toMatchObject([
+      { code: 'NOT_FOUND', attempts: 1, headers: { dataref: expect.stringContaining(id) } },
+    ])
   })
 
   it.each([
@@ -195,6 +212,9 @@ describe('the claim check', () => {
           expect.objectContaining({ path: `claimCheck.${name}` }),
         ),
       }),
+    )
+    expect(() => scriptedRig({ claimCheck: null as never })).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )
   })
 })

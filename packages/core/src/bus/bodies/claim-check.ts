@@ -50,7 +50,7 @@ export class ClaimCheck {
 
   /** @throws CONFIG_INVALID with an issue per mistake */
   constructor(options: ClaimCheckOptions | undefined, timers: TimerWheel) {
-    this.#settings = options && (readOptions('claimCheck', options, spec) as Settings)
+    this.#settings = options === undefined ? undefined : (readOptions('claimCheck', options, spec) as Settings)
     this.#timers = timers
   }
 
@@ -70,10 +70,9 @@ export class ClaimCheck {
     const settings = this.#settings
     if (settings === undefined) throw storeMissing(channel)
     const what = `${channel}: the store ${settings.store.name} could not keep the body of message ${id}`
-    const [dataref, datahash] = await Promise.all([
-      this.#inTime(() => settings.store.put(id, body), what),
-      sha256(body),
-    ])
+    const datahash = await sha256(body)
+    // Contracts share ids, and an id may come again with other data: a store that goes by names must replace no body.
+    const dataref = await this.#inTime(() => settings.store.put(`${id}-${datahash}`, body), what)
     if (typeof dataref !== 'string' || dataref.length === 0 || dataref.length > refLengthMax)
       throw new PosthasteError('INTERNAL', `${what}: its reference is no URI of at most ${refLengthMax} characters`)
     return { ...record, headers: { ...headers, dataref, datahash }, body: nothing }
