@@ -56,6 +56,14 @@ describe('a dead letter', () => {
     )
   })
 
+  it('goes back with the priority that it had', () => {
+    const back = (record: Delivery['record']) =>
+      reviveDeadLetter(dead(record, new PosthasteError('HANDLER_REJECTED', 'no')), { channel: 'c', group: 'points' })
+    const urgent = recordOf({ priority: 2 })
+    expect(back(urgent)).toMatchObject({ priority: 2, headers: urgent.headers })
+    expect(back(recordOf({ priority: 0 }))).not.toHaveProperty('priority')
+  })
+
   it('is read as it was written', () => {
     const record = recordOf({ id: 'x', key: 'k' })
     const letter = dead(record, new PosthasteError('PAYLOAD_INVALID', 'does not fit', { issues }))

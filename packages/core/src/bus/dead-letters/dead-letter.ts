@@ -71,7 +71,8 @@ export function composeDeadLetter(delivery: Delivery, death: Death): OutgoingRec
   const { record, attempt } = delivery
   const { error, group, channel, atMs, headerBytesMax } = death
   const origin = { dlattempts: String(attempt), dlgroup: group, dlchannel: record.channel, dltime: isoTime(atMs) }
-  const what = { dlcode: error.code, ...origin }
+  const { priority = 0 } = record
+  const what = { dlcode: error.code, ...origin, ...(priority > 0 && { dlpriority: String(priority) }) }
   const dlmessage = attributeText(plainMessage(error), reasonLengthMax)
   const dlissues = issuesText(error.issues)
   const brief = { ...originalHeaders(record.headers), ...what, dlmessage }
@@ -124,8 +125,10 @@ export function parseDeadLetter({ position, storedAtMs, record }: BrowsedRecord)
  * wants it handled.
  */
 export function reviveDeadLetter(record: OutgoingRecord, to: { channel: string; group: string }): OutgoingRecord {
-  const { id, key, body } = record
-  return { id, channel: to.channel, group: to.group, key, headers: originalHeaders(record.headers), body }
+  const { id, key, body, headers } = record
+  const revived = { id, channel: to.channel, group: to.group, key, headers: originalHeaders(headers), body }
+  const priority = Number(headers.dlpriority)
+  return Number.isInteger(priority) ? { ...revived, priority } : revived
 }
 
 function originalHeaders(headers: Headers): Headers {

@@ -34,6 +34,7 @@ export const deadLetterAttributes = [
   'dlchannel',
   'dltime',
   'dlissues',
+  'dlpriority',
 ] as const
 
 const reserved: ReadonlySet<string> = new Set([
@@ -93,7 +94,7 @@ export function utf8Bytes(text: string): number {
 /** Most headers of a record, whatever the engine: engines count them in one byte. */
 export const headersMax = 255
 
-/** What a dead letter adds: seven headers, and fewer bytes but for the list of issues, which may be left out. */
+/** What a dead letter adds: eight headers, and fewer bytes but for the list of issues, which may be left out. */
 const reservedBytesMax = 4_096
 const reservedHeaders = 15
 
