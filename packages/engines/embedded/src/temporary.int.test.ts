@@ -3,7 +3,8 @@ import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
 import type { EmbeddedEngine } from './engine.ts'
-import { Store, type TableName } from './storage/store.ts'
+import { Store } from './storage/store.ts'
+import type { TableName } from './storage/tables.ts'
 
 let directories = new Directories()
 beforeEach(() => {

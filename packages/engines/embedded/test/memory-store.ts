@@ -1,4 +1,5 @@
-import type { Row, RowRange, Store, TableName, Transaction } from '../src/storage/store.ts'
+import type { Row, RowRange, Store, Transaction } from '../src/storage/store.ts'
+import type { TableName } from '../src/storage/tables.ts'
 
 /** What the logs, cursors and timers need of a store, over maps: commits at once, or fails when it is told to. */
 export class MemoryStore implements Pick<Store, 'get' | 'rows' | 'keys' | 'commit' | 'mayHave' | 'commits'> {

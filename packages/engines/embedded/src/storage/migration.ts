@@ -1,5 +1,6 @@
 import { behind, idKey, idOf, keysEnd, wideRow } from './keys.ts'
-import type { Row, Store, TableName, Transaction } from './store.ts'
+import type { Row, Store, Transaction } from './store.ts'
+import type { TableName } from './tables.ts'
 
 /** What the first row of a data directory says. 2: rows end in checksums, and what is scheduled is counted. */
 export const format = 2

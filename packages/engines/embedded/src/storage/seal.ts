@@ -1,7 +1,7 @@
 import { damagedRow } from '../errors.ts'
 import { checksum } from './checksum.ts'
 import { asBuffer, idOf, offsetOf } from './keys.ts'
-import type { TableName } from './store.ts'
+import type { TableName } from './tables.ts'
 
 /*
  * Every row but those that have checksums of their own ends in one: the exclusive or of the CRC-32s of key and value (u32,
