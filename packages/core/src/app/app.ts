@@ -52,7 +52,8 @@ export interface App extends Publishing, Subscribing, Administration {
 
   /**
    * Opens the engine, declares what is needed, begins to consume, then takes calls. Where a step fails, what was opened
-   * is closed again. Idempotent; an application that failed to start or was closed does not start again.
+   * is closed again. Idempotent; an application that failed to start or was closed does not start again. From here to the
+   * end of `close` it keeps the process alive.
    *
    * @throws CONFIG_INVALID CAPABILITY_UNSUPPORTED TOPOLOGY_DRIFT with every reason at once; what the engine or a
    *   transport fails with

@@ -47,6 +47,7 @@ import type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
 import type { App, AppDescription } from './app.ts'
 import { AppCallContext, type CallContext } from './call-context.ts'
 import { type EngineHealth, type Health, healthOf } from './health.ts'
+import { keepAlive } from './keep-alive.ts'
 import { type AppState, LifeCycle, type Part } from './life-cycle.ts'
 import { type AppOptions, type AppSettings, settingsOf } from './options.ts'
 import { preflightIssues } from './preflight.ts'
@@ -75,6 +76,7 @@ class Application implements App {
   readonly #calledLocally = new Set<string>()
   #engineHealth: EngineHealth | undefined
   #removeSignals: (() => void) | undefined
+  #letEnd: (() => void) | undefined
 
   constructor(settings: AppSettings) {
     const { name, engine, clock, log, random, transports, graceMs, codecs, claimCheck } = settings
@@ -284,18 +286,20 @@ class Application implements App {
   }
 
   /**
-   * First to start and last to close. The timers go on: calls that outlive the application still have their deadlines,
-   * and no timer keeps the process alive.
+   * First to start and last to close: the process stays for as long as the application works. The timers go on: calls that
+   * outlive it still have their deadlines, and no timer keeps the process alive.
    */
   #ownPart(): Part {
     const { signals, log } = this.#settings
     return {
       name: 'application',
       start: async () => {
+        this.#letEnd = keepAlive()
         if (signals) this.#removeSignals = onStopSignal((signal) => this.#stopOn(signal))
       },
       close: async () => {
         this.#removeSignals?.()
+        this.#letEnd?.()
         log.info('closed', { app: this.name })
       },
     }

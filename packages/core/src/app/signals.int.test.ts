@@ -21,10 +21,28 @@ const program = `
   console.log('ready')
 `
 
+/** An application without anything that keeps a process alive, whose handler waits for nothing but its signal. */
+const waiting = `
+  import { memory } from '@posthaste/memory'
+  import { event, posthaste } from 'posthaste'
+  const any = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
+  const Noted = event('shop.noted', { data: any })
+  const log = { debug() {}, info() {}, warn() {}, error() {} }
+  const app = posthaste({ name: 'test', engine: memory(), log, graceMs: 50 })
+  app.on(Noted, { group: 'books' }, async (data, { signal }) => {
+    console.log('ready')
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    console.log('cancelled')
+  })
+  await app.start()
+  await app.publish(Noted, 1)
+`
+
 async function running(
-  how: 'good' | 'stuck',
+  how: 'good' | 'stuck' | 'waiting',
 ): Promise<{ child: ChildProcess; until: (word: string) => Promise<void> }> {
-  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', program, how], {
+  const code = how === 'waiting' ? waiting : program
+  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', code, how], {
     cwd: import.meta.dirname,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -50,6 +68,15 @@ describe('a signal to stop', () => {
       expect(await once(child, 'exit')).toEqual([0, null])
     },
   )
+
+  it('finds the process alive, and lets handlers hear of it that wait for nothing else', async () => {
+    const { child, until } = await running('waiting')
+    // Whatever does not keep a process alive has gone by now.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    child.kill('SIGTERM')
+    await until('cancelled')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
 
   it('ends a process that does not come to its end, when it comes a second time', async () => {
     const { child, until } = await running('stuck')
