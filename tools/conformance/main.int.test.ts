@@ -39,5 +39,6 @@ describe('npm run conformance', () => {
   it('ends with 2 when it is called wrongly, or there is no such engine', () => {
     expect(conformance('--engin', 'memory')).toMatchObject({ status: 2, stdout: '' })
     expect(conformance('--engine', 'nosuchengine')).toMatchObject({ status: 2, stdout: '' })
+    expect(conformance('--engine', 'memory', '--only', 'G999')).toMatchObject({ status: 2, stdout: '' })
   })
 })

@@ -22,9 +22,13 @@ function readCommand(): ConformanceCommand {
   try {
     return parseCommand(process.argv.slice(2))
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`)
-    process.exit(2)
+    return wronglyCalled(error as Error)
   }
+}
+
+function wronglyCalled({ message }: Error): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(2)
 }
 
 /** One engine as itself, several as a list. */
@@ -39,12 +43,9 @@ function textOf(runs: readonly ConformanceDocument[]): string {
 async function run(engine: string): Promise<ConformanceResult> {
   const { only, mutants, seed, scale, verbose } = command
   // npm runs scripts in the root, wherever they are called.
-  const harness = await loadHarness(engine, process.env.INIT_CWD ?? process.cwd()).catch((error: Error) => {
-    process.stderr.write(`${error.message}\n`)
-    process.exit(2)
-  })
+  const harness = await loadHarness(engine, process.env.INIT_CWD ?? process.cwd()).catch(wronglyCalled)
   const onProgress = verbose ? (line: string) => process.stderr.write(`${engine}: ${line}\n`) : undefined
-  return runConformance(harness, { only, mutants, seed, scale, onProgress })
+  return runConformance(harness, { only, mutants, seed, scale, onProgress }).catch(wronglyCalled)
 }
 
 /** Keeps the runs, and writes the page anew from all that are kept. */

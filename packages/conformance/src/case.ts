@@ -9,6 +9,8 @@ export interface ConformanceCase {
   readonly title: string
   /** The case is skipped, with the reason reported, unless all of these are met. */
   readonly needs?: readonly Need[] | undefined
+  /** The case is about a refusal: it is skipped, with the reason reported, where all of these are met. */
+  readonly lacks?: readonly Need[] | undefined
   /** The case is about how time really goes by. */
   readonly onMachineTime?: boolean | undefined
   run(context: CaseContext): Promise<void>

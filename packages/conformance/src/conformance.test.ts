@@ -76,6 +76,12 @@ describe('runConformance', () => {
   })
 })
 
+describe('runConformance, wrongly called', () => {
+  it('names the guarantees that do not exist', async () => {
+    await expect(runConformance(memoryHarness(), { only: ['G01', 'G999'] })).rejects.toThrow(/no guarantee G999/)
+  })
+})
+
 describe('offerOf', () => {
   it('tells what an engine offers, and leaves nothing behind', async () => {
     let cleanups = 0

@@ -1,4 +1,4 @@
-import type { EngineCapabilities } from '@posthaste/contracts'
+import { type EngineCapabilities, PosthasteError } from '@posthaste/contracts'
 import { busSuite, refusalSuite } from './bus-suite.ts'
 import type { ConformanceCase } from './case.ts'
 import type { Guarantee, GuaranteeSupport, Offer } from './guarantees/guarantee.ts'
@@ -70,12 +70,15 @@ export function allCases(): readonly ConformanceCase[] {
 /**
  * Holds an engine to every guarantee: what it declares must work, what it does not declare must be refused. Then does the
  * same to wrong versions of it, each of which must be found. Never rejects for what an engine does.
+ * @throws NOT_FOUND when `only` names a guarantee that does not exist
  */
 export async function runConformance(
   harness: EngineHarness,
   options: ConformanceOptions = {},
 ): Promise<ConformanceResult> {
   const { mutants: withMutants = true, only, onProgress = () => {}, ...settings } = options
+  const strangers = only?.filter((id) => !guarantees.some((guarantee) => guarantee.id === id)) ?? []
+  if (strangers.length > 0) throw new PosthasteError('NOT_FOUND', `there is no guarantee ${strangers.join(', ')}`)
   const { name, offer } = await offerOf(harness)
   const chosen = guarantees.filter(({ id }) => only === undefined || only.includes(id))
   const outcomes = new Map<string, TimedOutcome>()

@@ -186,6 +186,12 @@ export class CaseContext {
     return promise
   }
 
+  /** A promise that the case awaits later: should the case fail before, its rejection is nobody's. */
+  begun<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => {})
+    return promise
+  }
+
   /** A promise of the engine, which must not hang. */
   async within<T>(promise: Promise<T>, what: string): Promise<T> {
     return within(promise, what, this.settings.patienceMs)

@@ -49,6 +49,17 @@ describe('hunt', () => {
     expect(await hunt(broken, given)).toEqual({ name: 'harmless', caughtBy: [] })
   })
 
+  it('believes no case that the sound engine fails beside it', async () => {
+    let runs = 0
+    const flaky = memoryHarness((engine) => {
+      runs += 1
+      return runs === 1 ? engine : changed(engine, { publish: async () => [] })
+    })
+    const result = await hunt(harmless, { ...quarry(['publish/delivered']), harness: flaky })
+    expect(result).toEqual({ name: 'harmless', caughtBy: [] })
+    expect(runs).toBe(3)
+  })
+
   it('is wrong after a restart and a crash as before', async () => {
     const seen: string[] = []
     const counting = {

@@ -3,7 +3,7 @@ import type { ConformanceCase } from './case.ts'
 import { CaseContext, type Elsewhere, type SuiteSettings } from './context.ts'
 import { expectRejection } from './expect.ts'
 import type { EngineHarness, EngineUnderTest } from './harness.ts'
-import { isMet, type Need } from './needs.ts'
+import { isMet } from './needs.ts'
 import { within } from './pacing.ts'
 
 /** How a case went. */
@@ -39,22 +39,30 @@ export async function runCase(
   options: SuiteOptions = {},
 ): Promise<CaseOutcome> {
   const installations = testCase.onMachineTime ? onMachineTime(harness) : harness
-  let lacking: readonly (Need | 'machine time')[] = []
+  let unfit: string | undefined
   let figures: Figures = {}
   try {
     await onInstallation(installations, { ...defaults, ...options }, async (context) => {
-      lacking = (testCase.needs ?? []).filter((need) => !isMet(need, context.underTest))
-      const isVirtual = context.underTest.advance !== undefined
-      if (testCase.onMachineTime && isVirtual) lacking = [...lacking, 'machine time']
+      unfit = whyUnfit(testCase, context.underTest)
       figures = context.figures
-      if (lacking.length === 0) await testCase.run(context)
+      if (unfit === undefined) await testCase.run(context)
     })
   } catch (error) {
     return { status: 'failed', error }
   }
-  return lacking.length === 0
-    ? { status: 'passed', figures }
-    : { status: 'skipped', reason: `not declared: ${lacking.join(', ')}` }
+  return unfit === undefined ? { status: 'passed', figures } : { status: 'skipped', reason: unfit }
+}
+
+/** Why a case cannot show anything on an installation; undefined where it can. */
+function whyUnfit(
+  { needs = [], lacks, onMachineTime }: ConformanceCase,
+  underTest: EngineUnderTest,
+): string | undefined {
+  const lacking: string[] = needs.filter((need) => !isMet(need, underTest))
+  if (onMachineTime && underTest.advance !== undefined) lacking.push('machine time')
+  if (lacking.length > 0) return `not declared: ${lacking.join(', ')}`
+  if (lacks?.every((need) => isMet(need, underTest))) return `declared: ${lacks.join(', ')}`
+  return undefined
 }
 
 /** The harness with its installations on the machine's time, if it has any. */

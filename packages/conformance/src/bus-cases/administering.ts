@@ -67,7 +67,7 @@ export const busAdministering: readonly ConformanceCase[] = [
       )
       const group = bus.group(Noted, { group: 'g' })
       const count = context.scaled(500)
-      const publishing = publishNotes(bus, Noted, notes(count))
+      const publishing = context.begun(publishNotes(bus, Noted, notes(count)))
       for (let round = 0; round < 5; round += 1) {
         await context.through(group.pause({ graceMs: 60_000 }), 'the pause')
         await context.through(group.resume(), 'the resume')

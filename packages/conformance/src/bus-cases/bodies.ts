@@ -47,9 +47,14 @@ export const busBodies: readonly ConformanceCase[] = [
       await context.through(declared.close(), 'the close')
       const text = 'x'.repeat(context.capabilities.bodyBytesMax + 1)
       await sender.publish(Noted, { n: 0, text }, { id: 'whole' })
-      for (const id of ['missing', 'wrong']) await sender.publish(Noted, { n: 1, text: 'y'.repeat(4_096) }, { id })
-      store.bytes.delete('test:missing')
-      store.bytes.set('test:wrong', new TextEncoder().encode('{"n":1}'))
+      const refs: string[] = []
+      for (const id of ['missing', 'wrong']) {
+        await sender.publish(Noted, { n: 1, text: 'y'.repeat(4_096) }, { id })
+        refs.push([...store.bytes.keys()].at(-1) ?? '')
+      }
+      const [missing = '', wrong = ''] = refs
+      store.bytes.delete(missing)
+      store.bytes.set(wrong, new TextEncoder().encode('{"n":1}'))
       const bus = await startedBus(
         context,
         (each) =>

@@ -37,7 +37,7 @@ export const busDeadlines: readonly ConformanceCase[] = [
     id: 'bus-deadline/travels',
     title:
       'a request’s deadline travels with it: its handler sees it and is told when it passes, and nobody begins it later',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = command(context.unique('question'), { data: anything<Note>(), reply: anything<Note>() })
       const begun: number[] = []
@@ -55,13 +55,17 @@ export const busDeadlines: readonly ConformanceCase[] = [
       )
       const asker = await startedBus(context)
       const beganAtMs = context.clock.monotonicMs()
-      const first = expectRejection(() => asker.request(Asked, { n: 0 }, { timeoutMs }), 'DEADLINE_EXCEEDED')
+      const first = context.begun(
+        expectRejection(() => asker.request(Asked, { n: 0 }, { timeoutMs }), 'DEADLINE_EXCEEDED'),
+      )
       await context.until(
         () => begun.length === 1,
         () => 'the handler to begin',
       )
       // Waits behind the first, until nobody awaits its answer any more.
-      const second = expectRejection(() => asker.request(Asked, { n: 1 }, { timeoutMs }), 'DEADLINE_EXCEEDED')
+      const second = context.begun(
+        expectRejection(() => asker.request(Asked, { n: 1 }, { timeoutMs }), 'DEADLINE_EXCEEDED'),
+      )
       await context.lull()
       await context.reach(context.nowMs() + timeoutMs)
       await context.through(Promise.all([first, second]), 'the timeouts')

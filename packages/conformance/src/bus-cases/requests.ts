@@ -13,7 +13,7 @@ export const busRequests: readonly ConformanceCase[] = [
   {
     id: 'bus-request/answered',
     title: 'each of many requests at a time gets its own reply, from whichever process handles it',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = question(context)
       const handlers = new Set<string>()
@@ -42,7 +42,7 @@ export const busRequests: readonly ConformanceCase[] = [
   {
     id: 'bus-request/fails',
     title: 'a request whose handler fails for good is answered with that error, by its code',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = question(context)
       const bus = await startedBus(context, (each) =>
@@ -67,7 +67,7 @@ export const busRequests: readonly ConformanceCase[] = [
   {
     id: 'bus-request/timeout',
     title: 'a request that is not answered in time fails with DEADLINE_EXCEEDED, and its late reply is counted',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = question(context)
       const gate = Promise.withResolvers<void>()
@@ -81,7 +81,9 @@ export const busRequests: readonly ConformanceCase[] = [
       )
       const asker = await startedBus(context)
       const timeoutMs = context.underTest.advance === undefined ? 500 : 20_000
-      const asked = expectRejection(() => asker.request(Asked, { n: 1 }, { timeoutMs }), 'DEADLINE_EXCEEDED')
+      const asked = context.begun(
+        expectRejection(() => asker.request(Asked, { n: 1 }, { timeoutMs }), 'DEADLINE_EXCEEDED'),
+      )
       await context.until(
         () => begun === 1,
         () => 'the handler to begin',
@@ -100,7 +102,7 @@ export const busRequests: readonly ConformanceCase[] = [
   {
     id: 'bus-request/late',
     title: 'a reply that nobody awaits any more is counted, and harms no other request',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = question(context)
       const gate = Promise.withResolvers<void>()
@@ -112,7 +114,9 @@ export const busRequests: readonly ConformanceCase[] = [
       )
       const asker = await startedBus(context)
       const leaving = new AbortController()
-      const left = expectRejection(() => asker.request(Asked, { n: 0 }, { signal: leaving.signal }), 'CANCELLED')
+      const left = context.begun(
+        expectRejection(() => asker.request(Asked, { n: 0 }, { signal: leaving.signal }), 'CANCELLED'),
+      )
       assert.deepEqual(await context.within(asker.request(Asked, { n: 1 }), 'a reply'), { answer: 1 })
       leaving.abort()
       await context.within(left, 'the end of who left')
@@ -128,7 +132,7 @@ export const busRequests: readonly ConformanceCase[] = [
   {
     id: 'bus-request/closed',
     title: 'a close ends the requests that await their reply, and nothing hangs',
-    needs: ['temporaryGroups'],
+    needs: ['temporaryGroups', 'groupAddress'],
     async run(context) {
       const Asked = question(context)
       const bus = newBus(context)

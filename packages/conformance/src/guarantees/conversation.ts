@@ -8,7 +8,7 @@ export const conversationGuarantees: readonly Guarantee[] = [
     area: 'Conversation',
     promise:
       'A request gets the reply of whichever process handles the command, sent in the same step as its acknowledgement; a handler that fails for good answers with its error, by its code and without what is nobody’s business. When the deadline passes or the caller leaves, the request fails at once; a reply that comes later is counted and harms nobody. A close ends what still waits. Not promised: that a request that timed out was not handled.',
-    support: nativeIf((can) => can.temporaryGroups === 'native'),
+    support: nativeIf((can) => can.temporaryGroups === 'native' && can.groupAddress === 'native'),
     cases: ['bus-request/*'],
     refusals: ['refused/request'],
   },
@@ -38,7 +38,9 @@ export const conversationGuarantees: readonly Guarantee[] = [
     area: 'Conversation',
     promise:
       'An attempt that takes longer than its subscription allows is told to stop through its signal, with DEADLINE_EXCEEDED, counts as an attempt and is tried again. A request’s deadline travels with it as a time, not as a duration: its handler knows it and is told when it passes, wherever it runs, and what nobody awaits any more is not begun. Not promised: that a handler which does not look at its signal stops.',
-    support: nativeIf((can) => can.delay === 'native' && can.temporaryGroups === 'native'),
+    support: nativeIf(
+      (can) => can.delay === 'native' && can.temporaryGroups === 'native' && can.groupAddress === 'native',
+    ),
     cases: ['bus-deadline/*'],
     refusals: ['refused/ladder', 'refused/request'],
   },

@@ -70,6 +70,6 @@ export const failureGuarantees: readonly Guarantee[] = [
       'A subscription may say what follows which error: another ladder, the dead letters at once, another queue of dead letters of the same group, or nothing. The first rule that matches holds; without one the error’s verdict does.',
     support: nativeIf((can, offer) => can.delay === 'native' && offer.browsing !== undefined),
     cases: ['bus-rules/*'],
-    refusals: ['refused/ladder'],
+    refusals: ['refused/ladder', 'refused/browse'],
   },
 ]

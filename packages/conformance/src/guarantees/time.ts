@@ -59,7 +59,8 @@ export const timeGuarantees: readonly Guarantee[] = [
     promise:
       'A message that is published by a cron expression comes once for each of its times, in its time zone, however many instances of the application say so, and goes on over restarts; a time at which nothing ran is made up for once, or left out, as asked. Ids are derived from name and time, so that a repetition after a crash is recognised. Not promised: anything for times longer ago than one period.',
     support: nativeIf(
-      (can, offer) => can.delay === 'native' && can.keyOrder !== 'none' && offer.scheduling !== undefined,
+      (can, offer) =>
+        can.delay === 'native' && can.keyOrder !== 'none' && can.holdKey === 'native' && offer.scheduling !== undefined,
     ),
     cases: ['bus-recur/*'],
     refusals: ['refused/recurring'],
