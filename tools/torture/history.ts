@@ -1,4 +1,4 @@
-import type { Dead, Derived, End, Entry, Intent, Place, Start } from './journal.ts'
+import type { Dead, Derived, End, Entry, Fact, GroupName, Intent, Occurrence, Place, Start } from './journal.ts'
 
 /** One thing that is wrong. */
 export interface Fault {
@@ -16,14 +16,42 @@ export const faultKinds = [
   'misdirected',
   'duplicate-within-life',
   'early',
+  'late',
   'cancelled-delivered',
   'dead-letter-altered',
   'dead-letter-unjust',
   'dead-letter-doubled',
   'dead-letter-handled',
+  'discarded-delivered',
   'downstream-doubled',
   'downstream-orphan',
+  'acknowledged-again',
   'id-not-derived',
+  'handled-again',
+  'once-lost-too-many',
+  'unwanted',
+  'batch-key-doubled',
+  'wrong-format',
+  'wrong-claim',
+  'mixed-up',
+  'answer-from-nowhere',
+  'request-failed',
+  'half-seen-early',
+  'half-rolled-back',
+  'half-doubled',
+  'half-undecided',
+  'recurring-doubled',
+  'recurring-early',
+  'recurring-lost',
+  'recurring-chains',
+  'live-missed',
+  'live-stale',
+  'group-left-over',
+  'handled-while-paused',
+  'lag-absurd',
+  'not-replayed',
+  'snapshot-incomplete',
+  'snapshot-invented',
   'undrained',
   'error',
 ] as const
@@ -39,12 +67,20 @@ export interface Moment {
 /** A message that may or must exist. */
 export interface Message {
   readonly said: Intent | Derived
-  confirmed: boolean
+  /** When it was said first. */
+  readonly since: Moment
+  /** When it was first confirmed. */
+  confirmedAt: number | undefined
   cancel: 'none' | 'tried' | 'done' | 'refused'
 }
 
-/** One thing that happened to a message in a group. */
-export type Step = Moment & (Start | End | ({ readonly t: 'redriving' } & Place))
+/** One thing that happened to a message in a group. What the place says already is left out: there are very many. */
+export type Step = Moment &
+  (
+    | Omit<Start, keyof Place>
+    | Omit<End, keyof Place>
+    | { readonly t: 'redriving' | 'discarding' | 'redriven' | 'discarded' }
+  )
 
 /** All that happened to one message in one group, in order. */
 export interface Handling {
@@ -53,15 +89,30 @@ export interface Handling {
   readonly steps: Step[]
 }
 
+/** What stands in a channel with history at the end. */
+export interface StoredMessage {
+  readonly channel: string
+  readonly atMs: number
+  readonly occurrence: Occurrence | undefined
+  count: number
+}
+
 /** All that happened, merged over all lives and sorted by what it happened to. */
 export interface History {
-  readonly entries: readonly (Entry & Moment)[]
+  readonly lives: number
   readonly messages: ReadonlyMap<string, Message>
   readonly handlings: ReadonlyMap<string, Handling>
   /** Dead letters at the end, by {@link nameOf}. */
   readonly dead: ReadonlyMap<string, readonly Dead[]>
-  /** How often each id stood in the history of its channel at the end. */
-  readonly stored: ReadonlyMap<string, number>
+  /** What stood in channels with history at the end, by id. */
+  readonly stored: ReadonlyMap<string, StoredMessage>
+  /** What happened to others than single messages, in order. */
+  readonly facts: readonly (Fact & Moment)[]
+}
+
+/** Facts of some kinds, in order. */
+export function factsOf<T extends Fact['t']>(history: History, ...kinds: readonly T[]): (Fact & Moment & { t: T })[] {
+  return history.facts.filter(({ t }) => (kinds as readonly string[]).includes(t)) as (Fact & Moment & { t: T })[]
 }
 
 /** Text that names a handling. */
@@ -69,50 +120,106 @@ export function nameOf({ channel, group, id }: Place): string {
   return `${id} in ${channel}@${group}`
 }
 
-/** Merges the journals of all lives, oldest first. */
-export function historyOf(lives: readonly (readonly Entry[])[]): History {
-  let at = 0
-  const entries = lives.flatMap((life, index) => life.map((entry) => ({ ...entry, at: at++, life: index })))
-  const messages = messagesOf(entries)
-  const handlings = new Map<string, Handling>()
-  const dead = new Map<string, Dead[]>()
-  const stored = new Map<string, number>()
-  for (const entry of entries) {
-    if (entry.t === 'start' || entry.t === 'end' || entry.t === 'redriving') {
-      const name = nameOf(entry)
-      const handling = handlings.get(name) ?? { place: entry, message: messages.get(entry.id), steps: [] }
-      handlings.set(name, handling)
-      handling.steps.push(entry)
-    } else if (entry.t === 'dead') {
-      const name = nameOf(entry)
-      dead.set(name, [...(dead.get(name) ?? []), entry])
-    } else if (entry.t === 'stored') stored.set(entry.id, (stored.get(entry.id) ?? 0) + 1)
-  }
-  return { entries, messages, handlings, dead, stored }
+/** Text that names a group. */
+export function groupNameOf({ channel, group }: GroupName): string {
+  return `${channel}@${group}`
 }
 
-function messagesOf(entries: readonly Entry[]): Map<string, Message> {
-  const messages = new Map<string, Message>()
-  for (const entry of entries) {
-    if (entry.t === 'intent') messages.set(entry.id, { said: entry, confirmed: false, cancel: 'none' })
-    // A repeated handling derives the same message again.
-    else if (entry.t === 'derived' && !messages.has(entry.id)) {
-      messages.set(entry.id, { said: entry, confirmed: false, cancel: 'none' })
-    } else if (entry.t === 'confirmed') messages.get(entry.id)!.confirmed = true
-    else if (entry.t === 'cancelling') messages.get(entry.id)!.cancel = 'tried'
-    else if (entry.t === 'cancelled') messages.get(entry.id)!.cancel = entry.wasWaiting ? 'done' : 'refused'
+/** Merges the journals of all lives, oldest first; of each, what is needed is kept and no more. */
+export function historyOf(lives: Iterable<Iterable<Entry>>): History {
+  const history = new HistoryOfLives()
+  for (const life of lives) {
+    for (const entry of life) history.add(entry)
+    history.lives += 1
   }
-  return messages
+  return history
 }
 
-/** The handlings in which a handler succeeded, by {@link nameOf}. */
+class HistoryOfLives implements History {
+  lives = 0
+  readonly messages = new Map<string, Message>()
+  readonly handlings = new Map<string, Handling>()
+  readonly dead = new Map<string, Dead[]>()
+  readonly stored = new Map<string, StoredMessage>()
+  readonly facts: (Fact & Moment)[] = []
+  #at = 0
+
+  add(entry: Entry): void {
+    const moment = { at: this.#at++, life: this.lives }
+    switch (entry.t) {
+      case 'intent':
+      case 'derived':
+        // What is repeated, by a publisher or by a handling, is the same message again.
+        if (!this.messages.has(entry.id))
+          this.messages.set(entry.id, { said: entry, since: moment, confirmedAt: undefined, cancel: 'none' })
+        return
+      case 'confirmed':
+        this.messages.get(entry.id)!.confirmedAt ??= moment.at
+        return
+      case 'cancelling':
+        this.messages.get(entry.id)!.cancel = 'tried'
+        return
+      case 'cancelled':
+        this.messages.get(entry.id)!.cancel = entry.wasWaiting ? 'done' : 'refused'
+        return
+      case 'dead':
+        this.dead.set(nameOf(entry), [...(this.dead.get(nameOf(entry)) ?? []), entry])
+        return
+      case 'stored': {
+        const { channel, atMs, occurrence } = entry
+        const stored = this.stored.get(entry.id)
+        if (stored === undefined) this.stored.set(entry.id, { channel, atMs, occurrence, count: 1 })
+        else stored.count += 1
+        return
+      }
+      case 'start':
+      case 'end':
+      case 'redriving':
+      case 'discarding':
+      case 'redriven':
+      case 'discarded': {
+        const { channel, group, id, ...step } = entry
+        this.#handling({ channel, group, id }).steps.push({ ...step, ...moment } as Step)
+        return
+      }
+      default:
+        this.facts.push({ ...entry, ...moment })
+    }
+  }
+
+  #handling(place: Place): Handling {
+    const name = nameOf(place)
+    const known = this.handlings.get(name)
+    if (known !== undefined) return known
+    const handling = { place, message: this.messages.get(place.id), steps: [] }
+    this.handlings.set(name, handling)
+    return handling
+  }
+}
+
+/** Whether a handler was entered. */
+export function isStart(step: Step): step is Moment & Omit<Start, keyof Place> {
+  return step.t === 'start'
+}
+
+/** Whether a handler succeeded, or a rule said that what it did will do. */
+export function isSuccess(step: Step): boolean {
+  return step.t === 'end' && (step.outcome === 'success' || step.outcome === 'ignored')
+}
+
+/** Whether a handler succeeded. */
 export function isHandled(history: History, place: Place): boolean {
-  const handling = history.handlings.get(nameOf(place))
-  return handling?.steps.some((step) => step.t === 'end' && step.outcome === 'success') ?? false
+  return history.handlings.get(nameOf(place))?.steps.some(isSuccess) ?? false
+}
+
+/** Whether it was, or may have been, removed from the group's dead letters for good. */
+export function isDiscarded(history: History, place: Place): boolean {
+  return history.handlings.get(nameOf(place))?.steps.some(({ t }) => t === 'discarding') ?? false
 }
 
 /** Whether it stood in the group's dead letters at any time; what does so has lost its place in the order. */
 export function wasDead(history: History, place: Place): boolean {
-  const name = nameOf(place)
-  return history.dead.has(name) || (history.handlings.get(name)?.steps.some(({ t }) => t === 'redriving') ?? false)
+  if (history.dead.has(nameOf(place))) return true
+  const steps = history.handlings.get(nameOf(place))?.steps
+  return steps?.some(({ t }) => t === 'redriving' || t === 'discarding') ?? false
 }

@@ -25,15 +25,22 @@ function documentOf({ faults, kept: _, ...counts }: TortureResult): object {
   return { ...counts, faults: faults.length, shown: faults.slice(0, faultsShownMax) }
 }
 
-function textOf({ faults, kept, ok, exactlyOnce, ...counts }: TortureResult): string {
-  const { upstream, downstream, doubled } = exactlyOnce
+function textOf({ faults, kept, ok, ...counts }: TortureResult): string {
   const lines = [
-    ...Object.entries(counts).map(([name, value]) => `${name.padEnd(16)} ${String(value).padStart(9)}`),
-    `exactly once: ${upstream} handled upstream, ${downstream} stored downstream, ${doubled} of them more than once`,
+    ...linesOf(counts),
     ...faults.slice(0, faultsShownMax).map(({ kind, text }) => `${kind}: ${text}`),
     ...(faults.length > faultsShownMax ? [`… and ${faults.length - faultsShownMax} more`] : []),
     ...(kept === undefined ? [] : [`kept in ${kept}`]),
     ok ? 'ok' : `NOT ok: ${faults.length} faults`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** One line for each count, those of a part under its name. */
+function linesOf(counts: object, prefix = ''): string[] {
+  return Object.entries(counts).flatMap(([name, value]) =>
+    typeof value === 'object'
+      ? linesOf(value, `${name} `)
+      : [`${(prefix + name).padEnd(28)} ${String(value).padStart(9)}`],
+  )
 }

@@ -78,7 +78,7 @@ class Run {
       if (end === 'failed') return kills
       kills += 1
     }
-    for (const purpose of ['drain', 'inspect'] as const) {
+    for (const purpose of ['drain', 'inspect', 'autopsy'] as const) {
       let end: End
       let tries = 0
       do end = await this.#life(purpose, {})
@@ -88,10 +88,13 @@ class Run {
     return kills
   }
 
-  journals(): Entry[][] {
-    const paths = Array.from({ length: this.lives }, (_, index) => join(this.#runDir, `life-${index}.ndjson`))
-    const lives = paths.map((path) => (existsSync(path) ? parseJournal(readFileSync(path, 'utf8')) : []))
-    return [...lives, this.#failures]
+  /** One life at a time: all of them are more than fits. */
+  *journals(): Generator<readonly Entry[]> {
+    for (let life = 0; life < this.lives; life++) {
+      const path = join(this.#runDir, `life-${life}.ndjson`)
+      yield existsSync(path) ? parseJournal(readFileSync(path, 'utf8')) : []
+    }
+    yield this.#failures
   }
 
   async #life(purpose: ChildOptions['purpose'], plan: { kill?: Kill; poison?: boolean }): Promise<End> {

@@ -1,13 +1,20 @@
-import { type Fault, type Handling, type History, nameOf } from '../history.ts'
+import { type Fault, type Handling, type History, isStart, nameOf } from '../history.ts'
+import type { Seeks } from './replays.ts'
 
 /**
  * Each attempt has a higher number than the one before, whatever ended that: a failure, or the process. Only a redrive
- * begins anew, and only in the group that it was for.
+ * begins anew, and only in the group that it was for; and groups that are moved back.
  */
-export function attemptFaults(history: History): Fault[] {
+export function attemptFaults(history: History, seeks: Seeks): Fault[] {
   const redriven = new Set<string>()
-  for (const entry of history.entries) if (entry.t === 'redriving') redriven.add(entry.id)
-  return [...history.handlings.values()].flatMap((handling) => resetsOf(handling, redriven))
+  for (const { place, steps } of history.handlings.values()) {
+    if (steps.some(({ t }) => t === 'redriving')) redriven.add(place.id)
+  }
+  const faults: Fault[] = []
+  for (const handling of history.handlings.values()) {
+    if (!seeks.isMoved(handling.place)) faults.push(...resetsOf(handling, redriven))
+  }
+  return faults
 }
 
 function resetsOf({ place, steps }: Handling, redriven: ReadonlySet<string>): Fault[] {
@@ -19,7 +26,7 @@ function resetsOf({ place, steps }: Handling, redriven: ReadonlySet<string>): Fa
       before = 0
       redrivenHere = true
     }
-    if (step.t !== 'start') continue
+    if (!isStart(step)) continue
     if (step.attempt <= before) {
       const text = `${nameOf(place)}: attempt ${step.attempt} followed attempt ${before}`
       if (redriven.has(place.id) && !redrivenHere)

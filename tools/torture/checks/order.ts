@@ -1,11 +1,14 @@
-import { type Fault, type History, type Moment, nameOf, wasDead } from '../history.ts'
+import { relays } from '../flows.ts'
+import { type Fault, type History, isStart, isSuccess, type Moment, nameOf, type Step, wasDead } from '../history.ts'
 import type { Place, Start } from '../journal.ts'
+
+type Beginning = Moment & Omit<Start, keyof Place>
 
 /** A message of a key in a group, as far as its order goes. */
 interface Member {
   readonly place: Place
   readonly seq: number
-  readonly starts: readonly (Start & Moment)[]
+  readonly starts: readonly Beginning[]
   /** Position of the first success. */
   readonly handledAt: number
 }
@@ -28,10 +31,10 @@ function membersByKey(history: History): Map<string, Member[]> {
   for (const { place, message, steps } of history.handlings.values()) {
     const said = message?.said
     if (said?.key === undefined) continue
-    if (said.t === 'derived' && wasDead(history, { channel: 'torture.upstream', group: 'relay', id: said.of })) continue
+    if (said.t === 'derived' && wasDead(history, { ...relays.get(said.channel)!, id: said.of })) continue
     const redrivenAt = steps.find(({ t }) => t === 'redriving')?.at ?? Number.POSITIVE_INFINITY
-    const starts = steps.filter((step) => step.t === 'start' && step.at < redrivenAt) as (Start & Moment)[]
-    const success = steps.find((step) => step.t === 'end' && step.outcome === 'success')
+    const starts = steps.filter((step): step is Beginning => isStart(step) && step.at < redrivenAt)
+    const success = steps.find(isSuccess)
     const key = `${place.channel} ${place.group} ${said.key}`
     const members = byKey.get(key) ?? []
     byKey.set(key, members)
@@ -63,30 +66,53 @@ function repeatsOutOfOrder(members: readonly Member[]): Fault[] {
   let before: (typeof starts)[number] | undefined
   for (const start of starts) {
     if (before?.life === start.life && start.member.seq < before.member.seq) {
-      faults.push({ kind: 'order', text: `${nameOf(start)} came after ${before.id} in life ${start.life}` })
+      const text = `${nameOf(start.member.place)} came after ${before.member.place.id} in life ${start.life}`
+      faults.push({ kind: 'order', text })
     }
     before = start
   }
   return faults
 }
 
-/** Handlers of one key run one at a time. */
+interface Running {
+  readonly id: string
+  readonly life: number
+  readonly batch: number | undefined
+}
+
+/** Handlers of one key run one at a time, and of a batch at most one message is of a key. */
 export function overlapFaults(history: History): Fault[] {
   const faults: Fault[] = []
-  const open = new Map<string, { readonly id: string; readonly life: number }>()
-  for (const entry of history.entries) {
-    if (entry.t !== 'start' && entry.t !== 'end') continue
-    const key = history.messages.get(entry.id)?.said.key
-    if (key === undefined) continue
-    const name = `${entry.channel} ${entry.group} ${key}`
-    const running = open.get(name)
-    if (entry.t === 'end') open.delete(name)
-    else {
-      if (running?.life === entry.life && running.id !== entry.id) {
-        faults.push({ kind: 'overlap', text: `${nameOf(entry)} was begun while ${running.id} of its key ran` })
+  for (const steps of stepsByKey(history).values()) {
+    steps.sort((a, b) => a.at - b.at)
+    let running: Running | undefined
+    for (const { place, ...step } of steps) {
+      if (!isStart(step)) running = undefined
+      else {
+        if (running?.life === step.life && running.id !== place.id) faults.push(overlapOf(place, running, step))
+        running = { id: place.id, life: step.life, batch: step.batch }
       }
-      open.set(name, { id: entry.id, life: entry.life })
     }
   }
   return faults
+}
+
+function overlapOf(place: Place, running: Running, step: Beginning): Fault {
+  if (running.batch !== undefined && running.batch === step.batch) {
+    return { kind: 'batch-key-doubled', text: `${nameOf(place)} came in one batch with ${running.id} of its key` }
+  }
+  return { kind: 'overlap', text: `${nameOf(place)} was begun while ${running.id} of its key ran` }
+}
+
+function stepsByKey(history: History): Map<string, (Step & { readonly place: Place })[]> {
+  const byKey = new Map<string, (Step & { readonly place: Place })[]>()
+  for (const { place, message, steps } of history.handlings.values()) {
+    const key = message?.said.key
+    if (key === undefined) continue
+    const name = `${place.channel} ${place.group} ${key}`
+    const known = byKey.get(name) ?? []
+    byKey.set(name, known)
+    for (const step of steps) if (step.t === 'start' || step.t === 'end') known.push({ ...step, place })
+  }
+  return byKey
 }
