@@ -3,7 +3,7 @@ import type { Cursor } from '../log/cursor.ts'
 import { Entry, isBefore } from './entry.ts'
 import { KeyGate } from './key-gate.ts'
 
-const source = { cursor: {} as Cursor, rank: 0, entries: new Map() }
+const source = { cursor: {} as Cursor, turn: 0, rank: 0, entries: new Map(), position: 0 }
 const entry = (offset: number, order = offset) => new Entry(source, { offset, order, key: 'k' })
 
 describe('KeyGate', () => {
