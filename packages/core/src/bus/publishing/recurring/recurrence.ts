@@ -16,7 +16,11 @@ export interface RecurrenceOptions<C extends MessageContract = MessageContract> 
   readonly timeZone?: string | undefined
   /** Whether a time at which nothing ran, up to the next one and longer, is made up for, once, or left out. Default: `once`. */
   readonly missed?: 'once' | 'skip' | undefined
-  /** What is published; a function makes it of the time it is published for, in milliseconds since the epoch. */
+  /**
+   * What is published; a function makes it of the time it is published for, in milliseconds since the epoch. One that fails is
+   * asked again: after a retryable `PosthasteError` for hours, after a permanent one never, else for some minutes. Then that
+   * time is left out, and logged.
+   */
   readonly data: DataIn<C> | ((atMs: number) => MaybePromise<DataIn<C>>)
 }
 

@@ -4,6 +4,7 @@ import {
   type MessageContract,
   type OutgoingRecord,
   PosthasteError,
+  retryLater,
   type Scheduling,
   type Schema,
   type Timer,
@@ -60,6 +61,11 @@ const careMs = 60_000
 const skewMs = 5_000
 /** Two instances that begin at once schedule the same tick; one of the two is dropped where the engine can. */
 const tickWindowMs = 60_000
+/** For so long after it was due, a tick that is unknown here is left to instances of another version of the application. */
+const othersMs = 60_000
+const othersRetryMs = 3_000
+/** Most attempts to make a message whose data fails without saying that it may pass: some minutes. */
+const attemptsMax = 30
 /** Ticks are given up on when nothing else helps: the next one is then scheduled anew. */
 const retry = { immediate: 2, delayed: 1_000, baseMs: 500, maxMs: 60_000 }
 
@@ -68,7 +74,7 @@ const retry = { immediate: 2, delayed: 1_000, baseMs: 500, maxMs: 60_000 }
  *
  * Each recurrence has one tick, a scheduled message in a queue of the application: when it is due, whichever instance gets
  * it publishes the message and the next tick with the acknowledgement. The definition in the code is the truth: a tick of
- * a definition that nobody has any more is dropped. Ticks have ids made of definition and time, so that there is one for
+ * a definition that nobody has any more, for a while after it was due, is dropped. Ticks have ids made of definition and time, so that there is one for
  * each time; one that is missing, since an older version of the application dropped it for instance, is put back.
  */
 export class BusRecurring implements Recurring {
@@ -154,6 +160,7 @@ export class BusRecurring implements Recurring {
     const { deps } = this.#init
     const recurrence = this.#recurrences.get(name)
     if (recurrence?.digest !== digest) {
+      if (deps.clock.nowMs() < atMs + othersMs) throw unknownHere(name)
       deps.log.info('what recurred is no longer there', { name, atMs })
       return
     }
@@ -179,7 +186,7 @@ export class BusRecurring implements Recurring {
       if (contract.kind === 'event') await context.publish(contract, data, options)
       else await context.send(contract, data, options)
     } catch (error) {
-      if (PosthasteError.is(error) && error.verdict === 'retryable') throw error
+      if (mayPass(error, context.attempt)) throw error
       deps.log.error('a recurring message could not be made and is left out', {
         name,
         atMs,
@@ -201,7 +208,8 @@ export class BusRecurring implements Recurring {
       kind: 'command',
       type: `posthaste.recurring.${fitName(name)}`,
       data: tickSchema,
-      key: (tick: Tick) => tick.name,
+      // A definition waits for no other: those of other versions of the application have the same names.
+      key: (tick: Tick) => `${tick.name}:${tick.digest}`,
       deduplicateForMs: deduplicates ? tickWindowMs : undefined,
     })
   }
@@ -212,6 +220,15 @@ export class BusRecurring implements Recurring {
     const message = `recurring messages need delay and scheduling, and the engine ${name} lacks one of them`
     throw new PosthasteError('CAPABILITY_UNSUPPORTED', message)
   }
+}
+
+/** What fails without a word on whether it may pass is tried again, too, but not for ever. */
+function mayPass(error: unknown, attempt: number): boolean {
+  return PosthasteError.is(error) ? error.verdict === 'retryable' : attempt < attemptsMax
+}
+
+function unknownHere(name: string): PosthasteError {
+  return retryLater(`nothing recurs as '${name}' here, or at other times`, { afterMs: othersRetryMs })
 }
 
 /** What waits for a time, and how it is published. A chain of ticks is no chain of causes: each begins anew. */
