@@ -160,6 +160,25 @@ describe('several instances', () => {
   })
 })
 
+describe('a tick that an instance does not know', () => {
+  it('is left to another that does, for a minute', async () => {
+    const rig = await memoryRig()
+    const [newer, newest] = [anotherBus(rig), anotherBus(rig, 'shop-3')]
+    const changed = { ...hourly, cron: '15 * * * *' }
+    rig.bus.recur(Closed, hourly)
+    newer.recur(Closed, changed)
+    const seen = listen(newest, rig)
+    newest.recur(Closed, changed)
+    await rig.bus.start()
+    await newer.start()
+    await newer.close()
+    await rig.clock.advance(15 * minuteMs + 5_000)
+    await newest.start()
+    await rig.clock.advance(minuteMs)
+    expect(times(seen)).toEqual(['00:15'])
+  })
+})
+
 describe('a time at which nothing ran', () => {
   async function afterDowntime(missed: 'once' | 'skip', downMs: number) {
     const rig = await memoryRig()
