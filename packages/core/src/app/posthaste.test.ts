@@ -257,6 +257,13 @@ describe('starting and closing', () => {
     await expect(client.create({ orderNo: '1' })).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
   })
 
+  it('says that it is closed also where it was never started', async () => {
+    const app = making().make({ engine: memory() })
+    await app.close()
+    await expect(app.publish(Created, { orderNo: '1' })).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
+    expect(() => app.on(Created, { group: 'g' }, () => {})).toThrow(expect.objectContaining({ code: 'ENGINE_CLOSED' }))
+  })
+
   it('lets handlers that run call and publish until they end', async () => {
     const { clock, make } = making()
     const app = make({ engine: memory() })

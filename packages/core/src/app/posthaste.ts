@@ -241,7 +241,12 @@ class Application implements App {
   async close(): Promise<void> {
     if (this.state === 'running')
       this.#settings.log.info('closing', { app: this.name, graceMs: this.#settings.graceMs })
-    await this.#life.close()
+    try {
+      await this.#life.close()
+    } finally {
+      // One that was never started is no part of what was closed, and is to say that it is over all the same.
+      await this.#bus?.close()
+    }
   }
 
   health(): Health {

@@ -91,13 +91,14 @@ export class BusAdministration implements Administration {
 
   #deadLetters(contract: MessageContract, { group, target }: DeadLettersOf): DeadLetters {
     const place = deadLetterChannel(contract.type, group, target)
-    const { engine, channels, subscribing, deps } = this.#init
+    const { engine, channels, subscribing, standing, deps } = this.#init
+    const checkUsable = (): void => standing.checkUsable()
     // A mistyped name must not leave a channel behind, so only those of this bus are declared.
     const declared = async (): Promise<void> => {
       if (target !== undefined || subscribing.find(contract, group) === undefined) return
       await channels.declare([contract], { channels: [place], groups: [] })
     }
     const closing = this.#closing.signal
-    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, declared, closing })
+    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, checkUsable, declared, closing })
   }
 }

@@ -12,7 +12,10 @@ export interface DeadLetterPage {
   readonly next: string | undefined
 }
 
-/** The dead letters of one group of one contract. A group that nobody has ever consumed as has none. */
+/**
+ * The dead letters of one group of one contract. A group that nobody has ever consumed as has none. Before `start` all of
+ * it fails with FAILED_PRECONDITION, after `close` with ENGINE_CLOSED.
+ */
 export interface DeadLetters {
   /**
    * A page of them. Disturbs nobody.
@@ -43,6 +46,8 @@ export interface DeadLettersInit {
   /** Where they stand. */
   readonly channel: string
   readonly engine: Engine
+  /** Throws before the start, and after the close. */
+  readonly checkUsable: () => void
   /** Makes the channel exist where this application consumes as that group. */
   readonly declared: () => Promise<void>
   readonly clock: Clock
@@ -54,9 +59,10 @@ export interface DeadLettersInit {
 
 /** Browses and moves through the engine's `browsing`. */
 export function deadLettersOf(init: DeadLettersInit): DeadLetters {
-  const { contract, group, engine, channel, declared, clock, timers, log, closing } = init
+  const { contract, group, engine, channel, checkUsable, declared, clock, timers, log, closing } = init
 
   const run = async (moving: ReturnType<typeof readMoving>, replace: Replace): Promise<RedriveReport> => {
+    checkUsable()
     const browsing = browsingOf(engine)
     if (!moving.dryRun) await declared()
     return new Redrive({ channel, engineName: engine.name, browsing, timers, clock, closing, replace }, moving).run()
@@ -65,6 +71,7 @@ export function deadLettersOf(init: DeadLettersInit): DeadLetters {
   return {
     async browse(given = {}) {
       const { limit, after, finding } = readQuery(given)
+      checkUsable()
       const browsing = browsingOf(engine)
       await declared()
       const page = await scan(browsing, { channel, limit, after, match: finding.match }, finding.accepts)

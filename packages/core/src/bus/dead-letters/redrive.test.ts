@@ -379,6 +379,17 @@ describe('dead letters that are discarded', () => {
 })
 
 describe('what is asked of dead letters', () => {
+  it('is refused before the start and after the close', async () => {
+    const { bus } = await memoryRig()
+    const letters = bus.deadLetters(Noted, { group: 'points' })
+    const asked = () => [letters.browse(), letters.redrive({ all: true, dryRun: true }), letters.discard({ all: true })]
+    const codes = async () => (await Promise.all(asked().map(errorOf))).map(({ code }) => code)
+    expect(new Set(await codes())).toEqual(new Set(['FAILED_PRECONDITION']))
+    await bus.start()
+    await bus.close()
+    expect(new Set(await codes())).toEqual(new Set(['ENGINE_CLOSED']))
+  })
+
   it('is checked, and every mistake told at once', async () => {
     const { letters } = await buried(0)
     const mistakes = [
