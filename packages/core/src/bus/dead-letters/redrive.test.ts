@@ -179,6 +179,7 @@ describe('a redrive', () => {
 
   it('that is dry makes no channel and logs nothing', async () => {
     const { bus, engine, log } = await memoryRig()
+    await bus.start()
     bus.on(Noted, of, () => {})
     const letters = bus.deadLetters(Noted, of)
     expect(await letters.discard({ all: true, dryRun: true })).toMatchObject({ moved: 0 })
