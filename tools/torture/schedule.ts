@@ -10,8 +10,8 @@ export interface Kill {
 const bootShare = 0.15
 const bootMs = { min: 20, max: 450 }
 const shortShare = 0.6
-const shortMs = { min: 1, max: 250 }
-const longMs = { min: 250, max: 900 }
+const shortMs = { min: 1, max: 200 }
+const longMs = { min: 200, max: 600 }
 
 /** The kills of a run: some while the system starts, most soon after, some after it has run for a while. */
 export function killSchedule(seed: number, kills: number): Kill[] {
@@ -26,7 +26,7 @@ function killFrom(random: Random): Kill {
 }
 
 /** One kill in this many brings a message into the world that kills by itself, several times. */
-const killsPerPoison = 6
+const killsPerPoison = 10
 
 /** Whether the life that ends by a kill publishes poison. */
 export function isPoisoned(seed: number, kill: number): boolean {

@@ -18,8 +18,13 @@ describe('the torture', () => {
     const result = await runTorture({ kills: 2, seed: 1, keep: false, scratchDir })
     expect(result.faults).toEqual([])
     expect(result).toMatchObject({ ok: true, kills: 2, lost: 0, kept: undefined })
-    expect(result.lives).toBeGreaterThanOrEqual(4)
+    expect(result.lives).toBeGreaterThanOrEqual(5)
     expect(result.confirmed).toBeGreaterThan(0)
+    const { batched, filtered, audited, live, ticks, otherFormats, temporaryGroups, requests, prepared } =
+      result.features
+    const counts = { batched, filtered, audited, live, ticks, otherFormats, temporaryGroups }
+    expect(Object.entries(counts).filter(([, count]) => count === 0)).toEqual([])
+    expect(Math.min(requests.sent, prepared.prepared, result.atMostOnce.handled)).toBeGreaterThan(0)
     expect(existsSync(join(scratchDir, 'compile-cache'))).toBe(true)
   })
 })

@@ -17,7 +17,7 @@ import type { Seeks } from './replays.ts'
 /** Clocks of one machine may differ by their resolution. */
 const clockMs = 2
 /** A handler may be held up between the look at the clock and its first act, on a busy machine. */
-const heldUpMs = 2_000
+const heldUpMs = 250
 
 /** Every message that must exist was handled in each group that wants it, or stands in its dead letters. */
 export function lostMessages(history: History): Fault[] {

@@ -5,7 +5,7 @@ import type { Random } from '../random.ts'
 import type { Publisher } from './publisher.ts'
 
 const keptCount = 2
-const share = 0.12
+const share = 0.2
 
 /** Takes a snapshot now and then, and leaves the last two that became whole. */
 export async function takeSnapshots({ system, life }: Publisher, runDir: string, random: Random): Promise<void> {
