@@ -329,8 +329,9 @@ describe('dead letters', () => {
   })
 
   /** Dead letters as a script has them, two on each page. */
-  function scripted(pages: BrowsePage[], move: Browsing['move']) {
+  async function scripted(pages: BrowsePage[], move: Browsing['move']) {
     const { bus, engine, clock } = scriptedRig()
+    await bus.start()
     Object.assign(engine, { browsing: { browse: async () => pages.shift()!, move } })
     return { letters: bus.deadLetters(Noted, { group: 'points' }), clock }
   }
@@ -341,7 +342,7 @@ describe('dead letters', () => {
 
   it('that die again are not redriven again by the same redrive', async () => {
     const moved: string[] = []
-    const { letters } = scripted(
+    const { letters } = await scripted(
       [
         { records: [letter('a', '1'), letter('b', '2')], next: '2' },
         { records: [letter('a', '3'), letter('c', '4', Number.POSITIVE_INFINITY)], next: undefined },
@@ -357,7 +358,7 @@ describe('dead letters', () => {
 
   it('that die again are not redriven again when they were chosen by id, either', async () => {
     const moved: string[] = []
-    const { letters } = scripted(
+    const { letters } = await scripted(
       [
         { records: [letter('a', '1'), letter('b', '2')], next: '2' },
         { records: [letter('a', '3', Number.POSITIVE_INFINITY)], next: undefined },
@@ -372,7 +373,7 @@ describe('dead letters', () => {
   })
 
   it('that the engine does not move are named', async () => {
-    const { letters } = scripted(
+    const { letters } = await scripted(
       [{ records: [letter('a', '1'), letter('b', '2'), letter('c', '3')], next: undefined }],
       async () => [{ ok: false, error: new PosthasteError('NOT_FOUND', 'gone') }, succeeded],
     )
@@ -453,9 +454,11 @@ describe('dead letters', () => {
   })
 })
 
-/** A bus on an engine that is open already. */
+/** A started bus on an engine that is open already. */
 async function memoryRigOn(engine: Engine, clock = manualClock()) {
-  return { bus: createBus({ name: 'shop', engine, clock, log: silentLog, instance: 'shop-1', random: half }) }
+  const bus = createBus({ name: 'shop', engine, clock, log: silentLog, instance: 'shop-1', random: half })
+  await bus.start()
+  return { bus }
 }
 
 describe('messages for later', () => {

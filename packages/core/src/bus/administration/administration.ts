@@ -5,7 +5,7 @@ import type { BusSubscribing } from '../consuming/subscribing.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
 import { type DeadLetters, deadLettersOf } from '../dead-letters/dead-letters.ts'
 import type { Standing } from '../standing.ts'
-import { type Channels, checkContract } from '../topology.ts'
+import { checkContract } from '../topology.ts'
 import { type BrowseOptions, browseMessages, type MessagePage } from './browsing.ts'
 import { type GroupControl, groupControl, Turns } from './group-control.ts'
 import { type DeadLettersOf, readDeadLettersOf, readGroupOf } from './naming.ts'
@@ -40,7 +40,6 @@ export interface Administration {
 /** What administration is made of. */
 export interface AdministrationInit {
   readonly engine: Engine
-  readonly channels: Channels
   readonly bodies: Bodies
   readonly standing: Standing
   readonly subscribing: BusSubscribing
@@ -90,15 +89,9 @@ export class BusAdministration implements Administration {
   }
 
   #deadLetters(contract: MessageContract, { group, target }: DeadLettersOf): DeadLetters {
-    const place = deadLetterChannel(contract.type, group, target)
-    const { engine, channels, subscribing, standing, deps } = this.#init
+    const { engine, standing, deps } = this.#init
+    const { name: channel } = deadLetterChannel(contract.type, group, target)
     const checkUsable = (): void => standing.checkUsable()
-    // A mistyped name must not leave a channel behind, so only those of this bus are declared.
-    const declared = async (): Promise<void> => {
-      if (target !== undefined || subscribing.find(contract, group) === undefined) return
-      await channels.declare([contract], { channels: [place], groups: [] })
-    }
-    const closing = this.#closing.signal
-    return deadLettersOf({ ...deps, contract, group, channel: place.name, engine, checkUsable, declared, closing })
+    return deadLettersOf({ ...deps, contract, group, channel, engine, checkUsable, closing: this.#closing.signal })
   }
 }

@@ -48,8 +48,6 @@ export interface DeadLettersInit {
   readonly engine: Engine
   /** Throws before the start, and after the close. */
   readonly checkUsable: () => void
-  /** Makes the channel exist where this application consumes as that group. */
-  readonly declared: () => Promise<void>
   readonly clock: Clock
   readonly timers: TimerWheel
   readonly log: Log
@@ -59,12 +57,11 @@ export interface DeadLettersInit {
 
 /** Browses and moves through the engine's `browsing`. */
 export function deadLettersOf(init: DeadLettersInit): DeadLetters {
-  const { contract, group, engine, channel, checkUsable, declared, clock, timers, log, closing } = init
+  const { contract, group, engine, channel, checkUsable, clock, timers, log, closing } = init
 
   const run = async (moving: ReturnType<typeof readMoving>, replace: Replace): Promise<RedriveReport> => {
     checkUsable()
     const browsing = browsingOf(engine)
-    if (!moving.dryRun) await declared()
     return new Redrive({ channel, engineName: engine.name, browsing, timers, clock, closing, replace }, moving).run()
   }
 
@@ -72,9 +69,7 @@ export function deadLettersOf(init: DeadLettersInit): DeadLetters {
     async browse(given = {}) {
       const { limit, after, finding } = readQuery(given)
       checkUsable()
-      const browsing = browsingOf(engine)
-      await declared()
-      const page = await scan(browsing, { channel, limit, after, match: finding.match }, finding.accepts)
+      const page = await scan(browsingOf(engine), { channel, limit, after, match: finding.match }, finding.accepts)
       return { letters: page.records.map(parseDeadLetter), next: page.next }
     },
     async redrive(given) {

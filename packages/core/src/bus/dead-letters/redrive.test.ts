@@ -177,11 +177,12 @@ describe('a redrive', () => {
     expect(await left()).toHaveLength(700)
   })
 
-  it('that is dry makes no channel and logs nothing', async () => {
+  it('makes no channel, and logs nothing where it is dry', async () => {
     const { bus, engine, log } = await memoryRig()
     await bus.start()
-    bus.on(Noted, of, () => {})
     const letters = bus.deadLetters(Noted, of)
+    expect(await letters.browse()).toMatchObject({ letters: [] })
+    expect(await letters.redrive({ all: true })).toMatchObject({ moved: 0 })
     expect(await letters.discard({ all: true, dryRun: true })).toMatchObject({ moved: 0 })
     const query = { channel: 'posthaste.dead.points.shop.noted', limit: 1 }
     expect(await errorOf(engine.browsing!.browse(query))).toMatchObject({ code: 'NOT_FOUND' })
