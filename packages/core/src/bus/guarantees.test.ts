@@ -439,13 +439,9 @@ describe('dead letters', () => {
   })
 
   it('need an engine that can look into channels and address groups', async () => {
-    const { engine } = await refusing()
-    const blind = Object.assign(Object.create(engine), { browsing: undefined })
-    const mute = Object.assign(Object.create(engine), {
-      capabilities: { ...engine.capabilities, groupAddress: 'none' },
-    })
-    const { bus: blindBus } = await memoryRigOn(blind)
-    const { bus: muteBus } = await memoryRigOn(mute)
+    const { bus: blindBus } = scriptedRig()
+    const { bus: muteBus } = scriptedRig({ can: { groupAddress: 'none' } })
+    await Promise.all([blindBus.start(), muteBus.start()])
     const of = { group: 'points' }
     expect(await errorOf(blindBus.deadLetters(Noted, of).browse())).toMatchObject({ code: 'CAPABILITY_UNSUPPORTED' })
     expect(await errorOf(muteBus.deadLetters(Noted, of).redrive({ all: true }))).toMatchObject({
