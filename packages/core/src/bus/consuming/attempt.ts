@@ -55,7 +55,8 @@ export function attemptService({ handler, scope, answering, inbox, deps }: Attem
       return fail(thrown, work, context)
     }
     if (!isPromiseLike(answer)) return finish(answer, work, context)
-    return answer.then(
+    // Not everything that can be awaited chains like a promise: query builders, above all.
+    return Promise.resolve(answer).then(
       (value) => finish(value, work, context),
       (thrown) => fail(thrown, work, context),
     )

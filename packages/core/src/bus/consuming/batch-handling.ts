@@ -107,6 +107,8 @@ function batchService({ handler, scope, deps }: BatchHandlingInit): Service<Batc
 
   return (call: Call<Batch>) => {
     const round = call.payload.begin(call, scope)
+    // All that was worth another attempt has been lost meanwhile.
+    if (round.messages.length === 0) return
     const context = new PlainBatchContext(scope.group, call)
     let answer: unknown
     try {
@@ -115,7 +117,7 @@ function batchService({ handler, scope, deps }: BatchHandlingInit): Service<Batc
       return fail(round, thrown)
     }
     if (!isPromiseLike(answer)) return finish(round, answer)
-    return answer.then(
+    return Promise.resolve(answer).then(
       (value) => finish(round, value),
       (thrown) => fail(round, thrown),
     )
