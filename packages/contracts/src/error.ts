@@ -92,7 +92,7 @@ function textOf(thrown: unknown): string {
 
 /** How a handler asks for another attempt. */
 export interface RetryRequest {
-  /** Milliseconds until the next attempt; overrides the ladder's own wait for this attempt only. */
+  /** Milliseconds until the next attempt, at most 2^31-1; overrides the ladder's own wait for this attempt only. */
   readonly afterMs?: number | undefined
 }
 

@@ -21,6 +21,16 @@ describe('afterFailure', () => {
     expect(after(retryLater('now', { afterMs: 0 }))).toEqual({ kind: 'retry', afterMs: 0 })
   })
 
+  it.each([
+    [Number.POSITIVE_INFINITY, 2 ** 31 - 1],
+    [1e300, 2 ** 31 - 1],
+    [-1, 0],
+    [Number.NaN, 250],
+    ['soon' as never, 250],
+  ])('takes a request for a wait of %s as one of %s', (afterMs, taken) => {
+    expect(after(retryLater('not yet', { afterMs }))).toEqual({ kind: 'retry', afterMs: taken })
+  })
+
   it('counts an attempt that the handler asked to repeat', () => {
     expect(after(retryLater('not yet'), 4)).toMatchObject({ kind: 'deadLetter', error: { code: 'ATTEMPTS_EXHAUSTED' } })
   })

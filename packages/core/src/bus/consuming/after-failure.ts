@@ -35,6 +35,9 @@ export interface FailureRules {
 /** How long what a filter refused waits, where the filter does not say. */
 const refusedWaitMs = 1_000
 
+/** The longest wait that an error may ask for: that which options may, some 24 days. */
+const askedWaitMaxMs = 2 ** 31 - 1
+
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BREAKER_OPEN', 'OVERLOADED', 'RATE_LIMITED'])
 
 /** Whether an error says that work was not begun, for the sake of whoever would do it. */
@@ -54,7 +57,7 @@ export function afterFailure(failure: Failure, attempt: number, rules: FailureRu
   const { error, by } = failure
   const { random } = rules
   if (by === 'filter' && isRefusal(error)) {
-    return { kind: 'handBack', afterMs: error.retryAfterMs ?? refusedWaitMs * (0.5 + random() / 2) }
+    return { kind: 'handBack', afterMs: askedWaitMs(error) ?? refusedWaitMs * (0.5 + random() / 2) }
   }
   const rule = rules.errors.length === 0 ? undefined : ruleFor(rules.errors, error)
   const action = rule?.action ?? actionOf(error)
@@ -63,7 +66,16 @@ export function afterFailure(failure: Failure, attempt: number, rules: FailureRu
   if (action === 'dead-letter' || by === 'arrival') return { kind: 'deadLetter', error, to }
   const { delayed, baseMs, maxMs } = rule?.ladder ?? rules.ladder
   if (attempt > delayed) return { kind: 'deadLetter', error: exhausted(attempt, error), to }
-  return { kind: 'retry', afterMs: error.retryAfterMs ?? backoffMs({ baseMs, factor: 2, maxMs }, attempt, random) }
+  return { kind: 'retry', afterMs: askedWaitMs(error) ?? backoffMs({ baseMs, factor: 2, maxMs }, attempt, random) }
+}
+
+/**
+ * The wait that an error asks for, within bounds: it may come from afar, and a message that waits for ever is as good as
+ * lost. Undefined where there is none, or none that is a number.
+ */
+function askedWaitMs({ retryAfterMs }: PosthasteError): number | undefined {
+  if (typeof retryAfterMs !== 'number' || Number.isNaN(retryAfterMs)) return undefined
+  return Math.min(Math.max(retryAfterMs, 0), askedWaitMaxMs)
 }
 
 /** What an error's verdict says where no rule does. */
