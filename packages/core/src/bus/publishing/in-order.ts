@@ -1,31 +1,70 @@
 import type { MaybePromise } from '@posthaste/contracts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 
-const doNothing = (): void => {}
+/** A thing's place in its lane. */
+interface Place {
+  /** Passes the thing on, or tells that there is none; undefined until it is made. */
+  leave: (() => void) | undefined
+  next: Place | undefined
+}
+
+/** Who waits, in the order of the calls. */
+interface Lane {
+  first: Place
+  last: Place
+}
 
 /**
  * Keeps the order of calls where some things take time to be made and others do not: nothing of a lane is passed on before
  * what came earlier. What fails is left out.
  */
 export class InOrder {
-  /** By lane, the turn of whoever came last; gone once that is over, so that most of the time there is none. */
-  readonly #tails = new Map<string, Promise<void>>()
+  /** Gone once nobody waits, so that most of the time there is none. */
+  readonly #lanes = new Map<string, Lane>()
 
-  /** Hot path: passes what is there straight on, unless its lane waits. */
-  pass<T, R>(lane: string, made: MaybePromise<T>, on: (made: T) => Promise<R>): Promise<R> {
-    const before = this.#tails.get(lane)
-    if (before === undefined && !isPromiseLike(made)) return on(made)
-    const thing = Promise.resolve(made)
-    // It may fail before its turn; whoever passed it hears of that when it comes.
-    thing.catch(doNothing)
-    const turn = before === undefined ? thing : before.then(() => thing)
-    const passed = turn.then(on)
-    // Behind the line above: the next turn begins when this thing has been passed on, however long that goes on.
-    const tail = turn.then(doNothing, doNothing)
-    this.#tails.set(lane, tail)
-    void tail.then(() => {
-      if (this.#tails.get(lane) === tail) this.#tails.delete(lane)
+  /**
+   * Hot path: passes what is there straight on, unless its lane waits. What has waited is passed on in one go, so that it may
+   * still leave together.
+   * @param on never throws
+   */
+  pass<T, R>(name: string, made: MaybePromise<T>, on: (made: T) => Promise<R>): Promise<R> {
+    if (!isPromiseLike(made) && !this.#lanes.has(name)) return on(made)
+    return new Promise((resolve, reject) => {
+      const place = this.#placeIn(name)
+      if (!isPromiseLike(made)) {
+        place.leave = () => resolve(on(made))
+        return
+      }
+      const settle = (leave: () => void): void => {
+        place.leave = leave
+        this.#advance(name)
+      }
+      made.then(
+        (thing) => settle(() => resolve(on(thing))),
+        (thrown) => settle(() => reject(thrown)),
+      )
     })
-    return passed
+  }
+
+  #placeIn(name: string): Place {
+    const place: Place = { leave: undefined, next: undefined }
+    const lane = this.#lanes.get(name)
+    if (lane === undefined) this.#lanes.set(name, { first: place, last: place })
+    else {
+      lane.last.next = place
+      lane.last = place
+    }
+    return place
+  }
+
+  #advance(name: string): void {
+    const lane = this.#lanes.get(name)!
+    let place: Place | undefined = lane.first
+    while (place?.leave !== undefined) {
+      place.leave()
+      place = place.next
+    }
+    if (place === undefined) this.#lanes.delete(name)
+    else lane.first = place
   }
 }

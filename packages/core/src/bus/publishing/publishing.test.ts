@@ -112,6 +112,12 @@ describe('publishing', () => {
     expect(engine.records.map(({ body }) => JSON.parse(text(body)).n)).toEqual([...published.keys()])
   })
 
+  it('hands over in one call what has waited for its channel together', async () => {
+    const { bus, engine } = await started()
+    await Promise.all([1, 2, 3].map((n) => bus.publish(Ordered, { key: 'a', n })))
+    expect(engine.published.map((batch) => batch.length)).toEqual([3])
+  })
+
   it('tries to declare again after it failed', async () => {
     const { bus, engine } = await started()
     engine.beforeDeclare = async () => {
