@@ -58,7 +58,7 @@ export interface MessageContext {
 
   /**
    * Puts an event into the attempt's buffer. What is wrong is thrown at once, so that it fails the attempt even where
-   * nobody awaits.
+   * nobody awaits; what shows only later (an asynchronous schema) does too, where nobody looks at the promise.
    *
    * @throws PAYLOAD_INVALID BODY_TOO_LARGE CONFIG_INVALID; FAILED_PRECONDITION after the handler has ended
    */
@@ -95,8 +95,8 @@ export class HandlerContext implements MessageContext {
   readonly #tries: number
   /** By order of publishing. */
   #records: OutgoingRecord[] | undefined = undefined
-  /** What is still being checked or declared. */
-  #pending: PromiseLike<unknown>[] | undefined = undefined
+  /** What is still being checked or declared, or could not be. */
+  #pending: Set<Watched<unknown>> | undefined = undefined
   #ordinal = 0
   #ended = false
   transaction: unknown = undefined
@@ -175,7 +175,7 @@ export class HandlerContext implements MessageContext {
 
   /**
    * The handler succeeded. Waits for what it published without awaiting it.
-   * @throws whatever is wrong with that
+   * @throws whatever is wrong with that, unless the handler has seen it
    */
   commit(): MaybePromise<Outbox> {
     if (this.#pending === undefined) {
@@ -185,7 +185,7 @@ export class HandlerContext implements MessageContext {
     }
     const pending = this.#pending
     this.#pending = undefined
-    return Promise.all(pending).then(() => this.commit())
+    return Promise.all([...pending].map((each) => each.unlessWatched())).then(() => this.commit())
   }
 
   /** The handler failed: what it published goes nowhere. */
@@ -220,15 +220,43 @@ export class HandlerContext implements MessageContext {
 
   /** Remembered until it is there. A failure that the handler has seen is the handler's to judge; one that nobody has is not. */
   #await<T>(promise: PromiseLike<T>): Promise<T> {
-    const waiting = Promise.resolve(promise)
-    this.#pending ??= []
+    const waiting = new Watched<T>((resolve) => resolve(promise))
+    this.#pending ??= new Set()
     const pending = this.#pending
-    pending.push(waiting)
-    const forget = (): void => {
-      pending.splice(pending.indexOf(waiting), 1)
-    }
-    waiting.then(forget, forget)
+    pending.add(waiting)
+    waiting.onDone(() => pending.delete(waiting))
     return waiting
+  }
+}
+
+/** A promise that knows whether anybody looks at it, and may fail where nobody does. */
+class Watched<T> extends Promise<T> {
+  /** What is made of it are plain promises. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  #isWatched = false
+
+  // biome-ignore lint/suspicious/noThenProperty: `await` and all other ways of looking at a promise end here
+  override then<A = T, B = never>(
+    ok?: ((value: T) => A | PromiseLike<A>) | null,
+    failed?: ((thrown: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#isWatched = true
+    return super.then(ok, failed)
+  }
+
+  /** Calls back when it is fulfilled. */
+  onDone(done: () => void): void {
+    super.then(done, () => {})
+  }
+
+  /** Rejects as it does itself, if nobody has looked at it by then. */
+  unlessWatched(): Promise<unknown> {
+    return super.then(undefined, (thrown) => {
+      if (!this.#isWatched) throw thrown
+    })
   }
 }
 
