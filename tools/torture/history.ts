@@ -212,9 +212,10 @@ export function isHandled(history: History, place: Place): boolean {
   return history.handlings.get(nameOf(place))?.steps.some(isSuccess) ?? false
 }
 
-/** Whether it was, or may have been, removed from the group's dead letters for good. */
+/** Whether it was, or may have been, removed from the group's dead letters for good: what is redriven later was not. */
 export function isDiscarded(history: History, place: Place): boolean {
-  return history.handlings.get(nameOf(place))?.steps.some(({ t }) => t === 'discarding') ?? false
+  const steps = history.handlings.get(nameOf(place))?.steps
+  return steps?.findLast(({ t }) => t === 'discarding' || t === 'redriving')?.t === 'discarding'
 }
 
 /** Whether it stood in the group's dead letters at any time; what does so has lost its place in the order. */

@@ -33,7 +33,7 @@ export async function redrive(publisher: Publisher, healing: Healing, random: Ra
     const chosen = await way(letters, random)
     if (chosen === undefined || chosen.letters.length === 0) continue
     const job = { ...chosen, graveyard, letters: chosen.letters, from: letters }
-    if (random.chance(0.15)) await discard(publisher, job)
+    if (random.chance(0.25)) await discard(publisher, job)
     else await giveBack(publisher, job, { healing, random })
   }
 }

@@ -79,6 +79,11 @@ export const soundDeliveries: readonly (readonly [what: string, ...lives: Lives]
     ],
   ],
   ['may lead from message to message', flow],
+  [
+    'may lead on from what a crash kept from being discarded',
+    [...flow.slice(0, 4), end('u-1', 'rejection', relay), burying('discarding', 'u-1', relay)],
+    [burying('redriving', 'u-1', relay), start('u-1', 1, relay), ...flow.slice(4)],
+  ],
 ]
 
 /** Histories with one fault each. */
@@ -226,6 +231,7 @@ export const faultyDeliveries: readonly (readonly [kind: FaultKind, what: string
     [...flow.slice(0, 4), end('u-1', 'failure', relay), flow.at(-1)!],
   ],
   ['downstream-orphan', 'a downstream message of a dead letter', [...flow, dead('u-1', 'HANDLER_REJECTED', relay)]],
+  ['downstream-orphan', 'a downstream message of what was discarded', [...flow, burying('discarding', 'u-1', relay)]],
   ['downstream-orphan', 'a downstream message that nobody made', [stored('d-2')]],
   ['id-not-derived', 'a repeated handling that published something new', [...flow, derived('d-2', 'u-1')]],
   ['undrained', 'a group that did not finish', [{ t: 'lag', ...relay, unsettled: 1 }]],
