@@ -34,8 +34,11 @@ export interface ConsumerInit extends RunnerInit {
   onEnded(cause: PosthasteError): void
 }
 
-/** `ended`: whatever still happens is dropped. */
-type Phase = 'running' | 'draining' | 'ended'
+/**
+ * `leaving`: what still comes in stays untouched until the engine takes it back, with everything that is unsettled.
+ * `ended`: whatever still happens is dropped.
+ */
+type Phase = 'running' | 'draining' | 'leaving' | 'ended'
 
 /** After the grace, how long the engine may take for the last settlements, in milliseconds. */
 const settleGraceMs = 1_000
@@ -112,7 +115,8 @@ export class Consumer implements DeliverySink {
   // ── From the engine ─────────────────────────────────────────────────────────────────────────────────────────────
 
   deliver(batch: readonly Delivery[]): void {
-    if (this.#phase === 'ended') return
+    // What was handed back may come again, for as long as there is credit.
+    if (this.#phase === 'leaving' || this.#phase === 'ended') return
     const { counters, accepts, aftermath } = this.#init
     for (const delivery of batch) {
       counters.delivered += 1
@@ -158,10 +162,11 @@ export class Consumer implements DeliverySink {
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#phase === 'ended') return
-    this.#phase = 'draining'
-    this.#readiness.close()
-    for (const work of this.#runner.close()) this.#turn(work)
+    if (this.#phase === 'running') this.#beginDraining()
     await this.quiet(graceMs)
+    // One that was given less grace is at it.
+    if (this.#phase === 'leaving') return
+    if (this.#phase === 'draining') this.#phase = 'leaving'
     const reason = new PosthasteError('CANCELLED', 'shutting down')
     for (const work of this.#unsettled.values()) {
       if (work.state !== 'running') continue
@@ -171,6 +176,12 @@ export class Consumer implements DeliverySink {
     this.#runner.cancel(reason)
     if (this.#settler.unanswered > 0) await this.quiet(settleGraceMs, () => this.#settler.unanswered === 0)
     this.#end()
+  }
+
+  #beginDraining(): void {
+    this.#phase = 'draining'
+    this.#readiness.close()
+    for (const work of this.#runner.close()) this.#turn(work)
   }
 
   /** Resolves when no handler runs and nothing is left to settle, and after `timeoutMs` in any case. */
@@ -210,7 +221,7 @@ export class Consumer implements DeliverySink {
   /** A delivery has become the first of its key. */
   #turn(work: Work): void {
     if (work.state === 'gone') this.#giveWay(work)
-    else if (this.#phase === 'draining') this.#handBack(work)
+    else if (this.#phase === 'draining' || this.#phase === 'leaving') this.#handBack(work)
     else this.#runner.add(work)
   }
 

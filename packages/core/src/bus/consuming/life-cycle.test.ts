@@ -1,6 +1,6 @@
 import { PosthasteError, type Timer } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { errorOf, gate, gated, kinds, Noted, Ordered, ordered, scriptedRig } from '../../../test/bus/rig.ts'
+import { errorOf, gate, gated, kinds, memoryRig, Noted, Ordered, ordered, scriptedRig } from '../../../test/bus/rig.ts'
 import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
 import { manualClock } from '../../testing/manual-clock.ts'
 
@@ -217,6 +217,18 @@ describe('close', () => {
     await clock.advance(0)
     expect(subscription.settlements).toHaveLength(2)
     expect(bus.stats()[0]).toMatchObject({ handedBack: 2, deadLettered: 0, retried: 0 })
+  })
+
+  it('hands back a handler’s message once, however much credit is left for it to come again', async () => {
+    const { bus, clock } = await memoryRig()
+    bus.on(Noted, { group: 'points', prefetch: 100 }, gated().handler)
+    await bus.start()
+    await bus.publish(Noted, { n: 1 })
+    await clock.advance(0)
+    const closing = bus.close({ graceMs: 500 })
+    await clock.advance(500)
+    await closing
+    expect(bus.stats()[0]).toMatchObject({ delivered: 1, handedBack: 1 })
   })
 
   it('lets a handler that fails meanwhile have its retry', async () => {
