@@ -2,7 +2,7 @@ import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { memory } from '@posthaste/memory'
 import { describe, expect, it } from 'vitest'
 import { consumingHalf } from '../../../test/bus/consuming-rig.ts'
-import { gated, half, kinds, Ordered, ScriptedEngine } from '../../../test/bus/rig.ts'
+import { gate, gated, half, kinds, Ordered, ScriptedEngine, scriptedRig } from '../../../test/bus/rig.ts'
 import { type ManualClock, manualClock } from '../../testing/manual-clock.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import type { MessageContext } from './context.ts'
@@ -147,6 +147,42 @@ describe('pausing', () => {
     engine.beforeDeclare = async () => {}
     await clock.advance(1_000)
     expect(subscription.stats().state).toBe('running')
+  })
+
+  it('does not forget to begin what could not be declared meanwhile', async () => {
+    const { bus, engine, clock } = scriptedRig()
+    await bus.start()
+    const declaring = gate()
+    engine.beforeDeclare = () => declaring.promise
+    bus.on(Ordered, { group: 'points' }, () => {})
+    const group = bus.group(Ordered, { group: 'points' })
+    await group.pause()
+    declaring.fail(gone)
+    await clock.advance(0)
+    engine.beforeDeclare = async () => {}
+    await group.resume()
+    expect(bus.stats()).toMatchObject([{ state: 'running' }])
+  })
+
+  it('and a late failure to begin leave alone what has begun since', async () => {
+    const { engine, clock, subscription, subscribing } = scripted()
+    await subscribing.start()
+    const leaving = gate()
+    engine.subscription.stop = () => leaving.promise
+    engine.subscription.sink.closed(gone)
+    await clock.advance(1_000)
+    await subscription.pause()
+    const declaring = gate()
+    engine.beforeDeclare = () => declaring.promise
+    const resuming = subscription.resume()
+    leaving.open()
+    await clock.advance(0)
+    expect(subscription.stats().state).toBe('running')
+    declaring.fail(gone)
+    await resuming
+    expect(subscription.stats().state).toBe('running')
+    await subscribing.drain(0)
+    expect(engine.subscription.stops).toBe(1)
   })
 
   it('makes a temporary group again on resume: it has gone with its last member', async () => {

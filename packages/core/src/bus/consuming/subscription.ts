@@ -266,16 +266,20 @@ export class Subscription {
       deps,
       onEnded: (cause) => {
         this.#keepFormer(consumer())
+        // Otherwise it is being drained or paused.
+        if (this.#state.kind !== 'running') return
+        this.#state = { kind: 'idle' }
         this.#ended(cause, () => void this.#rejoin(member))
       },
     }
   }
 
-  /** Reports the end of a membership, and begins again after a while. */
+  /** Reports the end of a membership, or that none could be begun, and begins again after a while. */
   #ended(cause: unknown, again: () => void): void {
-    // Drained or paused meanwhile.
-    const { kind } = this.#state
-    if (kind !== 'idle' && kind !== 'running' && kind !== 'waiting') return
+    // Drained or paused meanwhile, or begun by another attempt.
+    const state = this.#state
+    if (this.#isHeld() || (state.kind !== 'idle' && state.kind !== 'waiting')) return
+    if (state.kind === 'waiting') state.timer.cancel()
     const { deps } = this.#init
     const settled = this.#counters.acked + this.#counters.deadLettered
     this.#failures = settled > this.#settledBefore ? 1 : this.#failures + 1
