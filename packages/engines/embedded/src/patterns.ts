@@ -45,6 +45,7 @@ export class PatternGroups {
   readonly #context: PatternContext
   /** By key of the row. */
   readonly #followed = new Map<string, Following>()
+  #isLooking = false
 
   constructor(context: PatternContext) {
     this.#context = context
@@ -120,19 +121,25 @@ export class PatternGroups {
     }
   }
 
-  /** A temporary group of a channel has lost its last member. */
+  /** A temporary group of a channel has lost its last member. Those of ten thousand may in one turn: they are looked at once. */
   left(): void {
-    this.#forgetDeserted()
+    if (this.#isLooking) return
+    this.#isLooking = true
+    queueMicrotask(() => {
+      this.#isLooking = false
+      this.#forgetDeserted()
+    })
   }
 
   #forgetDeserted(): void {
     for (const [key, { spec, matcher, watched }] of this.#followed) {
       if (spec.lifetime !== 'temporary' || !watched || this.#isWatched(spec.pattern)) continue
-      const groups = [...this.#context.channels.values()].filter((channel) => isOf(matcher, channel))
-      if (groups.some(({ groups }) => groups.get(spec.group)?.group.hasMembers)) continue
+      const having = [...this.#context.channels.values()].filter(({ groups }) => groups.has(spec.group))
+      const channels = having.filter((channel) => isOf(matcher, channel))
+      if (channels.some(({ groups }) => groups.get(spec.group)?.group.hasMembers)) continue
       this.#followed.delete(key)
       this.#context.memory.temporary.delete(key)
-      for (const channel of groups) this.#context.removeGroup(channel.spec.name, spec.group)
+      for (const channel of channels) this.#context.removeGroup(channel.spec.name, spec.group)
     }
   }
 
