@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { copyAsKilled, Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
 import type { EmbeddedEngine } from './engine.ts'
-import { Store } from './storage/store.ts'
+import { Store, type Transaction } from './storage/store.ts'
 import type { TableName } from './storage/tables.ts'
 
 let directories = new Directories()
@@ -121,6 +121,44 @@ describe('a temporary group', () => {
     await engine.close()
     expect(await rowsIn(dir)).toMatchObject({ timers: 0, scheduled: 0 })
     expect(log.entries.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('that held much goes in portions, over a kill too, and leaves no row', async () => {
+    const dir = directories.fresh()
+    const { engine } = await opened(dir)
+    await declared(engine, [])
+    await declareTemporary(engine)
+    const count = 3_000
+    await published(engine, ...Array.from({ length: count }, (_, index) => record(String(index))))
+    const member = await TestMember.join(engine, count, 't')
+    const given = await member.take(count)
+    await member.settle(...given.map(({ tag }) => ({ kind: 'release', tag, countsAttempt: true }) as const))
+    const portions: number[] = []
+    const killed = directories.fresh()
+    const commit = Store.prototype.commit
+    const spy = vi.spyOn(Store.prototype, 'commit').mockImplementation(async function (this: Store, change) {
+      let removed = 0
+      const counted = (tx: Transaction): Transaction => ({
+        put: (...row) => tx.put(...row),
+        remove: (table, key) => {
+          if (table === 'entries') removed++
+          tx.remove(table, key)
+        },
+      })
+      await commit.call(this, (tx) => change(counted(tx)))
+      if (removed > 0 && portions.push(removed) === 2) await copyAsKilled(dir, killed)
+    })
+    await member.subscription.stop()
+    await lull(engine)
+    spy.mockRestore()
+    await engine.close()
+    expect(Math.max(...portions)).toBeLessThan(count / 2)
+    expect(portions.reduce((sum, removed) => sum + removed)).toBe(count)
+    const after = await opened(killed)
+    await lull(after.engine)
+    await after.engine.close()
+    for (const each of [dir, killed])
+      expect(await rowsIn(each)).toMatchObject({ topology: 2, cursors: 0, settled: 0, entries: 0, blocks: 0 })
   })
 
   it('is not for queues, and drifts from a durable one', async () => {

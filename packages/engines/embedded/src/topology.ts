@@ -50,11 +50,13 @@ export class Registry implements Participant {
   readonly #context: TopologyContext
   /** Where records go that wait for their time, by the id of the lowest log. */
   readonly #inlets = new Map<number, ScheduleTarget>()
+  readonly #dismissal: Dismissal
   #rows: { key: string; value: unknown }[] = []
   #nextId = 1
 
   constructor(context: TopologyContext) {
     this.#context = context
+    this.#dismissal = new Dismissal(context)
     this.patterns = new PatternGroups({
       channels: this.channels,
       log: context.log,
@@ -256,7 +258,7 @@ export class Registry implements Participant {
     for (const { key, value } of parsed) {
       if (key.startsWith(groupPrefix)) this.#restoreGroup(value as GroupRow)
       else if (key.startsWith(patternPrefix)) this.patterns.restore(value as PatternGroupSpec)
-      else if (key.startsWith(gonePrefix)) this.#remove(value as Dismissed, key)
+      else if (key.startsWith(gonePrefix)) this.#dismissal.add(value as Dismissed, key)
     }
     this.patterns.restored()
   }
@@ -265,22 +267,25 @@ export class Registry implements Participant {
   #restoreGroup(row: GroupRow): void {
     if (row.lifetime === 'temporary') {
       this.#put(keyOf(row), undefined)
-      this.#remove(dismissedOf(row))
+      const dismissed = dismissedOf(row)
+      this.#dismissal.add(dismissed, this.#noted(dismissed))
     } else this.#openGroup(row, () => 0)
   }
 
   /** Has the rows of these ids removed, after all that is on its way there now. */
   #dismiss(dismissed: Dismissed): void {
-    const note = `${gonePrefix}${dismissed.cursors[0]}`
-    this.#put(note, dismissed)
+    const note = this.#noted(dismissed)
     this.#context.committer.flushed().then(
-      () => this.#remove(dismissed, note),
+      () => this.#dismissal.add(dismissed, note),
       () => {}, // They are found at the next opening.
     )
   }
 
-  #remove(dismissed: Dismissed, note?: string): void {
-    this.#context.committer.join(new Dismissal(dismissed, this.#context.store, note))
+  /** Remembers ids until all that stands under them is gone. */
+  #noted(dismissed: Dismissed): string {
+    const note = `${gonePrefix}${dismissed.cursors[0]}`
+    this.#put(note, dismissed)
+    return note
   }
 
   #takeId(): number {
