@@ -39,7 +39,8 @@ export interface Preparing {
   prepare<C extends MessageContract>(contract: C, data: DataIn<C>, options?: PrepareOptions): Promise<Preparation>
   /**
    * Answers for what was prepared and not decided in time. Asked at the start, too, also about what earlier processes have
-   * left; never twice at a time about one message by one process. What it throws counts as `unknown`: asked again later.
+   * left; never twice at a time about one message by one process, but for an answer that outlives its `timeoutMs`. What it
+   * throws counts as `unknown`: asked again later.
    *
    * @throws CONFIG_INVALID CONTRACT_INVALID; CONTRACT_DUPLICATE when it is answered for here already;
    *   CAPABILITY_UNSUPPORTED where the engine cannot, by `start`, or here after it
