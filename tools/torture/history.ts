@@ -1,4 +1,4 @@
-import type { Dead, Derived, End, Entry, Fact, GroupName, Intent, Occurrence, Place, Start } from './journal.ts'
+import type { Dead, Derived, End, Fact, GroupName, Intent, Occurrence, Place, Start } from './journal.ts'
 
 /** One thing that is wrong. */
 export interface Fault {
@@ -74,7 +74,7 @@ export interface Message {
   cancel: 'none' | 'tried' | 'done' | 'refused'
 }
 
-/** One thing that happened to a message in a group. What the place says already is left out: there are very many. */
+/** One thing that happened to a message in a group. */
 export type Step = Moment &
   (
     | Omit<Start, keyof Place>
@@ -123,78 +123,6 @@ export function nameOf({ channel, group, id }: Place): string {
 /** Text that names a group. */
 export function groupNameOf({ channel, group }: GroupName): string {
   return `${channel}@${group}`
-}
-
-/** Merges the journals of all lives, oldest first; of each, what is needed is kept and no more. */
-export function historyOf(lives: Iterable<Iterable<Entry>>): History {
-  const history = new HistoryOfLives()
-  for (const life of lives) {
-    for (const entry of life) history.add(entry)
-    history.lives += 1
-  }
-  return history
-}
-
-class HistoryOfLives implements History {
-  lives = 0
-  readonly messages = new Map<string, Message>()
-  readonly handlings = new Map<string, Handling>()
-  readonly dead = new Map<string, Dead[]>()
-  readonly stored = new Map<string, StoredMessage>()
-  readonly facts: (Fact & Moment)[] = []
-  #at = 0
-
-  add(entry: Entry): void {
-    const moment = { at: this.#at++, life: this.lives }
-    switch (entry.t) {
-      case 'intent':
-      case 'derived':
-        // What is repeated, by a publisher or by a handling, is the same message again.
-        if (!this.messages.has(entry.id))
-          this.messages.set(entry.id, { said: entry, since: moment, confirmedAt: undefined, cancel: 'none' })
-        return
-      case 'confirmed':
-        this.messages.get(entry.id)!.confirmedAt ??= moment.at
-        return
-      case 'cancelling':
-        this.messages.get(entry.id)!.cancel = 'tried'
-        return
-      case 'cancelled':
-        this.messages.get(entry.id)!.cancel = entry.wasWaiting ? 'done' : 'refused'
-        return
-      case 'dead':
-        this.dead.set(nameOf(entry), [...(this.dead.get(nameOf(entry)) ?? []), entry])
-        return
-      case 'stored': {
-        const { channel, atMs, occurrence } = entry
-        const stored = this.stored.get(entry.id)
-        if (stored === undefined) this.stored.set(entry.id, { channel, atMs, occurrence, count: 1 })
-        else stored.count += 1
-        return
-      }
-      case 'start':
-      case 'end':
-      case 'redriving':
-      case 'discarding':
-      case 'redriven':
-      case 'discarded': {
-        const { channel, group, id, ...step } = entry
-        this.#handling({ channel, group, id }).steps.push({ ...step, ...moment } as Step)
-        return
-      }
-      default:
-        this.facts.push({ ...entry, ...moment })
-    }
-  }
-
-  #handling(place: Place): Handling {
-    const name = nameOf(place)
-    const known = this.handlings.get(name)
-    if (known !== undefined) return known
-    const handling = { place, message: this.messages.get(place.id), steps: [] }
-    this.handlings.set(name, handling)
-    return handling
-  }
 }
 
 /** Whether a handler was entered. */

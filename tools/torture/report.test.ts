@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { followersOf } from './flows.ts'
-import { type FaultKind, faultKinds, historyOf } from './history.ts'
+import { type FaultKind, faultKinds } from './history.ts'
+import { historyOf } from './merging.ts'
 import { judge } from './report.ts'
 import { faultyDeliveries, soundDeliveries } from './test/delivery-cases.ts'
 import { confirmed, flow, handled, intent, type Lives, published, publishedTo, start } from './test/entries.ts'

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path'
 import process from 'node:process'
 import type { ChildOptions } from './child.ts'
-import { historyOf } from './history.ts'
 import { type Entry, parseJournal } from './journal.ts'
+import { historyOf } from './merging.ts'
 import { judge, type Verdict } from './report.ts'
 import { isPoisoned, type Kill, killSchedule } from './schedule.ts'
 
