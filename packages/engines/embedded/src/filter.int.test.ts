@@ -49,6 +49,18 @@ describe('a filter', () => {
     await engine.close()
   })
 
+  it('goes with the member that brought it: what others take is not settled unseen', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    const member = await TestMember.join(engine, 5)
+    const choosy = await TestMember.join(engine, 5, { filter: only() })
+    await choosy.subscription.stop()
+    await published(engine, record('1'))
+    await lull(engine)
+    expect(member.ids).toEqual(['1'])
+    await engine.close()
+  })
+
   it('ends the hold of a record that it refuses when that comes again, and passes what was addressed to the group', async () => {
     const { engine } = await opened(directories.fresh())
     await declared(engine)

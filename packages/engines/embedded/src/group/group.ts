@@ -136,6 +136,7 @@ export class Group {
   /** A member is gone: what it had in hand is handed back. */
   leave(member: Member): void {
     if (!this.#roster.remove(member)) return
+    this.#filter = this.#roster.newest?.filter
     for (const entry of this.#gate.feed(member)) this.#makeReady(entry)
     for (const delivery of member.takeAll()) this.release(delivery, handBack)
     if (this.#roster.size === 0) this.#unmark()

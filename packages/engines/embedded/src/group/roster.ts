@@ -10,6 +10,11 @@ export class Roster {
     return this.#members.length
   }
 
+  /** Who joined last of those that are still there. */
+  get newest(): Member | undefined {
+    return this.#members.at(-1)
+  }
+
   /** How many more deliveries the members take now. */
   get credit(): number {
     let credit = 0
