@@ -82,6 +82,7 @@ export class Consumer implements DeliverySink {
     this.#readiness = new Readiness(init.stack, deps, () => this.#resume())
     this.#runner = new Runner(init, deps.timers, {
       mayStart: () => this.#phase === 'running' && this.#readiness.ready,
+      isFull: () => this.#unsettled.size - this.#settler.unanswered >= init.prefetch,
       gone: (work) => this.#giveWay(work),
       unfit: (work, settlement) => this.#conclude(work, settlement),
       ended: (work, ending) => this.#conclusion(work, ending),
@@ -127,6 +128,7 @@ export class Consumer implements DeliverySink {
       if (accepts !== undefined && !accepts(delivery.record)) this.#settle(work, aftermath.drop(work, 'filtered'))
       else if (this.#chains.enter(work)) this.#turn(work)
     }
+    this.#runner.gather()
   }
 
   lost(tags: readonly DeliveryTag[], reason: PosthasteError): void {

@@ -2,7 +2,10 @@ import type { Timer } from '@posthaste/contracts'
 import type { TimerWheel } from '../../pipeline/timer-wheel.ts'
 import type { BatchSettings } from './options.ts'
 
-/** Decides when a batch is full enough to begin: at once, when it is full, or when the wait for more is over. */
+/**
+ * Decides when a batch is full enough to begin: at once, when it is full, when the wait for more is over, or when no more can
+ * come.
+ */
 export class Gathering {
   readonly #settings: BatchSettings
   readonly #timers: TimerWheel
@@ -21,11 +24,14 @@ export class Gathering {
     return this.#settings.max
   }
 
-  /** Whether to begin with so many. While false, `onDue` is going to be called. */
-  isDue(count: number): boolean {
+  /**
+   * Whether to begin with so many. While false, `onDue` is going to be called.
+   * @param isLast whether no more come in before some of them are settled
+   */
+  isDue(count: number, isLast: boolean): boolean {
     const { max, waitMs } = this.#settings
     if (waitMs === 0) return true
-    if (count >= max || this.#isDue) {
+    if (count >= max || isLast || this.#isDue) {
       this.#reset()
       return true
     }

@@ -29,6 +29,8 @@ export interface RunnerInit {
 export interface RunnerHost {
   /** Whether handlers may be started at this moment. */
   mayStart(): boolean
+  /** Whether nothing more comes in before something is settled. */
+  isFull(): boolean
   /** The delivery was lost while it waited. */
   gone(work: Work): void
   /** The delivery is not fit for a handler. */
@@ -78,6 +80,11 @@ export class Runner {
     this.schedule()
   }
 
+  /** More has come in, also of what waits for its key: a batch that waits for more may be as full as it gets. */
+  gather(): void {
+    if (this.#gathering !== undefined) this.schedule()
+  }
+
   /** Handlers run in a turn of their own, not inside the engine's call of `deliver`. */
   schedule(): void {
     if (this.#pumping) return
@@ -110,7 +117,7 @@ export class Runner {
     const { concurrency } = this.#init
     while (this.#running < concurrency && this.#ready.length > 0 && this.#host.mayStart()) {
       if (this.#gathering !== undefined) {
-        if (!this.#gathering.isDue(this.#ready.length)) return
+        if (!this.#gathering.isDue(this.#ready.length, this.#host.isFull())) return
         this.#beginBatch(this.#gathering.max)
       } else {
         const work = this.#next()
