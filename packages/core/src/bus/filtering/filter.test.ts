@@ -81,6 +81,7 @@ describe('a filter', () => {
     ['too many tags', { tag: Array.from({ length: 101 }, () => 'x') }],
     ['headers without all or any', { headers: { region: 'eu' } }],
     ['headers in capitals', { headers: { all: { Region: 'eu' } } }],
+    ['a field of the record among the headers', { headers: { all: { partitionkey: 'k1' } } }],
     ['headers that are no text', { headers: { any: { n: 1 } } }],
     ['an expression that is no text', { sql: 1 }],
     ['an expression that is too long', { sql: `'${'x'.repeat(4_095)}' = a` }],

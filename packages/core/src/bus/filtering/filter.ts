@@ -11,7 +11,10 @@ import { attributeOf } from './record-attributes.ts'
 export interface SubscriptionFilter {
   /** The CloudEvents extension attribute `tag` is this, or one of these: 1 to 100 texts. */
   readonly tag?: string | readonly string[] | undefined
-  /** Attributes have these values: all of them, or at least one; 1 to 100. */
+  /**
+   * Attributes have these values: all of them, or at least one; 1 to 100. `id`, `specversion`, `partitionkey`, `priority`,
+   * `deliverytime` and `expirytime` are for `sql` alone.
+   */
   readonly headers?: { readonly all: Headers } | { readonly any: Headers } | undefined
   /**
    * A CloudEvents SQL expression over the attributes that must be true, at most 4,096 characters. What cannot be
@@ -58,6 +61,7 @@ export function readFilter(what: string, given: unknown): CompiledFilter | undef
     const message = `must be { all: {…} } or { any: {…} } with 1 to ${countMax} attributes, their names of a-z and 0-9, their values texts`
     issues.push({ path: `${path}.headers`, message })
   }
+  issues.push(...fieldIssues(`${path}.headers`, headers))
   const [, where] = checkTogether<Test | undefined>([() => refuse(issues), () => sqlTest(`${path}.sql`, sql)])
   return compiled(given as SubscriptionFilter, where)
 }
@@ -136,6 +140,17 @@ function areHeaders(headers: unknown): boolean {
   return (
     isCount(entries.length) && entries.every(([name, value]) => namePattern.test(name) && typeof value === 'string')
   )
+}
+
+/** Attributes of the event that are fields of the record, not headers. */
+const fields: ReadonlySet<string> = new Set([
+  ...['id', 'specversion', 'partitionkey', 'priority', 'deliverytime', 'expirytime'],
+])
+
+function fieldIssues(path: string, headers: unknown): Issue[] {
+  const values = isRecord(headers) ? Object.values(headers).filter(isRecord) : []
+  const names = values.flatMap((each) => Object.keys(each)).filter((name) => fields.has(name))
+  return names.map((name) => ({ path: `${path}.${name}`, message: 'can only be compared in sql' }))
 }
 
 const isCount = (count: number): boolean => count > 0 && count <= countMax
