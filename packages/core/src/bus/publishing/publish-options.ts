@@ -36,13 +36,15 @@ export type ScheduleOptions = Omit<PublishOptions, 'delayMs' | 'atMs'> &
 
 const textMax = 200
 const isText = (value: unknown): boolean => isAttributeText(value) && value.length > 0 && value.length <= textMax
-const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && Number.isFinite(value)
+/** The year 5138, and as long a delay: what stands in an engine is a time that calendars can tell. */
+const timeMsMax = 1e14
+const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= timeMsMax
 
 const text = { accepts: isText, expects: `must be 1 to ${textMax} characters without control characters` }
 const isDuration = (value: unknown): boolean => typeof value === 'number' && value > 0 && Number.isFinite(value)
 const isLevel = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
 
-const time = { accepts: isTime, expects: 'must be a number of milliseconds, 0 or more' }
+const time = { accepts: isTime, expects: `must be a number of milliseconds, 0 to ${timeMsMax}` }
 
 const known: Readonly<Record<string, { accepts(value: unknown): boolean; readonly expects: string }>> = {
   id: text,

@@ -242,6 +242,13 @@ describe('what is said about one message', () => {
     expect(error.issues).toEqual([{ path: 'atMs', message: 'excludes delayMs' }])
   })
 
+  it.each([-1, 1e20, Number.NaN, Number.POSITIVE_INFINITY])('cannot ask for a time that is none (%d)', async (atMs) => {
+    const { bus } = await started()
+    for (const options of [{ atMs }, { delayMs: atMs }]) {
+      expect(await errorOf(bus.publish(Noted, { n: 1 }, options))).toMatchObject({ code: 'CONFIG_INVALID' })
+    }
+  })
+
   it('cannot give a key to a contract without one', async () => {
     const { bus } = await started()
     expect(await errorOf(bus.publish(Noted, { n: 1 }, { key: 'a' }))).toMatchObject({ code: 'CONFIG_INVALID' })
