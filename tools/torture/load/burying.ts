@@ -22,7 +22,7 @@ interface Graveyard {
 /** Gives dead letters back, most of them healed (the others die again), and removes some. */
 export async function redrive(publisher: Publisher, healing: Healing, random: Random): Promise<void> {
   for (;;) {
-    await sleep(random.integer(30, 150))
+    await sleep(random.integer(5, 50))
     const { contract, followers } = random.pick(flows)
     const { group, errors } = random.pick(followers)
     const apart = errors !== undefined && random.chance(0.7)
