@@ -26,7 +26,7 @@ function killFrom(random: Random): Kill {
 }
 
 /** One kill in this many brings a message into the world that kills by itself, several times. */
-const killsPerPoison = 10
+const killsPerPoison = 14
 
 /** Whether the life that ends by a kill publishes poison. */
 export function isPoisoned(seed: number, kill: number): boolean {
