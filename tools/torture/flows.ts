@@ -133,7 +133,7 @@ export function followersOf(channel: string): readonly Follower[] {
   return own === undefined ? auditorAlone : [...own, auditor]
 }
 
-/** Whether groups of a contract are alone with what they failed to handle: what a command's one handler has no name for. */
+/** How a contract is followed; what appears late is followed by a pattern alone. */
 export function flowOf(contract: TortureContract): Flow {
   return flows.find((flow) => flow.contract === contract) ?? { contract, followers: [] }
 }

@@ -7,7 +7,7 @@ import type { GroupName } from './journal.ts'
 export interface TemporaryGroups {
   /** Notes those that are joined through an engine. */
   watch<E extends Engine>(engine: E): E
-  readonly all: () => readonly GroupName[]
+  all(): readonly GroupName[]
 }
 
 /** Notes kept in a file of the run. */

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeadLetter, DeadLetters, RedriveOptions } from 'posthaste'
-import type { TortureContract } from '../contracts.ts'
 import { barredTarget, flows } from '../flows.ts'
 import type { Healing } from '../healing.ts'
-import type { Place } from '../journal.ts'
+import type { GroupName } from '../journal.ts'
 import type { Random } from '../random.ts'
 import { deadLettersOf } from '../system.ts'
 import type { Publisher } from './publisher.ts'
@@ -12,13 +11,6 @@ const pageSize = 20
 /** What was buried before this long ago has been seen by whoever looks: a selection by time then means the same twice. */
 const settledMs = 1_000
 
-/** A queue of dead letters. */
-interface Graveyard {
-  readonly contract: TortureContract
-  readonly group: string
-  readonly target?: string
-}
-
 /** Gives dead letters back, most of them healed (the others die again), and removes some. */
 export async function redrive(publisher: Publisher, healing: Healing, random: Random): Promise<void> {
   for (;;) {
@@ -26,13 +18,12 @@ export async function redrive(publisher: Publisher, healing: Healing, random: Ra
     const { contract, followers } = random.pick(flows)
     const { group, errors } = random.pick(followers)
     const apart = errors !== undefined && random.chance(0.7)
-    const graveyard = { contract, group, ...(apart && { target: barredTarget }) }
-    const letters = deadLettersOf(publisher.system.app, contract, { group, ...(apart && { target: barredTarget }) })
+    const from = deadLettersOf(publisher.system.app, contract, { group, ...(apart && { target: barredTarget }) })
     const chance = random.next()
     const way = chance < 0.5 ? byPosition : chance < 0.8 ? byCode : byKey
-    const chosen = await way(letters, random)
-    if (chosen === undefined || chosen.letters.length === 0) continue
-    const job = { ...chosen, graveyard, letters: chosen.letters, from: letters }
+    const selection = await way(from, random)
+    if (selection === undefined || selection.letters.length === 0) continue
+    const job = { ...selection, from, name: { channel: contract.type, group } }
     if (random.chance(0.25)) await discard(publisher, job)
     else await giveBack(publisher, job, { healing, random })
   }
@@ -69,34 +60,33 @@ async function byWhere(from: DeadLetters, given: NonNullable<RedriveOptions['whe
 }
 
 interface Job extends Selection {
-  readonly graveyard: Graveyard
   readonly from: DeadLetters
+  /** The group that failed them. */
+  readonly name: GroupName
 }
-
-const placeOf = ({ contract, group }: Graveyard, id: string): Place => ({ channel: contract.type, group, id })
 
 async function giveBack(
   { system: { journal } }: Publisher,
-  { letters, options, graveyard, from }: Job,
+  { letters, options, from, name }: Job,
   { healing, random }: { readonly healing: Healing; readonly random: Random },
 ): Promise<void> {
   for (const { id, code } of letters) {
     // Unhealed poison would only cost lives.
-    if (code === 'ATTEMPTS_EXHAUSTED' || random.chance(0.8)) healing.heal(graveyard.group, id)
-    journal.write({ t: 'redriving', ...placeOf(graveyard, id) })
+    if (code === 'ATTEMPTS_EXHAUSTED' || random.chance(0.8)) healing.heal(name.group, id)
+    journal.write({ t: 'redriving', ...name, id })
   }
   const { failed } = await from.redrive(options)
   const missed = new Set(failed.map(({ id }) => id))
   for (const { id } of letters) {
-    if (!missed.has(id)) journal.write({ t: 'redriven', ...placeOf(graveyard, id) })
+    if (!missed.has(id)) journal.write({ t: 'redriven', ...name, id })
   }
 }
 
-async function discard({ system: { journal } }: Publisher, { letters, options, graveyard, from }: Job): Promise<void> {
-  for (const { id } of letters) journal.write({ t: 'discarding', ...placeOf(graveyard, id) })
+async function discard({ system: { journal } }: Publisher, { letters, options, from, name }: Job): Promise<void> {
+  for (const { id } of letters) journal.write({ t: 'discarding', ...name, id })
   const { failed } = await from.discard(options)
   const missed = new Set(failed.map(({ id }) => id))
   for (const { id } of letters) {
-    if (!missed.has(id)) journal.write({ t: 'discarded', ...placeOf(graveyard, id) })
+    if (!missed.has(id)) journal.write({ t: 'discarded', ...name, id })
   }
 }

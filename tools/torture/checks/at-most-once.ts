@@ -1,6 +1,6 @@
 import { Once } from '../contracts.ts'
 import { followersOf, oncePrefetch } from '../flows.ts'
-import { type Fault, type History, isHandled, isStart, nameOf } from '../history.ts'
+import { type Fault, type History, isStart, nameOf } from '../history.ts'
 
 /** How at-most-once went. */
 export interface AtMostOnce {
@@ -29,26 +29,4 @@ export function onceFaults(history: History): { readonly counts: AtMostOnce; rea
     faults.push({ kind: 'once-lost-too-many', text })
   }
   return { counts: { handled, missed }, faults }
-}
-
-/** Groups with a filter get nothing that they do not want. */
-export function unwantedMessages(history: History): Fault[] {
-  const faults: Fault[] = []
-  for (const { place, message, steps } of history.handlings.values()) {
-    const follower = followersOf(place.channel).find(({ group }) => group === place.group)
-    if (follower?.wants === undefined || message?.said.t !== 'intent' || !steps.some(isStart)) continue
-    if (!follower.wants(message.said.headers ?? {}))
-      faults.push({ kind: 'unwanted', text: `${nameOf(place)} is not what the group wants` })
-  }
-  return faults
-}
-
-/** How many deliveries each filter has let through. */
-export function filteredCount(history: History): number {
-  let count = 0
-  for (const { place } of history.handlings.values()) {
-    const follower = followersOf(place.channel).find(({ group }) => group === place.group)
-    if (follower?.wants !== undefined && isHandled(history, place)) count += 1
-  }
-  return count
 }
