@@ -31,10 +31,11 @@ export function checkContract(given: unknown): void {
 export function checkKind(contract: MessageContract, kind: MessageContract['kind'], method: string): void {
   if (contract?.kind === kind) return
   checkContract(contract)
-  throw new PosthasteError(
-    'CONTRACT_INVALID',
-    `${method} takes ${kind}s, and ${contract.type} is another kind of contract`,
-  )
+  const message = `${method} takes ${kind}s, and ${contract.type} is another kind of contract`
+  throw new PosthasteError('CONTRACT_INVALID', message, {
+    remedy:
+      'Publish events and follow them with on or onBatch; send commands and handle them with handle or handleBatch.',
+  })
 }
 
 /** Where the messages of a contract stand. */

@@ -1,5 +1,6 @@
 import { type DataIn, type Issue, type MaybePromise, type MessageContract, PosthasteError } from '@posthaste/contracts'
 import { choiceOption, readOptions, refuseOptions, required } from '../../../pipeline/options.ts'
+import { plainMessage } from '../../error-text.ts'
 import { uuidV5 } from '../derived-ids.ts'
 import { type Timetable, timetable } from './timetable.ts'
 
@@ -83,7 +84,7 @@ function timesOf(what: string, cron: string, timeZone: string): Timetable {
     issues.push({ path: `${what}.timeZone`, message: `'${timeZone}' is no time zone that is known here` })
   const times = attempted(() => timetable(cron, zone instanceof PosthasteError ? 'UTC' : timeZone))
   if (times instanceof PosthasteError)
-    issues.push({ path: `${what}.cron`, message: `'${cron}' is no cron expression: ${times.message}` })
+    issues.push({ path: `${what}.cron`, message: `'${cron}' is no cron expression: ${plainMessage(times)}` })
   refuseOptions(issues)
   return times as Timetable
 }
