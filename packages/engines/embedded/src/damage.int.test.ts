@@ -1,8 +1,10 @@
+import { manualClock, silentLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inside } from '../test/inside.ts'
 import { Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
+import { EmbeddedEngine } from './engine.ts'
 import { seal, unseal } from './storage/seal.ts'
 
 let directories = new Directories()
@@ -160,6 +162,31 @@ describe('damage to what stands about the records', () => {
       'third',
     ])
     await engine.close()
+  })
+
+  it('leaves nothing behind that keeps time for what could not be opened', async () => {
+    const dir = directories.fresh()
+    const clock = manualClock()
+    const open = async (): Promise<EmbeddedEngine> => {
+      const engine = new EmbeddedEngine({ dir })
+      await engine.open({ clock, log: silentLog, instance: 'test', random: () => 0.5, onState: () => {} })
+      return engine
+    }
+    const engine = await open()
+    await engine.declare({
+      channels: [{ name: 'c', kind: 'log', keyed: false, deduplicateForMs: 600_000, retention: { forMs: 600_000 } }],
+      groups: [{ channel: 'c', group: 'g', from: 'next' }],
+    })
+    await published(engine, record('known'))
+    await engine.close()
+    await inside(dir, async (table) => {
+      for (const { key, value } of [...table('cursors').getRange()]) {
+        value.writeUInt8(value.readUInt8(0) ^ 1, 0)
+        await table('cursors').put(key, value)
+      }
+    })
+    await expect(open()).rejects.toMatchObject({ code: 'ENGINE_CORRUPT' })
+    expect(clock.pending()).toBe(0)
   })
 
   it.each(['topology', 'tails', 'cursors', 'settled', 'entries'])(

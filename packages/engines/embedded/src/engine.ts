@@ -64,6 +64,7 @@ export class EmbeddedEngine implements DurableEngine {
   readonly #options: EmbeddedOptions
   #opened: Opened | undefined
   #closing: Promise<void> = Promise.resolve()
+  #opening: Promise<void> | undefined
   #resuming: Promise<void> | undefined
   readonly #patterns: PatternMemory = { watchers: new Set(), temporary: new Map() }
   /** Copies that are being taken: they read a store that must not be closed under them. */
@@ -73,8 +74,12 @@ export class EmbeddedEngine implements DurableEngine {
     this.#options = options
   }
 
-  async open(host: EngineHost): Promise<void> {
-    if (this.#opened === undefined) await this.#openWith(host)
+  open(host: EngineHost): Promise<void> {
+    if (this.#opened !== undefined) return Promise.resolve()
+    this.#opening ??= this.#openWith(host).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
   }
 
   async #openWith(host: EngineHost): Promise<void> {
@@ -112,19 +117,21 @@ export class EmbeddedEngine implements DurableEngine {
 
   /** What cannot be restored is left as it is, for whoever repairs it, and owned by nobody. */
   async #restored(host: EngineHost, store: Store, boot: number): Promise<Opened> {
+    const committer = new Committer(store, (failure) => this.#onFailure(failure))
     try {
-      return this.#assemble(host, store, boot)
+      return this.#assemble(host, { store, committer, boot })
     } catch (cause) {
+      committer.close()
       await store.commit(releaseOwnership)
       endOwnership(this.#options.dir)
       throw PosthasteError.from(cause, 'ENGINE_CORRUPT', `what stands in ${this.#options.dir} cannot be read`)
     }
   }
 
-  #assemble(host: EngineHost, store: Store, boot: number): Opened {
+  #assemble(host: EngineHost, on: { store: Store; committer: Committer; boot: number }): Opened {
+    const { store, committer, boot } = on
     const { clock } = host
     const members = new Map<Member, Group>()
-    const committer = new Committer(store, (failure) => this.#onFailure(failure))
     const damage = new DamageReport(host, committer)
     const registry = new Registry({
       store,
@@ -193,7 +200,8 @@ export class EmbeddedEngine implements DurableEngine {
 
   close(): Promise<void> {
     const again = (): Promise<void> => this.close()
-    if (this.#resuming !== undefined) return this.#resuming.then(again, again)
+    const pending = this.#opening ?? this.#resuming
+    if (pending !== undefined) return pending.then(again, again)
     const opened = this.#opened
     this.#opened = undefined
     this.#patterns.watchers.clear()

@@ -122,6 +122,17 @@ describe('a data directory', () => {
     expect(await idsIn(first)).toEqual(['still works'])
   })
 
+  it('is opened once for two who ask at once, and is free when it was closed while it was being opened', async () => {
+    const first = embedded({ dir })
+    const opening = [first.open(host()), first.open(host())]
+    await first.close()
+    await Promise.all(opening)
+    const second = await opened()
+    await second.declare(topology)
+    expect(await second.publish([record('mine')])).toEqual([{ ok: true }])
+    await expect(first.publish([])).rejects.toMatchObject({ code: 'ENGINE_CLOSED' })
+  })
+
   it('opens again after an orderly end, and is counted as opened once more', async () => {
     await (await opened()).close()
     const again = await opened()

@@ -65,7 +65,13 @@ export class Registry implements Participant {
       removeGroup: (channel, group) => this.#removeIfDeserted(this.channel(channel), group),
       put: (key, value) => this.#put(key, value),
     })
-    this.#restore()
+    try {
+      this.#restore()
+    } catch (error) {
+      // What has begun to keep time must not look into a store that is closed.
+      this.close()
+      throw error
+    }
   }
 
   /** Where records go in that were scheduled under this id. */
