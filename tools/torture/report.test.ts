@@ -53,6 +53,15 @@ describe('the verdict', () => {
     expect(judge(historyOf([flow, again])).exactlyOnce).toMatchObject({ acknowledgedAgain: 1 })
   })
 
+  it('counts how requests ended', () => {
+    const asked = (id: string) => intent(id, { channel: 'torture.ask', key: undefined })
+    const unanswered = (id: string, code: string) => ({ t: 'unanswered', id, code }) as const
+    const codes = ['HANDLER_REJECTED', 'DEADLINE_EXCEEDED', 'CANCELLED']
+    const entries = codes.flatMap((code, at) => [asked(`0-${at}`), unanswered(`0-${at}`, code)])
+    const { requests } = judge(historyOf([[...entries, asked('0-9')]])).features
+    expect(requests).toEqual({ sent: 4, answered: 0, failed: 1, timedOut: 1, cancelled: 1, open: 1 })
+  })
+
   it('counts what each feature did', () => {
     const replay = { channel: 'torture.replayed', group: 'replay' }
     const verdict = judge(

@@ -7,12 +7,13 @@ export interface Requests {
   readonly answered: number
   readonly failed: number
   readonly timedOut: number
+  readonly cancelled: number
   /** Those whose process died first. */
   readonly open: number
 }
 
 /** Failures that a request may tell of. */
-const told = new Set(['HANDLER_REJECTED', 'ATTEMPTS_EXHAUSTED', 'DEADLINE_EXCEEDED'])
+const told = new Set(['HANDLER_REJECTED', 'ATTEMPTS_EXHAUSTED', 'DEADLINE_EXCEEDED', 'CANCELLED'])
 
 /** Answers belong to their requests, and say what a handler has said. */
 export function requestFaults(history: History): { readonly counts: Requests; readonly faults: Fault[] } {
@@ -30,9 +31,11 @@ export function requestFaults(history: History): { readonly counts: Requests; re
   for (const { id, code } of failures) {
     if (!told.has(code)) faults.push({ kind: 'request-failed', text: `${id} failed with ${code}` })
   }
-  const timedOut = failures.filter(({ code }) => code === 'DEADLINE_EXCEEDED').length
+  const endedWith = (wanted: string): number => failures.filter(({ code }) => code === wanted).length
+  const timedOut = endedWith('DEADLINE_EXCEEDED')
+  const cancelled = endedWith('CANCELLED')
   const sent = [...history.messages.values()].filter(({ said }) => said.channel === Ask.type).length
   const open = sent - answers.length - failures.length
-  const counts = { sent, answered: answers.length, failed: failures.length - timedOut, timedOut, open }
-  return { counts, faults }
+  const failed = failures.length - timedOut - cancelled
+  return { counts: { sent, answered: answers.length, failed, timedOut, cancelled, open }, faults }
 }
