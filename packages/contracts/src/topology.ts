@@ -29,7 +29,7 @@ export interface ChannelSpec {
   /**
    * For this many milliseconds after a record was stored, another one of its id is confirmed and not stored again, over
    * restarts too. At most `deduplicateForMsMax`; absent: never. A record that is addressed to one group (a redrive) is no
-   * repetition. A scheduled record counts from when it was published.
+   * repetition. A scheduled record counts from when it was published, also if it is cancelled.
    */
   readonly deduplicateForMs?: number | undefined
 }

@@ -48,6 +48,22 @@ describe('records of the first block', () => {
   })
 })
 
+describe('the lag of a group', () => {
+  it('counts what is on its way to the disk, so that no record is between two places', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    await published(engine, record('1'))
+    const member = await TestMember.join(engine, 1)
+    const [first] = await member.take(1)
+    const publish = [record('now'), record('later', { dueAtMs: Date.now() + hour })]
+    const settling = member.subscription.settle([{ ...ack(first!), publish }])
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 1, inFlight: 0 })
+    await settling
+    expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 1, inFlight: 0 })
+    await engine.close()
+  })
+})
+
 describe('a declaration', () => {
   it('names a second group of a queue as drift, and leaves the first and the rest as they are', async () => {
     const { engine } = await opened(directories.fresh())

@@ -111,9 +111,9 @@ export class Scheduler implements Participant, Scheduling {
       .filter(({ value }) => store.keys('timers', { from: value, to: behind(value), limit: 1 }).length > 0)
   }
 
-  /** Durable records that wait for their time to join a log. */
+  /** Records that wait for their time to join a log, those on their way to the disk included. */
   waiting(logId: number): number {
-    return this.#counts.of(logId)
+    return this.#added.reduce((count, { target }) => (target.id === logId ? count + 1 : count), this.#counts.of(logId))
   }
 
   write(tx: Transaction): void {

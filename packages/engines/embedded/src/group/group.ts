@@ -367,11 +367,12 @@ export class Group {
           if (++this.#refused >= refusedMax) return
           continue
         }
+        // Neither is handed over here, so neither needs a claim.
+        if (segment!.has(offset) || (source.entries.size > 0 && this.#meet(source.entries.get(offset)))) continue
         if (offset >= cursor.durableClaim) {
           cursor.touch()
           return
         }
-        if (segment!.has(offset) || (source.entries.size > 0 && this.#meet(source.entries.get(offset)))) continue
         const record = block!.record(source.index)
         if (record === undefined) {
           this.#quarantine(source, block, offset)

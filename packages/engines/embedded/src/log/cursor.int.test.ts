@@ -125,7 +125,7 @@ describe.each([{ exclusive: false }, { exclusive: true }])('a cursor on disk, ex
           const { cursor } = life
           const isSettled = (offset: number) => settled.has(offset)
           expect(life.offsets((offset) => cursor.isSettled(offset))).toEqual(life.offsets(isSettled))
-          expect(cursor.unsettled).toBe(life.log.committedEnd - settled.size)
+          expect(cursor.unsettled).toBe(life.log.next - settled.size)
           expect(life.offsets((offset) => offset < cursor.floor && !isSettled(offset))).toEqual([])
           expect(readInThisLife).toEqual([...new Set(readInThisLife)].sort((a, b) => a - b))
         }

@@ -106,9 +106,9 @@ export class Cursor implements Participant, SegmentObserver {
     return this.#durableClaim
   }
 
-  /** Records that are durable and not settled. */
+  /** Records that are not settled. Those on their way to the disk count, as settlements on theirs do: no record is between two. */
   get unsettled(): number {
-    return Math.max(0, this.log.committedEnd - this.#floor - this.#settledAbove)
+    return Math.max(0, this.log.next - this.#floor - this.#settledAbove)
   }
 
   /** Whether a record may have been handed over by a process that died. */
