@@ -1,8 +1,9 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Directories } from '../test/installation.ts'
 import { record } from '../test/records.ts'
 import { declared, lull, opened, published, TestMember } from '../test/rig.ts'
+import { Store } from './storage/store.ts'
 
 let directories = new Directories()
 beforeEach(() => {
@@ -46,6 +47,21 @@ describe('a filter', () => {
     clearImmediate(counting)
     expect(turns).toBeGreaterThan(9)
     expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 0, inFlight: 1 })
+    await engine.close()
+  })
+
+  it('costs a transaction for a block, and not for each record that it accepts', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    const many = Array.from({ length: 1_000 }, (_, index) => record(String(index)))
+    await published(engine, ...many)
+    const commits = vi.spyOn(Store.prototype, 'commit')
+    const accepted = many.filter((_, index) => index % 50 === 0).map(({ id }) => id)
+    const member = await TestMember.join(engine, 20, { filter: only(...accepted) })
+    await member.take(20)
+    expect(member.ids).toEqual(accepted)
+    expect(commits.mock.calls.length).toBeLessThanOrEqual(4)
+    commits.mockRestore()
     await engine.close()
   })
 

@@ -98,8 +98,10 @@ export class Group {
       for (const entry of [...source.entries.values()]) if (entry.offset < end && entry.isUnread) this.#forget(entry)
     }
     // What was just settled comes back as credit: claiming for it in the same commit spares the members another one.
-    cursor.claimTarget = () =>
-      source.position + Math.max(0, this.#roster.credit + this.#roster.owed - this.#lanes.unreadAbove(lane))
+    cursor.claimTarget = () => {
+      const wanted = Math.max(0, this.#roster.credit + this.#roster.owed - this.#lanes.unreadAbove(lane))
+      return this.#filter === undefined ? source.position + wanted : source.reach(wanted, this.#filter)
+    }
     cursor.onClaimed = () => this.schedule()
     source.attach({
       isAwake: () => this.hasMembers,

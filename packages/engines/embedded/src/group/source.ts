@@ -1,3 +1,4 @@
+import type { RecordFilter } from '@posthaste/contracts'
 import type { Block } from '../log/block.ts'
 import type { LogReader } from '../log/channel-log.ts'
 import type { Cursor } from '../log/cursor.ts'
@@ -97,6 +98,22 @@ export class Source implements Origin {
     const { cursor } = this
     if (this.block === undefined && cursor.readAt >= cursor.log.committedEnd) return Number.POSITIVE_INFINITY
     return this.advance() ? orderOf(this, this.position, this.block!.behind) : Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Where as many records end that a filter accepts, as far as the present block tells; behind it each record counts. What
+   * is refused in between is settled unseen, so that a selective filter costs a claim for each block and not for each record.
+   */
+  reach(wanted: number, filter: RecordFilter): number {
+    const { block, segment } = this
+    if (block === undefined) return this.position + wanted
+    let left = wanted
+    for (let index = this.index; index < block.count && left > 0; index++) {
+      if (segment!.has(block.first + index)) continue
+      const record = block.record(index)
+      if (record !== undefined && filter.accepts(record) && --left === 0) return block.first + index + 1
+    }
+    return left === 0 ? this.position : block.first + block.count + left
   }
 
   /** Offset of the next record to read. */
