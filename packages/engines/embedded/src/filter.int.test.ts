@@ -45,7 +45,8 @@ describe('a filter', () => {
     const member = await TestMember.join(engine, 1, { filter: only('19999') })
     expect((await member.take(1))[0]?.record.id).toBe('19999')
     clearImmediate(counting)
-    expect(turns).toBeGreaterThan(9)
+    // In one go it would be one or two.
+    expect(turns).toBeGreaterThan(4)
     expect(await engine.lag.lag('c', 'g')).toEqual({ ready: 1, waiting: 0, inFlight: 1 })
     await engine.close()
   })
