@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import type { BenchDocument } from './document.ts'
 import { backlogFactor } from './embedded/backlog.ts'
-import { brokerFigures } from './embedded/brokers.ts'
+import { brokerFiguresApart } from './embedded/brokers-apart.ts'
 import { waiting, waitingAtRate } from './embedded/latency.ts'
 import { through } from './embedded/ours.ts'
 import { sequentialBytesPerSecond } from './embedded/peers.ts'
@@ -36,7 +36,7 @@ export async function bench(rounds: number): Promise<BenchDocument> {
   const machine = machineOf(scratchRoot)
   const [loadBefore = 0] = loadavg()
   const disk = median((await interleaved(rounds, { disk: () => sequentialBytesPerSecond(chunkBytes) })).disk)
-  const brokers = await brokerFigures({ rounds, durationMs: brokerMs, outstanding, bytes })
+  const brokers = await brokerFiguresApart({ rounds, durationMs: brokerMs, outstanding, bytes })
   const work = { rounds, outstanding, brokers: brokers.rates }
   const results = [
     ...(await publishing({ ...work, name: '100 B', size: 'small', count: messages.small, bytes: bytes.small, disk })),
@@ -48,7 +48,7 @@ export async function bench(rounds: number): Promise<BenchDocument> {
   ]
   const method = {
     rounds,
-    figure: 'median of rounds, contestants in turn; brokers each alone, before',
+    figure: 'median of rounds, contestants in turn; brokers each alone, before, in another process',
     outstanding,
     ...Object.fromEntries(Object.entries(messages).map(([name, count]) => [`messages (${name})`, count])),
     'messages (fan-out)': fanOut.messages,
