@@ -86,6 +86,14 @@ export type {
 } from './engine.ts'
 export { type Outcome, type OutgoingRecord, succeeded } from './record.ts'
 export type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from './topology.ts'
+export {
+  channelDrift,
+  checkPattern,
+  checkTopology,
+  lifetimeDrift,
+  patternMatcher,
+  type TopologyCheck,
+} from './topology-check.ts'
 export type {
   BrowsedRecord,
   BrowsePage,

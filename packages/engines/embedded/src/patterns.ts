@@ -1,6 +1,5 @@
-import { type GroupSpec, type Issue, type Log, type PatternGroupSpec, PosthasteError } from '@posthaste/contracts'
+import { checkPattern, type GroupSpec, type Log, type PatternGroupSpec, patternMatcher } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
-import { groupName } from './topology-check.ts'
 import { patternPrefix } from './topology-rows.ts'
 
 /** What pattern groups need of the registry. */
@@ -18,7 +17,7 @@ export interface PatternContext {
 
 interface Following {
   readonly spec: PatternGroupSpec
-  readonly matcher: RegExp
+  readonly isOf: ReturnType<typeof patternMatcher>
   /** Whether its pattern has been watched. */
   watched: boolean
 }
@@ -54,7 +53,7 @@ export class PatternGroups {
   /** Takes over a durable one of an earlier process. */
   restore(spec: PatternGroupSpec): void {
     const { pattern } = spec
-    this.#followed.set(keyOf(spec), { spec, matcher: matcherOf(pattern), watched: this.#isWatched(pattern) })
+    this.#followed.set(keyOf(spec), { spec, isOf: patternMatcher(pattern), watched: this.#isWatched(pattern) })
   }
 
   /** All that the store knows is restored: those that it does not know are followed on. */
@@ -64,7 +63,7 @@ export class PatternGroups {
 
   /** @throws CONFIG_INVALID listing every mistake */
   declare(spec: PatternGroupSpec): void {
-    refuseMistakes(spec)
+    checkPattern(spec)
     this.restore(spec)
     const { temporary } = this.#context.memory
     const isTemporary = spec.lifetime === 'temporary'
@@ -76,9 +75,9 @@ export class PatternGroups {
 
   /** A channel was made: it gets its groups in the same transaction. */
   added(channel: Channel): void {
-    for (const { spec, matcher } of this.#followed.values()) {
+    for (const { spec, isOf } of this.#followed.values()) {
       const { group, from, lifetime } = spec
-      if (channel.groups.has(group) || !isOf(matcher, channel)) continue
+      if (channel.groups.has(group) || !isOf(channel.spec)) continue
       this.#context.addGroup({ channel: channel.spec.name, group, from, lifetime })
     }
   }
@@ -88,7 +87,7 @@ export class PatternGroups {
    * @throws CONFIG_INVALID when the pattern is none
    */
   watch(pattern: string, onChannel: (channel: string) => void): () => void {
-    refuseMistakes({ pattern })
+    checkPattern({ pattern })
     const watcher = { pattern, onChannel, told: new Set<string>() }
     this.#context.memory.watchers.add(watcher)
     for (const following of this.#followed.values()) if (following.spec.pattern === pattern) following.watched = true
@@ -108,7 +107,7 @@ export class PatternGroups {
     if (following === undefined) return
     for (const channel of this.#context.channels.values()) {
       const { name } = channel.spec
-      if (told.has(name) || !isOf(following.matcher, channel)) continue
+      if (told.has(name) || !following.isOf(channel.spec)) continue
       told.add(name)
       try {
         onChannel(name)
@@ -132,10 +131,10 @@ export class PatternGroups {
   }
 
   #forgetDeserted(): void {
-    for (const [key, { spec, matcher, watched }] of this.#followed) {
+    for (const [key, { spec, isOf, watched }] of this.#followed) {
       if (spec.lifetime !== 'temporary' || !watched || this.#isWatched(spec.pattern)) continue
       const having = [...this.#context.channels.values()].filter(({ groups }) => groups.has(spec.group))
-      const channels = having.filter((channel) => isOf(matcher, channel))
+      const channels = having.filter((channel) => isOf(channel.spec))
       if (channels.some(({ groups }) => groups.get(spec.group)?.group.hasMembers)) continue
       this.#followed.delete(key)
       this.#context.memory.temporary.delete(key)
@@ -151,30 +150,4 @@ export class PatternGroups {
 
 function keyOf({ pattern, group }: PatternGroupSpec): string {
   return `${patternPrefix}${pattern}/${group}`
-}
-
-const patternSyntax = /^(?:(?:\*|[A-Za-z0-9_-]+)\.)*(?:\*\*?|[A-Za-z0-9_-]+)$/
-const patternLengthMax = 240
-
-function refuseMistakes({ pattern, group }: { readonly pattern: string; readonly group?: string }): void {
-  const issues: Issue[] = []
-  if (pattern.length > patternLengthMax || !patternSyntax.test(pattern)) {
-    const rule = `dotted words, * for one of them, ** at the end for one or more, ${patternLengthMax} characters at most`
-    issues.push({ path: 'pattern', message: `${pattern} is not ${rule}` })
-  }
-  if (group !== undefined && !groupName.test(group))
-    issues.push({ path: 'group', message: `${group} is not 1 to 64 of A-Z a-z 0-9 . _ -` })
-  if (issues.length === 0) return
-  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
-  throw new PosthasteError('CONFIG_INVALID', `pattern group: ${list}`, { issues })
-}
-
-function matcherOf(pattern: string): RegExp {
-  const words = pattern.split('.').map((word) => (word === '**' ? '.+' : word === '*' ? '[^.]+' : word))
-  return new RegExp(`^${words.join('\\.')}$`)
-}
-
-/** Whether a channel is a log whose name matches; internal ones match nothing. */
-function isOf(matcher: RegExp, { spec: { kind, name } }: Channel): boolean {
-  return kind === 'log' && !name.startsWith('posthaste.') && matcher.test(name)
 }

@@ -7,10 +7,11 @@ import type {
   TopologyDrift,
   TopologyReport,
 } from '@posthaste/contracts'
-import { PosthasteError } from '@posthaste/contracts'
+import { channelDrift, checkTopology, lifetimeDrift, PosthasteError } from '@posthaste/contracts'
 import { type Channel, type ChannelGroup, type ChannelLane, inletOf } from './channel.ts'
 import { KnownIds } from './deduplication.ts'
 import { Dismissal, type Dismissed } from './dismissal.ts'
+import { capabilities } from './features.ts'
 import { Group } from './group/group.ts'
 import type { GroupContext } from './group/group-context.ts'
 import { ChannelLog, type LogContext, type LogIdentity } from './log/channel-log.ts'
@@ -20,7 +21,6 @@ import { PatternGroups, type PatternMemory } from './patterns.ts'
 import type { ScheduleTarget } from './scheduler.ts'
 import type { Participant } from './storage/committer.ts'
 import type { Transaction } from './storage/store.ts'
-import { driftOf, lifetimeDrift, refuseMistakes } from './topology-check.ts'
 import {
   type ChannelRow,
   channelPrefix,
@@ -95,12 +95,12 @@ export class Registry implements Participant {
 
   /** Makes what is missing and names what differs. Durable when it resolves. */
   async declare(topology: Topology): Promise<TopologyReport> {
-    refuseMistakes(topology, (name) => this.channels.get(name)?.spec.kind)
+    checkTopology(topology, { capabilities, kindOf: (name) => this.channels.get(name)?.spec.kind })
     const created: string[] = []
     const drift: TopologyDrift[] = []
     for (const spec of topology.channels) {
       const known = this.channels.get(spec.name)
-      if (known !== undefined) drift.push(...driftOf(known.spec, spec))
+      if (known !== undefined) drift.push(...channelDrift(known.spec, spec))
       else {
         this.#createChannel(spec)
         created.push(spec.name)

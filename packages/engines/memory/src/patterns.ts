@@ -1,6 +1,5 @@
-import { type Issue, type PatternGroupSpec, type Patterns, PosthasteError } from '@posthaste/contracts'
+import { checkPattern, type PatternGroupSpec, type Patterns, patternMatcher } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
-import { groupName, patternSyntax } from './names.ts'
 
 /** Somebody who wants to know the channels of a pattern. */
 interface Watcher {
@@ -24,7 +23,7 @@ export class PatternGroups {
   }
 
   declare(spec: PatternGroupSpec): void {
-    refuseMistakes(spec)
+    checkPattern(spec)
     this.#specs.set(`${spec.pattern} ${spec.group}`, spec)
     for (const channel of this.#channels.values()) this.#follow(spec, channel)
   }
@@ -35,18 +34,18 @@ export class PatternGroups {
   }
 
   #follow(spec: PatternGroupSpec, channel: Channel): void {
-    if (!matches(spec.pattern, channel)) return
+    if (!patternMatcher(spec.pattern)(channel.spec)) return
     if (!channel.groups.has(spec.group)) channel.addGroup(spec)
     for (const watcher of this.#watchers) if (watcher.pattern === spec.pattern) this.#tell(watcher, channel)
   }
 
   watch(pattern: string, onChannel: (channel: string) => void): () => void {
-    refuseMistakes({ pattern })
+    checkPattern({ pattern })
     const watcher = { pattern, onChannel, told: new Set<string>() }
     this.#watchers.add(watcher)
     const isFollowed = [...this.#specs.values()].some((spec) => spec.pattern === pattern)
     for (const channel of this.#channels.values()) {
-      if (isFollowed && matches(pattern, channel)) this.#tell(watcher, channel)
+      if (isFollowed && patternMatcher(pattern)(channel.spec)) this.#tell(watcher, channel)
     }
     return () => void this.#watchers.delete(watcher)
   }
@@ -66,27 +65,6 @@ export class PatternGroups {
     this.#watchers.clear()
     for (const [name, { lifetime }] of this.#specs) if (lifetime === 'temporary') this.#specs.delete(name)
   }
-}
-
-function refuseMistakes({ pattern, group }: { readonly pattern: string; readonly group?: string }): void {
-  const issues: Issue[] = []
-  if (!patternSyntax.test(pattern)) {
-    const message = `${pattern} is not dotted words, * for one of them, ** at the end for one or more`
-    issues.push({ path: 'pattern', message })
-  }
-  if (group !== undefined && !groupName.test(group)) {
-    issues.push({ path: 'group', message: `${group} is not 1 to 64 of A-Z a-z 0-9 . _ -` })
-  }
-  if (issues.length === 0) return
-  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
-  throw new PosthasteError('CONFIG_INVALID', `pattern group: ${list}`, { issues })
-}
-
-/** Whether a channel is a log whose name is of the pattern; internal ones are of none. */
-function matches(pattern: string, { spec: { name, kind } }: Channel): boolean {
-  if (kind !== 'log' || name.startsWith('posthaste.')) return false
-  const words = pattern.split('.').map((word) => (word === '**' ? '.+' : word === '*' ? '[^.]+' : word))
-  return new RegExp(`^${words.join('\\.')}$`).test(name)
 }
 
 /** The ability over a store's groups; `current` rejects calls on a closed engine. */
