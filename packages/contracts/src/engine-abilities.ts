@@ -21,6 +21,7 @@ export interface Browsing {
   /**
    * A page of records, oldest first. Does not disturb consumers. A page may be shorter than asked for, or empty, and still
    * have a `next`: looking for a needle in a backlog must not hold the engine up.
+   * @throws NOT_FOUND when the channel is not declared; INVALID_ARGUMENT when `limit` or `after` is none
    */
   browse(query: BrowseQuery): Promise<BrowsePage>
   /**

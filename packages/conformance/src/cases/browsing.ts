@@ -32,7 +32,8 @@ export const browsing: readonly ConformanceCase[] = [
   },
   {
     id: 'browse/empty',
-    title: 'an empty channel has one empty page, and unknown channels and limits out of range are refused',
+    title:
+      'an empty channel has one empty page; unknown channels, limits out of range and what is no position are refused',
     needs: ['browsing'],
     async run(context) {
       const channel = await context.channel({ kind: 'queue', groups: [] })
@@ -42,6 +43,8 @@ export const browsing: readonly ConformanceCase[] = [
       for (const limit of [0, 10_001, 1.5]) {
         await expectRejection(() => browsing.browse({ channel: channel.name, limit }), 'INVALID_ARGUMENT')
       }
+      const after = 'no position of any engine'
+      await expectRejection(() => browsing.browse({ channel: channel.name, after, limit: 1 }), 'INVALID_ARGUMENT')
     },
   },
   {

@@ -9,7 +9,7 @@ import {
   type RecordMatch,
 } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
-import type { Stored } from './entry.ts'
+import { isPosition, type Stored } from './entry.ts'
 import type { State } from './store.ts'
 
 const limitMax = 10_000
@@ -37,6 +37,12 @@ function page(channel: Channel, { after, limit, match }: BrowseQuery): BrowsePag
     throw new PosthasteError(
       'INVALID_ARGUMENT',
       `browse of ${channel.spec.name}: limit ${limit} is not within 1 to ${limitMax}`,
+    )
+  }
+  if (after !== undefined && !isPosition(after)) {
+    throw new PosthasteError(
+      'INVALID_ARGUMENT',
+      `browse of ${channel.spec.name}: ${after} is no position of this engine`,
     )
   }
   const records: BrowsedRecord[] = []

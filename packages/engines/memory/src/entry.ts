@@ -4,6 +4,9 @@ import type { Appointment } from './agenda.ts'
 /** Numbers start here, so that as text all have 16 digits and compare like numbers. */
 export const firstNumber = 1_000_000_000_000_000
 
+/** Whether text is a position of this engine, of a record that is there or not. */
+export const isPosition = (text: string): boolean => /^\d{16}$/.test(text)
+
 /** A record in its place in a channel. */
 export interface Stored {
   readonly number: number

@@ -1,6 +1,6 @@
 import { PosthasteError, type Seeking, type SeekTarget } from '@posthaste/contracts'
 import type { Channel } from './channel.ts'
-import type { Stored } from './entry.ts'
+import { isPosition, type Stored } from './entry.ts'
 import type { Group } from './group.ts'
 
 /** Moving groups; `channelOf` and `groupOf` reject names that are not declared and calls on a closed engine. */
@@ -22,9 +22,6 @@ export function seeking(
   }
 }
 
-/** Positions are numbers of 16 digits. */
-const positionSyntax = /^\d{16}$/
-
 /** Tells of a channel's records, oldest first, whether the target is reached. */
 function beginningAt(target: SeekTarget): (stored: Stored) => boolean {
   if ('to' in target) return () => target.to === 'earliest'
@@ -32,7 +29,7 @@ function beginningAt(target: SeekTarget): (stored: Stored) => boolean {
     if (Number.isNaN(target.atMs)) throw new PosthasteError('INVALID_ARGUMENT', 'seek: the time is not a number')
     return ({ storedAtMs }) => storedAtMs >= target.atMs
   }
-  if (!positionSyntax.test(target.position)) {
+  if (!isPosition(target.position)) {
     throw new PosthasteError('INVALID_ARGUMENT', `seek: ${target.position} is no position of this engine`)
   }
   return ({ position }) => position >= target.position
