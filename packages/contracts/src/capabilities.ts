@@ -18,10 +18,11 @@ export interface EngineCapabilities {
   readonly headerBytesMax: number
   /**
    * How records of one key keep their order among competing members of a group. `engine`: one feed, in channel order.
-   * `partitions`: key ranges, each with one reader. `none`: the core must not offer keyed channels.
+   * `partitions`: key ranges, each with one reader, and notes that are kept with them. `none`: the core must not offer
+   * keyed channels.
    */
   readonly keyOrder: 'engine' | 'partitions' | 'none'
-  /** Whether a release may hold back the later records of its key (`holdKey`). Otherwise the core parks them in a channel. */
+  /** Whether a release may hold back the later records of its key (`holdKey`). Otherwise the core parks them in notes. */
   readonly holdKey: Support
   /** Whether a record may become visible later: `dueAtMs` when publishing, `visibleAtMs` when releasing. */
   readonly delay: Support
@@ -34,7 +35,8 @@ export interface EngineCapabilities {
   /**
    * What `Delivery.attempt` is worth after a crash of the process or the engine. `exact`: as documented there.
    * `hand-overs`: it survives, but hand-backs are counted too, so it is an upper bound and only a suspicion.
-   * `none`: it starts at 1 again.
+   * `none`: it starts at 1 again. Says nothing about deliveries of key ranges, where the core counts with notes; with
+   * `none`, every delivery is of one.
    */
   readonly attempts: 'exact' | 'hand-overs' | 'none'
   /** Whether a `log` keeps settled records as `retention` asks, and a new group may begin at the `earliest`. */

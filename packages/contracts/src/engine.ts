@@ -139,8 +139,16 @@ export interface Delivery {
   readonly storedAtMs: number
   /** Where the record stands in its channel; opaque, and in text order within a key range where the engine has an order. */
   readonly position: string
-  /** The key range it was read from, the same text in channels that are `alongside`. Absent where there are none. */
+  /**
+   * The key range it was read from; absent where there are none. In a key range `attempt` may be an upper bound: more than
+   * 1 says that somebody may have had the record before, and the core counts with the notes of the range.
+   */
   readonly range?: string | undefined
+  /**
+   * How many of the attempts ended with their member instead of a settlement; 0 if absent. Told by engines that do not
+   * isolate such suspects themselves: the core then lets one that did so twice run alone.
+   */
+  readonly vanished?: number | undefined
 }
 
 /**
@@ -150,28 +158,52 @@ export interface Delivery {
 export interface DeliverySink {
   /** Takes a batch, in channel order per key. At most as many as credit was granted for. */
   deliver(batch: readonly Delivery[]): void
-  /** These deliveries belong to somebody else by now; settling them is pointless and their handlers are told to stop. */
-  lost(tags: readonly DeliveryTag[], reason: PosthasteError): void
   /** The subscription ended by itself: everything unsettled is lost. The core reports it and subscribes again. */
   closed(cause: PosthasteError): void
+  /** These deliveries belong to somebody else by now; settling them is pointless and their handlers are told to stop. */
+  lost(tags: readonly DeliveryTag[], reason: PosthasteError): void
+  /**
+   * The engine would have these back: what has not begun is handed back uncounted as soon as can be, in the order of its
+   * key, and what runs ends as it does. Says nothing about when; a sink without it lets everything end as it does.
+   */
+  readonly recall?: (tags: readonly DeliveryTag[]) => void
   /** Told of key ranges as they come and go; only used where `keyOrder` is `partitions`. */
   readonly ranges?: KeyRangeSink
 }
 
 /**
- * What a member must know about key ranges to keep the order of a key over a retry: which it reads, when it has seen all
- * that stood in them, and when it is about to lose them. @see ADR 0002
+ * What a member must know about key ranges to keep the order of a key over a retry: which it reads, what those who read
+ * them before have noted, and when it is about to lose them. @see ADR 0005
  */
 export interface KeyRangeSink {
-  /** This member reads these key ranges from now on. Before the first delivery of each. */
-  assigned(ranges: readonly string[]): void
-  /** Everything that stood in the range when it was assigned has been delivered. Once per assignment. */
-  caughtUp(range: string): void
   /**
-   * These ranges go to another member once their deliveries are settled: start no more of them, hand back what has not
-   * started. The engine waits a bounded time and then calls `lost`.
+   * This member reads the key range from now on, and `notes` is all that stands in it, in the order in which the names were
+   * first written. Before the first delivery of the range; once per assignment.
    */
-  recalled(ranges: readonly string[]): void
+  assigned(range: string, notes: readonly Note[]): void
+  /**
+   * The range goes to another member: nothing more of it is delivered. The core ends what it has of it and calls
+   * `giveUp`; an engine whose patience ends before calls `revoked`.
+   */
+  recalled(range: string): void
+  /** The range belongs to somebody else by now, or nobody knows whose it is: all its deliveries are lost, and its notes. */
+  revoked(range: string, reason: PosthasteError): void
+}
+
+/**
+ * Something that is kept with a key range of a group for whoever reads it next: a record that waits outside of its channel.
+ */
+export interface Note {
+  /** Unique in its range; 1 to 120 of `A-Z a-z 0-9 . _ -`. */
+  readonly name: string
+  /** As large as a record of the channel may be. */
+  readonly record: OutgoingRecord
+}
+
+/** Writes a note, in place of the one of its name; or erases it, where there is no record. */
+export interface NoteChange {
+  readonly name: string
+  readonly record: OutgoingRecord | undefined
 }
 
 /** The engine's side of a subscription. */
@@ -200,12 +232,20 @@ export interface EngineSubscription {
   readonly ranges?: KeyRangeControl
 }
 
-/** Pausing single key ranges, so that one whose parked work is at its bound does not stop the others. */
+/** What a member may do with the key ranges that it reads. */
 export interface KeyRangeControl {
-  /** Delivers nothing more of these ranges, without giving them up. */
-  pause(ranges: readonly string[]): void
-  /** Delivers of them again. */
-  resume(ranges: readonly string[]): void
+  /** Delivers nothing more of the range, without giving it up, so that one whose waiting work is at its bound stops no other. */
+  pause(range: string): void
+  /** Delivers of it again. */
+  resume(range: string): void
+  /**
+   * Changes the notes of a range, in the order of the calls, and publishes `publish` before or, where `atomicSettle` is
+   * native, in one step with it. Not ok: it may or may not have happened, wholly or in part, and may be tried again without
+   * harm, unless the error is `DELIVERY_LOST`: the range is not this member's any more.
+   */
+  note(range: string, changes: readonly NoteChange[], publish?: readonly OutgoingRecord[]): Promise<Outcome>
+  /** Answers `recalled`: everything of the range is settled and noted. Resolves once another member may have it. */
+  giveUp(range: string): Promise<void>
 }
 
 /**

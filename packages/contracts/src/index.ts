@@ -79,11 +79,14 @@ export type {
   HeaderMatch,
   KeyRangeControl,
   KeyRangeSink,
+  Note,
+  NoteChange,
   RecordFilter,
   ReleaseSettlement,
   Settlement,
   SubscriptionSpec,
 } from './engine.ts'
+export { keyRangeOf } from './key-range.ts'
 export { type Outcome, type OutgoingRecord, succeeded } from './record.ts'
 export type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from './topology.ts'
 export {

@@ -26,14 +26,13 @@ describe('a topology', () => {
     const channels = [
       channel({ name: 'a b' }),
       channel({ kind: 'queue', retention: { forMs: 1 } }),
-      channel({ alongside: 'd' }),
       channel({ priorities: 11 }),
       channel({ priorities: 0.5 }),
       channel({ priorities: 2, keyed: true }),
       channel({ deduplicateForMs: 0 }),
       channel({ deduplicateForMs: 31 * 86_400_000 }),
     ]
-    const settings = ['name', 'retention', 'alongside', 'priorities', 'priorities', 'priorities']
+    const settings = ['name', 'retention', 'priorities', 'priorities', 'priorities']
     expect(pathsRefused(channels)).toEqual(
       [...settings, 'deduplicateForMs', 'deduplicateForMs'].map((setting, at) => `channels.${at}.${setting}`),
     )

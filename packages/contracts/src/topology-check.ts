@@ -71,11 +71,10 @@ function refuseAll(what: string, issues: readonly Issue[]): void {
 type Mistake = readonly [setting: string, message: string]
 
 function* channelMistakes(spec: ChannelSpec, capabilities: EngineCapabilities): Generator<Mistake> {
-  const { name, kind, keyed, retention, alongside, priorities = 1, deduplicateForMs } = spec
-  const { keyOrder, priorityLevels, deduplicateForMsMax } = capabilities
+  const { name, kind, keyed, retention, priorities = 1, deduplicateForMs } = spec
+  const { priorityLevels, deduplicateForMsMax } = capabilities
   if (!channelName.test(name)) yield ['name', `${name} is not 1 to 240 of A-Z a-z 0-9 . _ -`]
   if (kind === 'queue' && retention !== undefined) yield ['retention', `${name} is a queue: records go when settled`]
-  if (alongside !== undefined && keyOrder !== 'partitions') yield ['alongside', `${name}: there are no key ranges here`]
   if (!isWithin(priorities, priorityLevels))
     yield ['priorities', `${name}: ${priorities} is not a whole number from 1 to ${priorityLevels}`]
   if (keyed && priorities > 1)

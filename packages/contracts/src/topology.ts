@@ -16,12 +16,6 @@ export interface ChannelSpec {
   readonly keyed: boolean
   readonly retention?: Retention | undefined
   /**
-   * Keyed like this other channel: as many key ranges, the same hash, and in each group whoever reads a range of the one
-   * reads that range of the other. The core parks successors of a failed message there. Only where `keyOrder` is
-   * `partitions`.
-   */
-  readonly alongside?: string | undefined
-  /**
    * Levels of priority: records of a higher one are handed over first, those of one level in their order. 1 if absent, at
    * most `priorityLevels`. Not for keyed channels: the order of a key and priorities exclude each other.
    */

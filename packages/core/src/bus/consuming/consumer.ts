@@ -144,6 +144,15 @@ export class Consumer implements DeliverySink {
     this.#grant()
   }
 
+  recall(tags: readonly DeliveryTag[]): void {
+    if (this.#phase !== 'running') return
+    for (const tag of tags) {
+      const work = this.#unsettled.get(tag)
+      if (work?.state === 'waiting') work.recalled = true
+    }
+    for (const work of this.#runner.takeRecalled()) this.#turn(work)
+  }
+
   closed(cause: PosthasteError): void {
     if (this.#phase === 'ended') return
     this.#end()
@@ -223,7 +232,7 @@ export class Consumer implements DeliverySink {
   /** A delivery has become the first of its key. */
   #turn(work: Work): void {
     if (work.state === 'gone') this.#giveWay(work)
-    else if (this.#phase === 'draining' || this.#phase === 'leaving') this.#handBack(work)
+    else if (work.recalled || this.#phase === 'draining' || this.#phase === 'leaving') this.#handBack(work)
     else this.#runner.add(work)
   }
 

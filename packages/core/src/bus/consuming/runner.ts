@@ -106,6 +106,17 @@ export class Runner {
     for (let work = this.#ready.shift(); work !== undefined; work = this.#ready.shift()) yield work
   }
 
+  /** Takes out what the engine would have back of all that has not been started. */
+  takeRecalled(): Work[] {
+    const recalled: Work[] = []
+    for (let left = this.#ready.length; left > 0; left -= 1) {
+      const work = this.#ready.shift()!
+      if (work.recalled) recalled.push(work)
+      else this.#ready.push(work)
+    }
+    return recalled
+  }
+
   /** Nobody is going to say any more what was acknowledged: handlers that waited for it are not entered. */
   end(): void {
     this.#gathering?.close()

@@ -1,4 +1,4 @@
-import { type DeliverySink, PosthasteError } from '@posthaste/contracts'
+import { type DeliverySink, type DeliveryTag, PosthasteError } from '@posthaste/contracts'
 
 /** Stands between the engine and a consumer that begins after it; what goes wrong in the consumer ends the consumer alone. */
 export class SinkRelay implements DeliverySink {
@@ -12,6 +12,7 @@ export class SinkRelay implements DeliverySink {
 
   readonly deliver: DeliverySink['deliver'] = (batch) => this.#guarded((consumer) => consumer.deliver(batch))
   readonly lost: DeliverySink['lost'] = (tags, reason) => this.#guarded((consumer) => consumer.lost(tags, reason))
+  readonly recall = (tags: readonly DeliveryTag[]): void => this.#guarded((consumer) => consumer.recall?.(tags))
   readonly closed: DeliverySink['closed'] = (cause) => {
     this.#closedBy = cause
     this.#consumer?.closed(cause)

@@ -42,6 +42,8 @@ export class Work implements Message, Chained<Work> {
   end: WorkEnd = 'acked'
   /** Whoever requested it has given up. */
   unwanted = false
+  /** The engine would have it back, if it has not begun. */
+  recalled = false
   /** How often the engine refused the settlement. */
   refusals = 0
 
