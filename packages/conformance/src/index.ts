@@ -23,3 +23,5 @@ export { type Area, areas, type Guarantee, type GuaranteeSupport, type Offer } f
 export { guarantees } from './guarantees/registry.ts'
 export type { MutantResult } from './hunt.ts'
 export type { Figures } from './run.ts'
+export { type Seeded, seeded } from './faults/seeded.ts'
+export { type ProxySide, type ProxyTarget, TcpProxy } from './faults/tcp-proxy.ts'
