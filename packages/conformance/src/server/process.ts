@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/**
+ * What tells a process apart from a later one with the same id: when it was started, in the system's own words.
+ * `undefined` when there is no such process, or it has ended and nobody has asked for its exit status yet.
+ */
+export function processStart(pid: number): string | undefined {
+  return process.platform === 'linux' ? linuxStart(pid) : portableStart(pid)
+}
+
+/** Clock ticks since boot, and which boot: the fields after the name, which may contain anything, in parentheses. */
+function linuxStart(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)}-${fields[19]}`
+  } catch {
+    return undefined
+  }
+}
+
+function portableStart(pid: number): string | undefined {
+  const { stdout, status } = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+  const [state, ...start] = (stdout ?? '').trim().split(/\s+/)
+  return status === 0 && state && !state.startsWith('Z') ? start.join(' ') : undefined
+}
