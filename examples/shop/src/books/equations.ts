@@ -52,7 +52,7 @@ function saleEquations({ orders, returns, deadLetters, payment, stock }: Totals)
         [deadLetters.payments, 'dead-lettered'],
         [payment.late, 'paid too late'],
         [payment.overtaken + stock.overtaken, 'timed out before payment'],
-        [orders.outOfStock, 'out of stock'],
+        [stock.refused, 'out of stock'],
       ],
     ),
     count('other dead letters', [[deadLetters.others, 'found']], [[0, 'expected']]),

@@ -4,7 +4,7 @@ import type { Line, Pence } from '../money.ts'
 import { notices } from '../notification/notification.ts'
 import { orders, returns } from '../orders/order.ts'
 import { outboxSize } from '../orders/outbox.ts'
-import { payments, refunds } from '../payment/payment.ts'
+import { isSettled, payments, refunds } from '../payment/payment.ts'
 import { accounts, bookings, pointsFor } from '../points/points.ts'
 import type { Store, Table } from '../store/store.ts'
 import type { DeadLetterCensus } from './dead-letters.ts'
@@ -22,8 +22,17 @@ export function totalsOf(store: Store, { payments: letters, others }: DeadLetter
     points: pointTotals(store),
     parcels: rows(store, shipments).length,
     notices: rows(store, notices).length,
-    deadLetters: { payments: new Set(letters.map(({ orderNo }) => orderNo)).size, others },
+    deadLetters: { payments: givenUp(store, letters), others },
   }
+}
+
+/**
+ * Orders whose payment was given up. A message that came twice may leave a dead letter of an order whose payment went
+ * another way all the same: payment's own table has the last word.
+ */
+function givenUp(store: Store, letters: DeadLetterCensus['payments']): number {
+  const orderNos = new Set(letters.map(({ orderNo }) => orderNo))
+  return [...orderNos].filter((orderNo) => !isSettled(store.get(payments, orderNo))).length
 }
 
 function orderTotals(store: Store) {
@@ -39,7 +48,6 @@ function orderTotals(store: Store) {
     shippedPoints: pointsOfUsers(shipped),
     cancelled: cancelled.length,
     cancelledPence: penceOf(cancelled),
-    outOfStock: cancelled.filter((order) => order.cancelled === 'out of stock').length,
     unpublished: outboxSize(store),
   }
 }
@@ -65,6 +73,7 @@ function stockTotals(store: Store) {
     deducted: sum(reserved, ({ pieces }) => count(pieces)),
     givenBack: sum(givenBack, ({ pieces }) => count(pieces)),
     returned: sum(rows(store, comebacks), count),
+    refused: reserved.filter(({ state }) => state === 'refused').length,
     overtaken: reserved.filter(({ overtaken }) => overtaken).length,
   }
 }

@@ -99,3 +99,39 @@ it('takes the money of a declined payment that is redriven in time', async () =>
   await balance(shop)
   expect(gateway.charged).toBe(1)
 })
+
+/** The message of the order's stock once more: under its own id, as an engine may deliver it, or under another one. */
+function repeat(shop: Shop, id: string): Promise<unknown> {
+  return shop.app.publish(StockDeducted, { orderNo, totalPence: 6_990 }, { id })
+}
+
+it('charges once, and stays paid, when its message comes again and the gateway is down by then', async () => {
+  const gateway = fickleGateway(unanswered)
+  gateway.takes = true
+  const shop = await rig.open({ gateway, paymentRetry })
+  await post(shop, '/api/orders', order)
+  await reach(shop, orderNo, 'shipped')
+  gateway.takes = false
+  await repeat(shop, 'again')
+  const waiting = () => shop.app.group(StockDeducted, { group: paymentGroup }).lag()
+  await expect.poll(waiting, patience).toEqual({ ready: 0, waiting: 0, inFlight: 0 })
+  await balance(shop)
+  expect(gateway.charged).toBe(1)
+  expect((await get(shop, '/api/dead-letters')).body.payments).toEqual([])
+})
+
+it.each([
+  ['declined', declined],
+  ['never answered', unanswered],
+] as const)('counts an order once whose %s payment is told of again', async (_, failure) => {
+  const shop = await rig.open({ gateway: fickleGateway(failure), paymentRetry, unpaidMs: 1_000 })
+  await post(shop, '/api/orders', order)
+  await expect.poll(async () => (await get(shop, '/api/dead-letters')).body.payments, patience).toHaveLength(1)
+  await repeat(shop, 'while it may still be paid')
+  await expect.poll(async () => (await get(shop, '/api/dead-letters')).body.payments, patience).toHaveLength(2)
+  await reach(shop, orderNo, 'cancelled')
+  await balance(shop)
+  await repeat(shop, 'when it is off')
+  await reachPayment(shop, { state: 'void', overtaken: true })
+  await balance(shop)
+})

@@ -30,6 +30,11 @@ export const refunds = table<Pence>('payment.refunds')
 /** Who follows the stock to take money: its dead letters are payments that failed. */
 export const paymentGroup = 'payment'
 
+/** Whether it is known what became of the money, so that a dead letter of it says nothing more. */
+export function isSettled(payment: Payment | undefined): boolean {
+  return isCharged(payment) || payment?.overtaken === true
+}
+
 /** What payment works with. */
 export interface PaymentOptions {
   readonly gateway: Gateway
@@ -43,16 +48,21 @@ export function paymentService(app: App, store: Store, { gateway, retry }: Payme
     if (store.get(payments, orderNo)?.state === 'refunded') await gateway.refund(orderNo)
   }
 
-  const capture = once(store, captured)
-  app.on(StockDeducted, { group, ...(retry && { retry }) }, async (stock, context) => {
-    const { orderNo, totalPence } = stock
-    if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
+  const charge = async ({ orderNo, totalPence }: Due, attempt: number): Promise<void> => {
     try {
-      await gateway.charge(orderNo, totalPence, context.attempt)
+      await gateway.charge(orderNo, totalPence, attempt)
     } catch (thrown) {
       if (PosthasteError.is(thrown, 'HANDLER_REJECTED')) await rememberRefusal(store, orderNo, totalPence)
       throw thrown
     }
+  }
+
+  const capture = once(store, captured)
+  app.on(StockDeducted, { group, ...(retry && { retry }) }, async (stock, context) => {
+    const { orderNo } = stock
+    if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
+    // A message that comes again must not fail where the first one succeeded.
+    if (!isCharged(store.get(payments, orderNo))) await charge(stock, context.attempt)
     await capture(stock, context)
     return refundLate(orderNo)
   })
@@ -73,10 +83,16 @@ export function paymentService(app: App, store: Store, { gateway, retry }: Payme
   )
 }
 
+/** What an order's customer owes. */
+interface Due {
+  readonly orderNo: string
+  readonly totalPence: Pence
+}
+
 /** The money came. Where the order was cancelled while the gateway was at it, it goes back. */
-function captured({ orderNo, totalPence }: { readonly orderNo: string; readonly totalPence: Pence }, tx: Transaction) {
+function captured({ orderNo, totalPence }: Due, tx: Transaction) {
   const payment = tx.get(payments, orderNo)
-  if (payment?.state === 'captured' || payment?.state === 'refunded') return []
+  if (isCharged(payment)) return []
   const isLate = payment?.state === 'void'
   tx.put(payments, [orderNo], { state: isLate ? 'refunded' : 'captured', amountPence: totalPence })
   return [say(isLate ? LatePaymentRefunded : PaymentSucceeded, { orderNo, amountPence: totalPence })]
@@ -93,6 +109,11 @@ function cancelled({ orderNo }: { readonly orderNo: string }, tx: Transaction) {
   if (payment?.state !== 'captured') return []
   tx.put(payments, [orderNo], { ...payment, state: 'refunded' })
   return [say(LatePaymentRefunded, { orderNo, amountPence: payment.amountPence })]
+}
+
+/** Whether the gateway took the money, even if it went back later. */
+function isCharged(payment: Payment | undefined): boolean {
+  return payment?.state === 'captured' || payment?.state === 'refunded'
 }
 
 /** Whether the order was cancelled before this attempt at its payment; remembers that there would have been one. */
