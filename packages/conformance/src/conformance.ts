@@ -4,9 +4,10 @@ import type { ConformanceCase } from './case.ts'
 import type { Guarantee, GuaranteeSupport, Offer } from './guarantees/guarantee.ts'
 import { guarantees, isNamed } from './guarantees/registry.ts'
 import type { EngineHarness } from './harness.ts'
-import { hunt, type MutantResult } from './hunt.ts'
+import { hunt, type MutantResult, type Quarry } from './hunt.ts'
 import { mutants } from './mutants/mutants.ts'
 import { realMs } from './pacing.ts'
+import { inParallel } from './parallel.ts'
 import { type CaseOutcome, type Figures, runCase, type SuiteOptions } from './run.ts'
 import { engineSuite } from './suite.ts'
 
@@ -79,37 +80,84 @@ export async function runConformance(
   const { mutants: withMutants = true, only, onProgress = () => {}, ...settings } = options
   const strangers = only?.filter((id) => !guarantees.some((guarantee) => guarantee.id === id)) ?? []
   if (strangers.length > 0) throw new PosthasteError('NOT_FOUND', `there is no guarantee ${strangers.join(', ')}`)
-  const { name, offer } = await offerOf(harness)
+  const { name, offer, declared } = await offerOf(harness)
   const chosen = guarantees.filter(({ id }) => only === undefined || only.includes(id))
-  const outcomes = new Map<string, TimedOutcome>()
-  for (const testCase of casesOf(chosen, offer)) {
-    const beganMs = realMs()
-    const outcome = await runCase(testCase, harness, settings)
-    const tookMs = realMs() - beganMs
-    outcomes.set(testCase.id, { outcome, tookMs })
-    onProgress(`${outcome.status.padEnd(7)} ${testCase.id} (${Math.round(tookMs)} ms)`)
-  }
-  const results = chosen.map((guarantee) => resultOf(guarantee, offer, outcomes))
-  const hunted: MutantResult[] = []
-  if (withMutants && only === undefined) {
-    const quarry = { harness, outcomes, cases: casesOf(chosen, offer), settings }
-    for (const mutant of mutants) {
-      const beganMs = realMs()
-      const result = await hunt(mutant, quarry)
-      onProgress(`${describeHunt(result)} (${Math.round(realMs() - beganMs)} ms)`)
-      hunted.push(result)
-    }
-  }
+  const cases = casesOf(chosen, offer)
+  const outcomes = await outcomesOf(cases, { harness, settings, onProgress })
+  const results = chosen.map((guarantee) => resultOf(guarantee, { offer, declared }, outcomes))
+  const quarry = { harness, outcomes, cases, settings }
+  const hunted = withMutants && only === undefined ? await huntAll(quarry, onProgress) : []
   return { engine: name, capabilities: offer.capabilities, guarantees: results, mutants: hunted }
 }
 
+/** How cases are run. */
+interface CaseRun {
+  readonly harness: EngineHarness
+  readonly settings: SuiteOptions
+  readonly onProgress: (line: string) => void
+}
+
+/** Runs cases, as many at the same time as the harness allows; those about how time really goes by run alone. */
+async function outcomesOf(
+  cases: readonly ConformanceCase[],
+  { harness, settings, onProgress }: CaseRun,
+): Promise<ReadonlyMap<string, TimedOutcome>> {
+  const found = new Map<string, TimedOutcome>()
+  const run = async (testCase: ConformanceCase): Promise<void> => {
+    const beganMs = realMs()
+    const outcome = await runCase(testCase, harness, settings)
+    const tookMs = realMs() - beganMs
+    found.set(testCase.id, { outcome, tookMs })
+    onProgress(`${outcome.status.padEnd(7)} ${testCase.id} (${Math.round(tookMs)} ms)`)
+  }
+  const isAlone = ({ onMachineTime }: ConformanceCase) => onMachineTime === true
+  await inParallel(
+    harness.parallel,
+    cases.filter((each) => !isAlone(each)),
+    run,
+  )
+  await inParallel(1, cases.filter(isAlone), run)
+  // Told in the order of the suite, in whatever order they ended.
+  return new Map(cases.flatMap(({ id }) => (found.has(id) ? [[id, found.get(id) as TimedOutcome] as const] : [])))
+}
+
+/** Hunts every mutant, as many at the same time as the harness allows. */
+async function huntAll(quarry: Quarry, onProgress: (line: string) => void): Promise<readonly MutantResult[]> {
+  const hunted = new Map<string, MutantResult>()
+  await inParallel(quarry.harness.parallel, mutants, async (mutant) => {
+    const beganMs = realMs()
+    const result = await hunt(mutant, quarry)
+    onProgress(`${describeHunt(result)} (${Math.round(realMs() - beganMs)} ms)`)
+    hunted.set(mutant.name, result)
+  })
+  return mutants.flatMap(({ name }) => hunted.get(name) ?? [])
+}
+
+/** What an engine offers. */
+export interface EngineOffer {
+  readonly name: string
+  /** To an application: what the core adds included. */
+  readonly offer: Offer
+  /** By itself. */
+  readonly declared: Offer
+}
+
 /** What the engine of a harness offers. */
-export async function offerOf(harness: EngineHarness): Promise<{ readonly name: string; readonly offer: Offer }> {
+export async function offerOf(harness: EngineHarness): Promise<EngineOffer> {
   const underTest = await harness.create()
-  const { engine } = underTest
+  const { engine, declared = engine } = underTest
   await engine.close()
   await underTest.cleanup()
-  return { name: engine.name, offer: engine }
+  return { name: engine.name, offer: engine, declared }
+}
+
+/** How a guarantee is kept: emulated, too, where the engine by itself would have to refuse it. */
+function supportOf(
+  guarantee: Guarantee,
+  { offer, declared }: Pick<EngineOffer, 'offer' | 'declared'>,
+): GuaranteeSupport {
+  const support = guarantee.support(offer)
+  return support === 'native' && guarantee.support(declared) !== 'native' ? 'emulated' : support
 }
 
 /** The cases that a guarantee stands on with this engine. */
@@ -122,9 +170,13 @@ function casesOf(chosen: readonly Guarantee[], offer: Offer): readonly Conforman
   return allCases().filter(({ id }) => isNamed(id, names))
 }
 
-function resultOf(guarantee: Guarantee, offer: Offer, outcomes: ReadonlyMap<string, TimedOutcome>): GuaranteeResult {
+function resultOf(
+  guarantee: Guarantee,
+  offers: Pick<EngineOffer, 'offer' | 'declared'>,
+  outcomes: ReadonlyMap<string, TimedOutcome>,
+): GuaranteeResult {
   const { id, title } = guarantee
-  const names = namesOf(guarantee, offer)
+  const names = namesOf(guarantee, offers.offer)
   const figures: Record<string, number> = { cases: 0 }
   const failures: CaseFailure[] = []
   const add = (figure: string, by: number) => {
@@ -137,7 +189,7 @@ function resultOf(guarantee: Guarantee, offer: Offer, outcomes: ReadonlyMap<stri
     if (outcome.status === 'passed') for (const [figure, by] of Object.entries(outcome.figures)) add(figure, by)
   }
   const passed = failures.length === 0 && (figures.cases ?? 0) > 0
-  return { id, title, support: guarantee.support(offer), passed, figures, failures }
+  return { id, title, support: supportOf(guarantee, offers), passed, figures, failures }
 }
 
 function describeHunt({ name, caughtBy, lacking }: MutantResult): string {

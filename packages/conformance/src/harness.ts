@@ -1,5 +1,8 @@
 import type { Clock, Engine, EngineHost, Log } from '@posthaste/contracts'
 import { silentLog } from 'posthaste/pipeline'
+import { completed } from './completed.ts'
+import type { SuiteSettings } from './context.ts'
+import type { Offer } from './guarantees/guarantee.ts'
 
 /** Makes installations of one engine for the suite: a directory, a virtual host, a store in memory. */
 export interface EngineHarness {
@@ -10,12 +13,21 @@ export interface EngineHarness {
    * is due comes. Cases about that are skipped without it.
    */
   createOnMachineTime?(): Promise<EngineUnderTest>
+  /**
+   * How many installations may be in use at the same time, a whole number from 1; default 1. For engines behind a network,
+   * whose cases wait more than they work. Cases about how late something comes run alone all the same.
+   */
+  readonly parallel?: number | undefined
+  /** What suits the engine better than the defaults: less volume for a server that is far away, more patience for a slow one. */
+  readonly settings?: Partial<SuiteSettings> | undefined
 }
 
 /** One installation of an engine, and what a case may do to it. */
 export interface EngineUnderTest {
   /** Open and ready for `declare`; another object after `restart` and `crash`. */
   readonly engine: Engine
+  /** What the engine has before the core completes it; what `engine` has if absent. */
+  readonly declared?: Offer | undefined
   readonly host: EngineHost
   /** Closes the engine in order and opens another on the same state. */
   restart(): Promise<void>
@@ -29,7 +41,10 @@ export interface EngineUnderTest {
 
 /** What {@link engineUnderTest} builds on. */
 export interface Installation {
-  /** Makes an engine on the installation's state; the suite opens and closes it. */
+  /**
+   * Makes an engine on the installation's state; the suite opens and closes it. As it is: what it lacks and the core can
+   * stand in for is added, as an application would have it.
+   */
   connect(): Engine
   readonly clock: Clock
   readonly log?: Log | undefined
@@ -44,9 +59,11 @@ export interface Installation {
 export async function engineUnderTest(installation: Installation): Promise<EngineUnderTest> {
   const { connect, clock, crash, advance, log = silentLog } = installation
   const host: EngineHost = { clock, log, instance: 'conformance', random: () => 0.5, onState: () => {} }
-  let engine = connect()
+  let declared = connect()
+  let engine = completed(declared)
   const reopen = async (): Promise<void> => {
-    engine = connect()
+    declared = connect()
+    engine = completed(declared)
     await engine.open(host)
   }
   await engine.open(host)
@@ -54,12 +71,15 @@ export async function engineUnderTest(installation: Installation): Promise<Engin
     get engine() {
       return engine
     },
+    get declared() {
+      return declared
+    },
     host,
     async restart() {
       await engine.close()
       await reopen()
     },
-    crash: crash && (() => crash(engine).then(reopen)),
+    crash: crash && (() => crash(declared).then(reopen)),
     advance,
     cleanup: async () => installation.cleanup?.(),
   }

@@ -23,8 +23,11 @@ export interface Quarry {
   readonly settings: SuiteOptions
 }
 
-/** What a mutant owes will never come, so it is waited for only several times as long as the engine itself took. */
-const patience = { leastMs: 800, factor: 4 } as const
+/**
+ * What a mutant owes will never come, so it is waited for only several times as long as the engine itself took; longer where
+ * other cases are run beside it.
+ */
+const patience = { leastMs: 800, leastBesideOthersMs: 3_000, factor: 4 } as const
 
 /** Random programs that a mutant must survive are the same in every run. */
 const seed = 7
@@ -38,11 +41,11 @@ export async function hunt(mutant: Mutant, { harness, cases, outcomes, settings 
   await probe.cleanup()
   if (lacking.length > 0) return { name, caughtBy: [], lacking: `not declared: ${lacking.join(', ')}` }
   const wrong = mutated(harness, mutant)
-  const hunters = [...cases].sort((a, b) => Number(b.id === foundBy) - Number(a.id === foundBy))
-  for (const testCase of hunters) {
+  const leastMs = (harness.parallel ?? 1) > 1 ? patience.leastBesideOthersMs : patience.leastMs
+  for (const testCase of huntersOf(foundBy, cases, outcomes)) {
     const sound = outcomes.get(testCase.id)
     if (sound?.outcome.status !== 'passed') continue
-    const patienceMs = Math.max(patience.leastMs, patience.factor * sound.tookMs)
+    const patienceMs = Math.max(leastMs, patience.factor * sound.tookMs)
     const how = { ...settings, seed, patienceMs }
     if ((await runCase(testCase, wrong, how)).status !== 'failed') continue
     // On a busy machine any case may fail for want of patience: what the engine itself fails now tells nothing.
@@ -50,6 +53,23 @@ export async function hunt(mutant: Mutant, { harness, cases, outcomes, settings 
     if (isCaught) return { name, caughtBy: guaranteesOf(testCase.id) }
   }
   return { name, caughtBy: [] }
+}
+
+/** The case that is about a fault first, then those of the same guarantees, then all others; short ones before long ones. */
+function huntersOf(
+  foundBy: string,
+  cases: readonly ConformanceCase[],
+  outcomes: Quarry['outcomes'],
+): readonly ConformanceCase[] {
+  const related = new Set(guaranteesOf(foundBy))
+  const distance = ({ id }: ConformanceCase): number => {
+    if (id === foundBy) return 0
+    return guaranteesOf(id).some((guarantee) => related.has(guarantee)) ? 1 : 2
+  }
+  const tookMs = ({ id }: ConformanceCase): number => outcomes.get(id)?.tookMs ?? 0
+  const ranked = cases.map((each) => ({ each, distance: distance(each), tookMs: tookMs(each) }))
+  ranked.sort((a, b) => a.distance - b.distance || a.tookMs - b.tookMs)
+  return ranked.map(({ each }) => each)
 }
 
 /** The guarantees that stand on a case. */
@@ -63,6 +83,7 @@ export function guaranteesOf(testCase: string): readonly string[] {
 function mutated(harness: EngineHarness, { mutate }: Mutant): EngineHarness {
   const { createOnMachineTime } = harness
   return {
+    ...harness,
     create: async () => mutatedInstallation(await harness.create(), mutate),
     ...(createOnMachineTime && {
       createOnMachineTime: async () => mutatedInstallation(await createOnMachineTime(), mutate),
@@ -78,6 +99,9 @@ function mutatedInstallation(sound: EngineUnderTest, mutate: Mutant['mutate']): 
     get engine() {
       if (sound.engine !== wrapped.from) wrapped = { from: sound.engine, engine: mutate(sound.engine) }
       return wrapped.engine
+    },
+    get declared() {
+      return sound.declared
     },
     host,
     restart: () => sound.restart(),

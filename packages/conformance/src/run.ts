@@ -5,6 +5,7 @@ import { expectRejection } from './expect.ts'
 import type { EngineHarness, EngineUnderTest } from './harness.ts'
 import { isMet } from './needs.ts'
 import { within } from './pacing.ts'
+import { inParallel } from './parallel.ts'
 
 /** How a case went. */
 export type CaseOutcome =
@@ -27,7 +28,10 @@ export interface SuiteReport {
 /** Settings of a run; see each for its default. */
 export type SuiteOptions = Partial<SuiteSettings>
 
-const defaults: SuiteSettings = { scale: 1, patienceMs: 10_000, randomRuns: 30, seed: undefined }
+const defaults: Omit<SuiteSettings, 'patienceMs'> = { scale: 1, randomRuns: 30, seed: undefined }
+
+/** How long is waited by default: only on the machine's time does what is waited for take its time. */
+const patienceMs = { virtual: 10_000, machine: 30_000 } as const
 
 /**
  * Runs one case on an installation of its own. The engine is closed and the installation cleaned up whatever happens,
@@ -42,7 +46,7 @@ export async function runCase(
   let unfit: string | undefined
   let figures: Figures = {}
   try {
-    await onInstallation(installations, { ...defaults, ...options }, async (context) => {
+    await onInstallation(installations, { ...harness.settings, ...options }, async (context) => {
       unfit = whyUnfit(testCase, context.underTest)
       figures = context.figures
       if (unfit === undefined) await testCase.run(context)
@@ -67,16 +71,18 @@ function whyUnfit(
 
 /** The harness with its installations on the machine's time, if it has any. */
 function onMachineTime(harness: EngineHarness): EngineHarness {
-  return { create: () => harness.createOnMachineTime?.() ?? harness.create() }
+  return { ...harness, create: () => harness.createOnMachineTime?.() ?? harness.create() }
 }
 
 /** Does some work on an installation of its own, checks what must always hold, and leaves nothing behind. */
 async function onInstallation(
   harness: EngineHarness,
-  settings: SuiteSettings,
+  wished: SuiteOptions,
   work: (context: CaseContext) => Promise<void>,
 ): Promise<void> {
   const underTest = await harness.create()
+  const time = underTest.advance === undefined ? 'machine' : 'virtual'
+  const settings: SuiteSettings = { patienceMs: patienceMs[time], ...defaults, ...withoutGaps(wished) }
   const elsewhere: Elsewhere = (other, change) => onInstallation(harness, { ...settings, ...change }, other)
   const context = new CaseContext(underTest, settings, elsewhere)
   try {
@@ -93,6 +99,10 @@ async function onInstallation(
   }
 }
 
+/** Settings without those that are there and undefined, which would hide a default. */
+const withoutGaps = (wished: SuiteOptions): SuiteOptions =>
+  Object.fromEntries(Object.entries(wished).filter(([, value]) => value !== undefined))
+
 const late: OutgoingRecord = { id: 'late', channel: 'closed', headers: {}, body: new Uint8Array() }
 
 /** Closes once more, which does no harm, and makes sure that the engine is gone. */
@@ -105,7 +115,7 @@ async function leave({ engine }: EngineUnderTest, { patienceMs }: SuiteSettings)
   )
 }
 
-/** Runs cases one after the other and reports on all of them; never rejects for a case that fails. */
+/** Runs cases, as many at the same time as the harness allows, and reports on all; never rejects for a case that fails. */
 export async function runSuite(
   cases: readonly ConformanceCase[],
   harness: EngineHarness,
@@ -113,7 +123,9 @@ export async function runSuite(
 ): Promise<SuiteReport> {
   const { engine, cleanup } = await probe(harness)
   const outcomes: Record<string, CaseOutcome> = {}
-  for (const testCase of cases) outcomes[testCase.id] = await runCase(testCase, harness, options)
+  await inParallel(harness.parallel, cases, async (testCase) => {
+    outcomes[testCase.id] = await runCase(testCase, harness, options)
+  })
   await cleanup()
   return { engine: engine.name, capabilities: engine.capabilities, outcomes }
 }
