@@ -39,8 +39,11 @@ export const busPreparing: readonly ConformanceCase[] = [
       const questions: { readonly n: number; readonly checks: number; readonly atMs: number }[] = []
       const first = await startedBus(context, (each) => each.on(Noted, settings, () => {}))
       const checkAfterMs = Math.min(context.delayMs, 60_000)
-      for (const { n } of notes(4)) await first.prepare(Noted, { n }, { checkAfterMs })
-      const preparedAtMs = context.nowMs()
+      const preparedAtMs: number[] = []
+      for (const { n } of notes(4)) {
+        preparedAtMs.push(context.nowMs())
+        await first.prepare(Noted, { n }, { checkAfterMs })
+      }
       await closeBus(context, first)
       await context.restart()
       const answers: readonly Resolution[] = ['commit', 'rollback', 'unknown', 'commit']
@@ -63,7 +66,7 @@ export const busPreparing: readonly ConformanceCase[] = [
         [0, 1, 2],
       )
       assert.ok(
-        questions.every(({ atMs }) => atMs >= preparedAtMs + checkAfterMs - 1),
+        questions.every(({ n, atMs }) => atMs >= (preparedAtMs[n] ?? Infinity) + checkAfterMs - 1),
         'nobody is asked before the time',
       )
       // The one that nobody could decide is there for people.
