@@ -4,21 +4,25 @@ import { fateOf } from './payment/gateway.ts'
 import { dataDir, portOf, shown } from './settings.ts'
 import { openShop, type Shop } from './shop.ts'
 
-/** `npm start`: the shop on the embedded engine, until Ctrl-C. */
-const usage = 'usage: npm start [-- --port <0-65535> --data <directory>], or PORT and SHOP_DATA in the environment'
+/** `npm start`: the shop, until Ctrl-C. */
+const usage = `usage: npm start [-- --port <0-65535> --data <directory> --engine <url>]
+PORT and SHOP_DATA in the environment stand for the first two; without a URL the engine is embedded.`
 
 try {
   const shop = await openFromArguments()
   closeOnSignal(shop)
-  process.stdout.write(greeting(shop.url))
+  process.stdout.write(greeting(shop))
 } catch (error) {
   process.stderr.write(shown(error, usage))
   process.exitCode = 1
 }
 
 function openFromArguments(): Promise<Shop> {
-  const { values } = parseArgs({ options: { port: { type: 'string' }, data: { type: 'string' } } })
-  return openShop({ dir: dataDir(values.data), port: portOf(values.port ?? process.env.PORT ?? '8080') })
+  const { values } = parseArgs({
+    options: { port: { type: 'string' }, data: { type: 'string' }, engine: { type: 'string' } },
+  })
+  const port = portOf(values.port ?? process.env.PORT ?? '8080')
+  return openShop({ dir: dataDir(values.data), port, engineUrl: values.engine })
 }
 
 /** The first signal closes well, a second one ends the process at once. */
@@ -37,10 +41,10 @@ function closeOnSignal(shop: Shop): void {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, close)
 }
 
-function greeting(url: string): string {
+function greeting({ url, app }: Shop): string {
   const post = `curl -s ${url}/api/orders -H 'content-type: application/json'`
   return `
-The shop is open at ${url}. Try, in another terminal:
+The shop is open at ${url}, on the engine ${app.health().engine?.name}. Try, in another terminal:
 
   # Order something; the answer comes at once, with the order's number.
   ${post} -d '{"orderNo":"${aNumber('paid')}","userId":7,"lines":[{"productId":"TEAPOT","quantity":1},{"productId":"CUP","quantity":4}]}'

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { embedded } from '@posthaste/embedded'
 import { http } from '@posthaste/http'
-import { type App, consoleLog, type HandlerOptions, type LogLevel, posthaste } from 'posthaste'
+import { type App, consoleLog, type Engine, type HandlerOptions, type LogLevel, posthaste } from 'posthaste'
 import { backOfficeService } from './books/books.ts'
+import { engineOf, serverOf } from './engine.ts'
 import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
 import { logisticsService } from './logistics/logistics.ts'
 import { notificationService } from './notification/notification.ts'
@@ -16,8 +16,13 @@ import { Store } from './store/store.ts'
 
 /** How the shop is run. */
 export interface ShopOptions {
-  /** Where messages and state are kept; made if it does not exist. One process owns it at a time. */
+  /** Where state is kept, and messages where no server carries them; made if it does not exist. */
   readonly dir: string
+  /**
+   * URL of the server that carries the messages: `amqp://…`, `kafka://…`, `nats://…`, `redis://…`, and the same over TLS.
+   * Default: none; the embedded engine carries them, and one process at a time owns the directory.
+   */
+  readonly engineUrl?: string | undefined
   /** TCP port on loopback; 0 lets the system choose one. Default 0. */
   readonly port?: number | undefined
   /** Milliseconds an order may stay unpaid. Default 30,000. */
@@ -45,22 +50,34 @@ const defaults = { port: 0, unpaidMs: 30_000, gateway: simulatedGateway } as con
 const defaultRetry: HandlerOptions['retry'] = { immediate: 0, delayed: 4, baseMs: 1_000, maxMs: 10_000 }
 
 /**
- * Opens the shop: six services in one process, on the embedded engine. They share nothing but the contracts; each keeps
- * tables of its own.
+ * Opens the shop: six services in one process, on any engine. They share nothing but the contracts; each keeps tables of
+ * its own.
  *
- * @throws ENGINE_LOCKED when another process has the directory; UNAVAILABLE when the port is taken
+ * @throws UsageError when the URL names no engine
+ * @throws ENGINE_LOCKED when another process has the directory; UNAVAILABLE when the port is taken, or the server away
  */
 export async function openShop(options: ShopOptions): Promise<Shop> {
+  const { dir, engineUrl } = options
+  if (engineUrl !== undefined) serverOf(engineUrl)
+  const store = new Store(join(dir, 'state'))
+  try {
+    return await openOn(await engineOf(engineUrl, { dir, store }), store, options)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function openOn(engine: Engine, store: Store, options: ShopOptions): Promise<Shop> {
   const { port = defaults.port, unpaidMs = defaults.unpaidMs, gateway = defaults.gateway } = options
   const app = posthaste({
     name: 'shop',
-    engine: embedded({ dir: join(options.dir, 'engine') }),
+    engine,
     transports: [http({ port })],
     // The store is closed after the application, so the signals are for whoever closes both.
     signals: false,
     log: consoleLog({ level: options.logLevel ?? 'warn' }),
   })
-  const store = new Store(join(options.dir, 'state'))
   const outbox = new Outbox(app, store)
 
   serveOrders(app, store, outbox)
@@ -86,7 +103,7 @@ export async function openShop(options: ShopOptions): Promise<Shop> {
     return closed
   }
   try {
-    // The engine's lock is the shop's: nothing is written before it is held.
+    // The embedded engine's lock is the shop's: nothing is written before it is held.
     await app.start()
     await openShelves(store)
   } catch (error) {

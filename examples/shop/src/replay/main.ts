@@ -10,8 +10,8 @@ import { reconcile } from './reconcile.ts'
 import { settle } from './settle.ts'
 
 /** `npm run shop:replay`: feeds a file of orders to the shop and reconciles. Exits with 0 only if the books balance. */
-const usage = `usage: npm run shop:replay [-- <file.csv> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms>]
-Without a file it takes the sample that comes with the shop.`
+const usage = `usage: npm run shop:replay [-- <file.csv> --engine <url> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms>]
+Without a file it takes the sample that comes with the shop; without a URL the engine is embedded.`
 
 /** Orders are settled in seconds here, not in the half minute that people at a terminal have. */
 const unpaidMsDefault = '2000'
@@ -29,9 +29,9 @@ try {
 
 async function replay(): Promise<boolean> {
   const startedAtMs = performance.now()
-  const { path, data, unpaidMs, stallMs, concurrency } = readArguments()
+  const { path, data, engineUrl, unpaidMs, stallMs, concurrency } = readArguments()
   const progress = progressOn()
-  const shop = await openShop({ dir: dataDir(data), unpaidMs, paymentRetry, logLevel: 'error' })
+  const shop = await openShop({ dir: dataDir(data), engineUrl, unpaidMs, paymentRetry, logLevel: 'error' })
   try {
     const report = await feed(path, { url: shop.url, concurrency, progress })
     const books = await settle(shop, progress, unpaidMs + stallMs)
@@ -51,6 +51,7 @@ function readArguments() {
     allowPositionals: true,
     options: {
       data: { type: 'string' },
+      engine: { type: 'string' },
       concurrency: { type: 'string', default: '16' },
       'unpaid-ms': { type: 'string', default: unpaidMsDefault },
       'stall-ms': { type: 'string', default: stallMsDefault },
@@ -64,6 +65,7 @@ function readArguments() {
   return {
     path,
     data: values.data,
+    engineUrl: values.engine,
     concurrency: Math.max(1, wholeNumber('--concurrency', values.concurrency, 256)),
     unpaidMs: wholeNumber('--unpaid-ms', values['unpaid-ms'], 3_600_000),
     stallMs: wholeNumber('--stall-ms', values['stall-ms'], 3_600_000),

@@ -131,6 +131,8 @@ describe('a command line that makes no sense', () => {
     [['--concurrency', 'many'], 'usage:'],
     [['a.csv', 'b.csv'], 'usage:'],
     [['not-there.csv'], 'there is no file'],
+    [['--engine', 'here'], 'the engine must be a URL'],
+    [['--engine', 'mqtt://127.0.0.1'], 'there is no engine for mqtt://, only for amqp://'],
   ])('%j is refused with %s', async (args, text) => {
     const end = await replay(undefined, ...args)
     expect(end.code).toBe(1)

@@ -1,3 +1,4 @@
+import { PosthasteError } from 'posthaste'
 import { type Books, drawUpBooks } from '../books/books.ts'
 import { orders, returns } from '../orders/order.ts'
 import type { Shop } from '../shop.ts'
@@ -19,7 +20,7 @@ export async function settle(shop: Shop, progress: Progress, stallMs: number): P
     const startedAtMs = performance.now()
     const { done, all } = standOf(shop)
     progress.show(done / Math.max(1, all), `settling ${done} of ${all} orders and returns`)
-    const books = done === all ? await drawUpBooks(shop.app, shop.store) : undefined
+    const books = done === all ? await drawUpBooks(shop.app, shop.store).catch(unlessAway) : undefined
     if (books?.balanced) return books
 
     const now = JSON.stringify([done, all, books])
@@ -28,6 +29,11 @@ export async function settle(shop: Shop, progress: Progress, stallMs: number): P
     seen = now
     await pause(Math.max(pollMsMin, pollFactor * (performance.now() - startedAtMs)))
   }
+}
+
+/** The dead letters stand on the engine's server, which may be about to come back. */
+function unlessAway(thrown: unknown): undefined {
+  if (!PosthasteError.is(thrown, 'UNAVAILABLE')) throw thrown
 }
 
 function standOf({ store }: Shop): { readonly done: number; readonly all: number } {

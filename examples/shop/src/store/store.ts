@@ -42,6 +42,7 @@ export interface ListQuery {
  */
 export class Store implements Reader {
   readonly #db: RootDatabase<unknown, Key>
+  #closed: Promise<void> | undefined
 
   constructor(dir: string) {
     mkdirSync(dir, { recursive: true })
@@ -91,8 +92,10 @@ export class Store implements Reader {
     return outcome.result
   }
 
-  async close(): Promise<void> {
-    await this.#db.close()
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#db.close()
+    return this.#closed
   }
 }
 
