@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { guarantees, offerOf } from '@posthaste/conformance'
+import { guarantees, offerOf, supportOf } from '@posthaste/conformance'
 import { mutants } from '@posthaste/conformance/mutants'
 import { describe, expect, it } from 'vitest'
 import { written } from './documentation.ts'
-import { loadHarness } from './engines.ts'
+import { loadHarness, whatIsMissing } from './engines.ts'
 import type { ConformanceDocument } from './report.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
@@ -23,12 +23,21 @@ describe('docs/guarantees.md', () => {
     expect(runs.map(({ engine }) => engine)).toEqual(expect.arrayContaining(['embedded', 'memory']))
   })
 
-  it.each(runs)('shows a run of $engine that has every guarantee, as its engine supports it today', async (run) => {
-    const { offer } = await offerOf(await loadHarness(run.engine, '.'))
-    expect(run.guarantees.map(({ id, title, support }) => ({ id, title, support }))).toEqual(
-      guarantees.map((guarantee) => ({ id: guarantee.id, title: guarantee.title, support: guarantee.support(offer) })),
-    )
-  })
+  it.each(runs)(
+    'shows a run of $engine that has every guarantee, as its engine supports it today',
+    async (run, { skip }) => {
+      const missing = whatIsMissing(run.engine)
+      if (missing !== undefined) skip(missing)
+      const offers = await offerOf(await loadHarness(run.engine, '.'))
+      expect(run.guarantees.map(({ id, title, support }) => ({ id, title, support }))).toEqual(
+        guarantees.map((guarantee) => ({
+          id: guarantee.id,
+          title: guarantee.title,
+          support: supportOf(guarantee, offers),
+        })),
+      )
+    },
+  )
 
   it.each(runs)('shows a run of $engine in which everything held and every mutant was caught', (run) => {
     expect(run.guarantees.filter(({ passed }) => !passed)).toEqual([])

@@ -1,5 +1,6 @@
 import { areas, type Guarantee, guarantees } from '@posthaste/conformance'
 import { mutants } from '@posthaste/conformance/mutants'
+import { ownEngines } from './engines.ts'
 import { type ConformanceDocument, figuresText } from './report.ts'
 
 /** Begins and ends a part of the page that is written by a program. */
@@ -11,7 +12,9 @@ const parts = ['guarantees', 'matrix', 'mutants'] as const
  * The page with its generated parts written anew.
  * @throws Error when a marker is missing
  */
-export function written(page: string, runs: readonly ConformanceDocument[]): string {
+export function written(page: string, kept: readonly ConformanceDocument[]): string {
+  const place = ({ engine }: ConformanceDocument) => (ownEngines as readonly string[]).indexOf(engine)
+  const runs = [...kept].sort((a, b) => place(a) - place(b))
   const texts = { guarantees: guaranteesText(), matrix: matrixText(runs), mutants: mutantsText(runs) }
   return parts.reduce((text, part) => replaced(text, part, texts[part]), page)
 }

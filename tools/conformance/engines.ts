@@ -1,7 +1,24 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { EngineHarness } from '@posthaste/conformance'
+import { type EngineHarness, runningServer, serverVariable } from '@posthaste/conformance'
+
+/** The engines of this repository, in the order of the documentation. */
+export const ownEngines = ['embedded', 'memory', 'rabbitmq', 'kafka', 'nats', 'redis'] as const
+
+/** Those that need a server of their name. */
+const serverEngines: readonly string[] = ['rabbitmq', 'kafka', 'nats', 'redis']
+
+/** Every engine that is asked for, each once; `all` stands for those of this repository. */
+export function namedEngines(asked: readonly string[]): readonly string[] {
+  return [...new Set(asked.flatMap((engine) => (engine === 'all' ? ownEngines : [engine])))]
+}
+
+/** What is missing for an engine to run, and how to come by it; undefined where nothing is. */
+export function whatIsMissing(engine: string): string | undefined {
+  if (!serverEngines.includes(engine) || runningServer(engine) !== undefined) return undefined
+  return `no ${engine} server is up: start one with 'npm run engines -- up ${engine}', or name yours in ${serverVariable(engine)}`
+}
 
 const enginesDir = join(import.meta.dirname, '../../packages/engines')
 

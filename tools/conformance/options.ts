@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** What the command line says. */
 export interface ConformanceCommand {
-  /** Names of engines of this repository, or paths of modules that export a `harness`. */
+  /** Names of engines of this repository, `all` of them, or paths of modules that export a `harness`. */
   readonly engines: readonly string[]
   readonly json: boolean
   readonly mutants: boolean
@@ -19,7 +19,7 @@ export interface ConformanceCommand {
 
 /** How to call it. */
 export const usage =
-  'npm run conformance -- --engine NAME|PATH … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--write-docs] [--verbose]'
+  'npm run conformance -- --engine NAME|PATH|all … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--write-docs] [--verbose]'
 
 const seedMax = 2 ** 31 - 1
 const scaleMax = 1_000
@@ -49,7 +49,7 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
   const mistakes = [
     [
       values.engine.length > 0 || values['write-docs'],
-      '--engine is needed: memory, embedded, or the path of a module that exports a harness',
+      '--engine is needed: a name like memory or redis, all, or the path of a module that exports a harness',
     ],
     [only === undefined || only.every((id) => /^G\d+$/.test(id)), `--only must be ids like G07, not '${values.only}'`],
     [

@@ -16,8 +16,10 @@ export {
   type ConformanceResult,
   type GuaranteeResult,
   isConformant,
+  type EngineOffer,
   offerOf,
   runConformance,
+  supportOf,
 } from './conformance.ts'
 export { type Area, areas, type Guarantee, type GuaranteeSupport, type Offer } from './guarantees/guarantee.ts'
 export { guarantees } from './guarantees/registry.ts'
