@@ -152,7 +152,7 @@ export async function offerOf(harness: EngineHarness): Promise<EngineOffer> {
 }
 
 /** How a guarantee is kept: emulated, too, where the engine by itself would have to refuse it. */
-function supportOf(
+export function supportOf(
   guarantee: Guarantee,
   { offer, declared }: Pick<EngineOffer, 'offer' | 'declared'>,
 ): GuaranteeSupport {
