@@ -26,4 +26,10 @@ export { guarantees } from './guarantees/registry.ts'
 export type { MutantResult } from './hunt.ts'
 export type { Figures } from './run.ts'
 export { type Seeded, seeded } from './faults/seeded.ts'
-export { type ProxySide, type ProxyTarget, TcpProxy } from './faults/tcp-proxy.ts'export { type RunningServer, type RunningServerOptions, runningServer } from './server/running-server.ts'
+export { type ProxySide, type ProxyTarget, TcpProxy } from './faults/tcp-proxy.ts'
+export {
+  type RunningServer,
+  type RunningServerOptions,
+  runningServer,
+  serverVariable,
+} from './server/running-server.ts'

@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+/** How long a server may take for one answer. */
+const timeoutMs = 3_000
+
+/** A conversation over a connection of its own: what is sent, and what is waited for. */
+export interface Exchange {
+  send(data: Uint8Array | string): void
+  /**
+   * Waits for more until `read` makes something of all that has come and was not read yet.
+   * @throws Error when the server closes, or says nothing for some seconds
+   */
+  receive<T>(read: (received: Buffer) => Reading<T> | undefined): Promise<T>
+}
+
+/** What was made of the beginning of the bytes, and how many they were. */
+export interface Reading<T> {
+  readonly value: T
+  readonly bytes: number
+}
+
+/** Connects to a server on loopback, talks with it and hangs up. */
+export async function exchange<T>(port: number, talk: (exchange: Exchange) => Promise<T>): Promise<T> {
+  const socket = connect({ host: '127.0.0.1', port })
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer for ${timeoutMs} ms`)))
+  try {
+    await once(socket, 'connect')
+    return await talk(over(socket))
+  } finally {
+    socket.destroy()
+  }
+}
+
+function over(socket: Socket): Exchange {
+  let received: Buffer = Buffer.alloc(0)
+  return {
+    send: (data) => void socket.write(data),
+    async receive(read) {
+      for (;;) {
+        const reading = read(received)
+        if (reading) {
+          received = received.subarray(reading.bytes)
+          return reading.value
+        }
+        received = Buffer.concat([received, await nextChunk(socket)])
+      }
+    },
+  }
+}
+
+async function nextChunk(socket: Socket): Promise<Buffer> {
+  const chunk = socket.read() as Buffer | null
+  if (chunk) return chunk
+  if (socket.readableEnded || socket.destroyed) throw new Error('the server closed the connection')
+  const waiting = new AbortController()
+  try {
+    await Promise.race(['readable', 'end', 'close'].map((event) => once(socket, event, { signal: waiting.signal })))
+  } finally {
+    waiting.abort()
+  }
+  return nextChunk(socket)
+}
+
+/** Reads up to the end of a line. */
+export function line(received: Buffer): Reading<string> | undefined {
+  const end = received.indexOf('\r\n')
+  return end < 0 ? undefined : { value: received.toString('utf8', 0, end), bytes: end + 2 }
+}

@@ -1,0 +1,18 @@
+import { exchange, line } from './exchange.ts'
+
+/**
+ * Asks a Redis server whether it has loaded its data, and for its version.
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/
+ */
+export async function probeRedis(port: number): Promise<string> {
+  return exchange(port, async ({ send, receive }) => {
+    send('PING\r\nINFO server\r\n')
+    const answer = await receive(line)
+    if (answer !== '+PONG') throw new Error(`PING was answered with ${answer}`)
+    return receive((received) => {
+      const text = received.toString('utf8')
+      const found = /redis_version:(\S+)\r\n/.exec(text)
+      return found ? { value: found[1]!, bytes: received.length } : undefined
+    })
+  })
+}
