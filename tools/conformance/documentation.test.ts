@@ -23,7 +23,7 @@ describe('docs/guarantees.md', () => {
     expect(runs.map(({ engine }) => engine)).toEqual(expect.arrayContaining(['embedded', 'memory']))
   })
 
-  it.each(runs)(
+  it.for(runs)(
     'shows a run of $engine that has every guarantee, as its engine supports it today',
     async (run, { skip }) => {
       const missing = whatIsMissing(run.engine)

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type EngineHarness, runningServer, serverVariable } from '@posthaste/conformance'
+import type { EngineHarness } from '@posthaste/conformance'
+import { runningServer, serverVariable } from '@posthaste/conformance/server'
 
 /** The engines of this repository, in the order of the documentation. */
 export const ownEngines = ['embedded', 'memory', 'rabbitmq', 'kafka', 'nats', 'redis'] as const
