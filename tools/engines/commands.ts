@@ -2,26 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverVariable } from '@posthaste/conformance/server'
+import { ask, withoutPassword } from './foreign.ts'
 import { freePorts } from './ports.ts'
 import { end } from './processes.ts'
 import type { Credentials, Place, ServerName } from './recipe.ts'
 import { recipes } from './recipes/all.ts'
+import type { ServerReport } from './report.ts'
 import { start } from './start.ts'
 import { type EngineState, readState, removeState, runs, writeState } from './state.ts'
 import { certificates } from './tls.ts'
-
-/** How a server stands. */
-export interface ServerReport {
-  readonly name: ServerName
-  /** `foreign`: the environment names it, so it is used, and never started or stopped. */
-  readonly state: 'running' | 'stopped' | 'failed' | 'foreign'
-  readonly version?: string | undefined
-  readonly url?: string | undefined
-  readonly tlsUrl?: string | undefined
-  readonly pid?: number | undefined
-  /** What else there is to be said: why it failed, or what it lacks. */
-  readonly note?: string | undefined
-}
 
 /** Where servers are kept, and what the environment says. */
 export interface Surroundings {
@@ -32,7 +21,7 @@ export interface Surroundings {
 /** Starts a server unless it runs, and waits until it is ready. One that was started before keeps its data. */
 export async function up(name: ServerName, { dir, env }: Surroundings): Promise<ServerReport> {
   const foreign = env[serverVariable(name)]
-  if (foreign) return answers(name, foreign)
+  if (foreign) return ask(recipes[name], foreign)
   const before = readState(dir, name)
   if (before && runs(before)) return reportOf(name, before)
   try {
@@ -57,7 +46,7 @@ export async function down(name: ServerName, { dir, env }: Surroundings): Promis
 /** Tells how a server stands. */
 export function status(name: ServerName, { dir, env }: Surroundings): ServerReport {
   const url = env[serverVariable(name)]
-  if (url) return { name, state: 'foreign', url }
+  if (url) return { name, state: 'foreign', url: withoutPassword(url) }
   const state = readState(dir, name)
   return state && runs(state) ? reportOf(name, state) : { name, state: 'stopped' }
 }
@@ -83,24 +72,6 @@ async function begin(name: ServerName, dir: string): Promise<EngineState> {
   if (!tls) return state
   const { caFile, certFile, keyFile } = tls
   return { ...state, caFile, certFile, keyFile, ...place.credentials }
-}
-
-/** A server that the environment names must be ready, too. */
-async function answers(name: ServerName, url: string): Promise<ServerReport> {
-  const { hostname, port } = new URL(url)
-  if (!['127.0.0.1', 'localhost'].includes(hostname) || port === '' || url.includes('@'))
-    return { name, state: 'foreign', url: withoutPassword(url), note: 'named by the environment, not asked' }
-  try {
-    return { name, state: 'foreign', url, version: await recipes[name].probe(Number(port)) }
-  } catch (error) {
-    return { name, state: 'failed', url, note: `${serverVariable(name)} names it, but ${(error as Error).message}` }
-  }
-}
-
-function withoutPassword(url: string): string {
-  const parsed = new URL(url)
-  if (parsed.password !== '') parsed.password = '***'
-  return parsed.href
 }
 
 /** The same user for all servers, with a password that was made up here. */

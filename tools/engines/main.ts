@@ -1,8 +1,9 @@
 import process from 'node:process'
-import { down, type ServerReport, type Surroundings, status, up } from './commands.ts'
+import { down, type Surroundings, status, up } from './commands.ts'
 import { folder } from './folder.ts'
 import { withLock } from './lock.ts'
 import { type EnginesCommand, parseCommand } from './options.ts'
+import { line, type ServerReport } from './report.ts'
 
 const { action, names, json } = readCommand()
 const surroundings: Surroundings = { dir: folder(), env: process.env }
@@ -28,9 +29,4 @@ async function run(): Promise<readonly ServerReport[]> {
     if (!json) process.stdout.write(`${line(report)}\n`)
   }
   return done
-}
-
-function line({ name, state, version, url, tlsUrl, note }: ServerReport): string {
-  const words = [name.padEnd(9), state.padEnd(8), (version ?? '').padEnd(8), url, tlsUrl].filter(Boolean)
-  return [words.join(' ').trimEnd(), ...(note?.split('\n') ?? [])].join('\n  ')
 }

@@ -66,7 +66,8 @@ export interface Recipe {
   prepare(program: Program, place: Place): Promise<Prepared>
   /**
    * Speaks the protocol until the server has answered a request that needs all of it, and gives its version.
+   * As the user that the URL names, if it names one.
    * @throws Error when it is not ready (yet)
    */
-  probe(port: number): Promise<string>
+  probe(url: URL): Promise<string>
 }

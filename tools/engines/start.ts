@@ -40,7 +40,7 @@ export async function start(recipe: Recipe, program: Program, place: Place): Pro
       if (each.listensOn === place.ports.main) pid = started.pid
       await until(processes, () => listens(each.listensOn))
     }
-    const version = await until(processes, () => recipe.probe(place.ports.main))
+    const version = await until(processes, () => recipe.probe(new URL(url)))
     return { version, url, tlsUrl, processes, pid, logFile }
   } catch (error) {
     await end(processes)

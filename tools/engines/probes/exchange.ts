@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import type { Credentials } from '../recipe.ts'
 
 /** How long a server may take for one answer. */
 const timeoutMs = 3_000
@@ -20,9 +21,9 @@ export interface Reading<T> {
   readonly bytes: number
 }
 
-/** Connects to a server on loopback, talks with it and hangs up. */
-export async function exchange<T>(port: number, talk: (exchange: Exchange) => Promise<T>): Promise<T> {
-  const socket = connect({ host: '127.0.0.1', port })
+/** Connects to a server, talks with it and hangs up. */
+export async function exchange<T>(url: URL, talk: (exchange: Exchange) => Promise<T>): Promise<T> {
+  const socket = connect({ host: url.hostname, port: Number(url.port) })
   socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer for ${timeoutMs} ms`)))
   try {
     await once(socket, 'connect')
@@ -60,6 +61,12 @@ async function nextChunk(socket: Socket): Promise<Buffer> {
     waiting.abort()
   }
   return nextChunk(socket)
+}
+
+/** Who the URL says is asking. */
+export function userOf(url: URL): Credentials | undefined {
+  if (url.username === '') return undefined
+  return { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
 }
 
 /** Reads up to the end of a line. */

@@ -8,8 +8,8 @@ const apiVersionsKey = 18
  * @throws Error while the broker is not part of its cluster yet
  * @see https://kafka.apache.org/protocol.html
  */
-export async function probeKafka(port: number): Promise<void> {
-  await exchange(port, async (talk) => {
+export async function probeKafka(url: URL): Promise<void> {
+  await exchange(url, async (talk) => {
     const versions = await call(talk, apiVersionsKey, Buffer.alloc(0))
     const failure = versions.readInt16BE(4)
     if (failure !== 0) throw new Error(`ApiVersions was answered with error ${failure}`)

@@ -1,4 +1,4 @@
-import { type Exchange, exchange, type Reading } from './exchange.ts'
+import { type Exchange, exchange, type Reading, userOf } from './exchange.ts'
 
 const connection = 10
 const frameEnd = 0xce
@@ -8,18 +8,24 @@ const [start, startOk, tune, tuneOk, open, openOk] = [10, 11, 30, 31, 40, 41]
  * Opens a connection to a RabbitMQ server as a client does, up to the virtual host, and gives the server's version.
  * @see https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf section 2.2.4
  */
-export async function probeRabbitmq(port: number): Promise<string> {
-  return exchange(port, async (talk) => {
+export async function probeRabbitmq(url: URL): Promise<string> {
+  return exchange(url, async (talk) => {
     talk.send(Buffer.from('AMQP\0\0\x09\x01', 'latin1'))
     const greeting = await method(talk, start)
-    const response = shortString('PLAIN') + longString('\0guest\0guest') + shortString('en_US')
+    const { username, password } = userOf(url) ?? { username: 'guest', password: 'guest' }
+    const response = shortString('PLAIN') + longString(`\0${username}\0${password}`) + shortString('en_US')
     talk.send(frame(startOk, longString('') + response))
     const limits = await method(talk, tune)
     talk.send(frame(tuneOk, limits.toString('latin1')))
-    talk.send(frame(open, `${shortString('/')}${shortString('')}\0`))
+    talk.send(frame(open, `${shortString(virtualHost(url))}${shortString('')}\0`))
     await method(talk, openOk)
     return versionIn(greeting)
   })
+}
+
+/** The path without its slash; the default one where there is no path. */
+function virtualHost({ pathname }: URL): string {
+  return pathname.length > 1 ? decodeURIComponent(pathname.slice(1)) : '/'
 }
 
 /** Waits for a method of the connection and gives its arguments. */

@@ -1,11 +1,17 @@
-import { exchange, line } from './exchange.ts'
+import { exchange, line, userOf } from './exchange.ts'
 
 /**
  * Asks a Redis server whether it has loaded its data, and for its version.
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
-export async function probeRedis(port: number): Promise<string> {
-  return exchange(port, async ({ send, receive }) => {
+export async function probeRedis(url: URL): Promise<string> {
+  return exchange(url, async ({ send, receive }) => {
+    const user = userOf(url)
+    if (user) {
+      send(`AUTH ${user.username} ${user.password}\r\n`)
+      const admitted = await receive(line)
+      if (admitted !== '+OK') throw new Error(`AUTH was answered with ${admitted}`)
+    }
     send('PING\r\nINFO server\r\n')
     const answer = await receive(line)
     if (answer !== '+PONG') throw new Error(`PING was answered with ${answer}`)

@@ -14,8 +14,8 @@ export const kafka: Recipe = {
   name: 'kafka',
   kind: 'kafka',
   ports: { main: 29192, controller: 29193, tls: 29194 },
-  async probe(port) {
-    await probeKafka(port)
+  async probe(url) {
+    await probeKafka(url)
     return kafkaJars.version
   },
   async find() {
@@ -76,6 +76,9 @@ export function kafkaConfig({ dir, ports, tls, credentials }: Place): string {
     'share.coordinator.state.topic.min.isr': 1,
     'share.coordinator.state.topic.num.partitions': 1,
     'log.cleaner.dedupe.buffer.size': 16_777_216,
+    // After a kill, the broker is back when its earlier session has ended.
+    'broker.heartbeat.interval.ms': 500,
+    'broker.session.timeout.ms': 3_000,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 100,
     'group.consumer.min.session.timeout.ms': 100,

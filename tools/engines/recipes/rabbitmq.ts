@@ -50,7 +50,7 @@ export const rabbitmq: Recipe = {
         { command: findExecutable('epmd') ?? 'epmd', args: [], env, listensOn: ports.epmd as number },
         { command: path, args: [], env, listensOn: ports.main },
       ],
-      url: `amqp://127.0.0.1:${ports.main}`,
+      url: `amqp://guest:guest@127.0.0.1:${ports.main}`,
       tlsUrl: tls && `amqps://127.0.0.1:${ports.tls}`,
     }
   },

@@ -7,11 +7,11 @@ import { processStart } from './process.ts'
 export interface RunningServer {
   /** The name it was asked for by: `rabbitmq`, `kafka`, `nats`, `nats-2.9`, `redis`. */
   readonly name: string
-  /** Its address without encryption and without credentials, e.g. `redis://127.0.0.1:26389`. */
+  /** Its address without encryption, e.g. `redis://127.0.0.1:26389`. */
   readonly url: string
   /** The server's own version; absent for a server named by the environment. */
   readonly version?: string | undefined
-  /** Its address with TLS, where `username` and `password` are asked for; absent where it has none. */
+  /** Its address with TLS, where it asks for `username` and `password`; absent where it has none. */
   readonly tlsUrl?: string | undefined
   /** The certificate to trust, as PEM, in a file. */
   readonly caFile?: string | undefined
