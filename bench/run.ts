@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { type BenchCommand, parseCommand } from './cli.ts'
 import { type BenchDocument, tableOf } from './document.ts'
+import { type ServerName, serverNames } from './engines/contestant.ts'
 import { profileOf, selfTimesOf } from './profile.ts'
 
 /** What the file of a benchmark exports. */
@@ -11,14 +12,21 @@ interface BenchModule {
   profiled(): Promise<unknown>
 }
 
+const names = { benches: ['embedded', 'limits', 'engines'], engines: { engines: serverNames } }
+const command = readCommand()
+
 const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   embedded: () => import('./embedded.ts'),
   limits: () => import('./limits.ts'),
+  async engines() {
+    const { bench, profiled } = await import('./engines.ts')
+    const only = command.engine as ServerName | undefined
+    return { bench: (rounds) => bench(rounds, only), profiled: () => profiled(only) }
+  },
 }
 
 const profileTop = 25
 
-const command = readCommand()
 const { bench, profiled } = await benches[command.bench]!()
 if (command.profile) await printProfile()
 else await printFigures()
@@ -45,7 +53,7 @@ async function printProfile(): Promise<void> {
 
 function readCommand(): BenchCommand {
   try {
-    return parseCommand(process.argv.slice(2), Object.keys(benches))
+    return parseCommand(process.argv.slice(2), names)
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`)
     process.exit(2)

@@ -15,5 +15,5 @@ it('tells of brokers that are not installed as whoever measures them here does',
 it('fails when the other process does', async () => {
   const work = { rounds: 1, durationMs: 1, outstanding: 1, bytes: undefined } as never
   vi.stubEnv('NODE_OPTIONS', '--no-such-option')
-  await expect(brokerFiguresApart(work)).rejects.toThrow("the brokers' benchmark ended with 9")
+  await expect(brokerFiguresApart(work)).rejects.toThrow('brokers-program.ts ended with 9')
 })

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import process from 'node:process'
+import { outputOf } from '../child.ts'
 import { type BrokerFigures, type BrokerRates, type BrokerWork, brokers } from './brokers.ts'
 
 /** Figures on their way from one process to another: brokers by name. */
@@ -16,27 +15,11 @@ const program = join(import.meta.dirname, 'brokers-program.ts')
  * promises is half as fast, so ours would be measured with their clients' costs.
  */
 export async function brokerFiguresApart(work: BrokerWork): Promise<BrokerFigures> {
-  const { rates, notes } = JSON.parse(await outputOf([program, JSON.stringify(work)])) as ToldFigures
+  const { rates, notes } = JSON.parse(await outputOf(program, [JSON.stringify(work)])) as ToldFigures
   const named = new Map(rates)
   return { rates: new Map(brokers.flatMap((broker) => pairOf(broker, named.get(broker.name)))), notes }
 }
 
 function pairOf<K, V>(key: K, value: V | undefined): readonly (readonly [K, V])[] {
   return value === undefined ? [] : [[key, value]]
-}
-
-/** What a program of ours prints. @throws Error when it ends otherwise than well */
-function outputOf(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--conditions=source', ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-    })
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(output)
-      else reject(new Error(`the brokers' benchmark ended with ${signal ?? code}`))
-    })
-  })
 }
