@@ -1,0 +1,54 @@
+import { randomInt } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import type { Log } from '@posthaste/contracts'
+import { silentLog } from 'posthaste/pipeline'
+import { type FaultsCommand, parseCommand } from './options.ts'
+import { documentOf, textReport } from './report.ts'
+import { type FaultRun, isSound, runFaults } from './run.ts'
+
+const resultsDir = join(import.meta.dirname, '../../docs/guarantees/faults')
+const seedEnd = 2 ** 31 - 1
+
+// What nobody handles is a fault of the engine under test, and the run has to say so.
+const unhandled: unknown[] = []
+process.on('unhandledRejection', (reason) => unhandled.push(reason))
+process.on('uncaughtException', (error) => unhandled.push(error))
+
+const command = readCommand()
+const runs: FaultRun[] = []
+for (const engine of command.engines) runs.push(await run(engine))
+const documents = runs.map(documentOf)
+process.stdout.write(`${command.json ? JSON.stringify(documents, undefined, 2) : runs.map(textReport).join('\n\n')}\n`)
+if (command.writeDocs) {
+  mkdirSync(resultsDir, { recursive: true })
+  for (const each of documents)
+    writeFileSync(join(resultsDir, `${each.engine}.json`), `${JSON.stringify(each, undefined, 2)}\n`)
+}
+for (const reason of unhandled) process.stderr.write(`nobody handled: ${(reason as Error)?.stack ?? String(reason)}\n`)
+process.exit(runs.every(isSound) && unhandled.length === 0 ? 0 : 1)
+
+function readCommand(): FaultsCommand {
+  try {
+    return parseCommand(process.argv.slice(2), () => randomInt(seedEnd))
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exit(2)
+  }
+}
+
+function run(engine: FaultsCommand['engines'][number]): Promise<FaultRun> {
+  const { seed, rounds, verbose } = command
+  const onProgress = (line: string) => {
+    if (verbose) process.stderr.write(`${engine}: ${line}\n`)
+  }
+  return runFaults(engine, { seed, rounds, onProgress, log: logOf(onProgress) })
+}
+
+/** Warnings and errors of the engine and the bus, as progress. */
+function logOf(onProgress: (line: string) => void): Log {
+  const told = (level: string) => (message: string, fields?: object) =>
+    onProgress(`  ${level} ${message} ${fields === undefined ? '' : JSON.stringify(fields)}`)
+  return { ...silentLog, warn: told('warn'), error: told('error') }
+}
