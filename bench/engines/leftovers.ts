@@ -2,7 +2,7 @@ import type { ServerName } from './contestant.ts'
 
 /** Removes everything from a server whose name holds the prefix, so that the next measurement finds it as this one did. */
 export async function leaveNothing(server: ServerName, url: string, prefix: string): Promise<void> {
-  await removers[server](url, prefix.replace(/\.$/, ''))
+  await removers[server](url, prefix.slice(0, -1))
 }
 
 const removers: Readonly<Record<ServerName, (url: string, token: string) => Promise<void>>> = {

@@ -12,7 +12,7 @@ describe.each(serverNames)('the raw client of %s', (server) => {
     async (attributes) => {
       if (running === undefined) throw new Error(`${server} is not up; start it with: npm run engines -- up ${server}`)
       const contestant = await raw[server]()
-      const prefix = `bench-test-${crypto.randomUUID()}.`
+      const prefix = `bench-test-${crypto.randomUUID()}-`
       const opened = await contestant.open({ url: running.url, prefix, bytes: 100, window: 64, attributes })
       try {
         const flow = new Flow(64, true)

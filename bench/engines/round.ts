@@ -22,7 +22,7 @@ export interface Round extends Task {
 /** Connects, measures, and leaves the server as it was. */
 export async function play({ server, url, side, bytes, ...task }: Round): Promise<Cost> {
   const contestant = side === 'bus' ? bus(server) : await raw[server]()
-  const prefix = `bench-${randomBytes(4).toString('hex')}.`
+  const prefix = `bench-${randomBytes(3).toString('hex')}-`
   const attributes = side === 'raw, same attributes'
   const opened = await contestant.open({ url, prefix, bytes, window: task.window, attributes })
   try {

@@ -20,7 +20,7 @@ async function open({ url, prefix, bytes, window, attributes: withAttributes }: 
   const servers = new URL(url).host
   const [publishing, consuming] = await Promise.all([connect({ servers }), connect({ servers })])
   const [client, manager] = [jetstream(publishing), await jetstreamManager(consuming)]
-  const stream = prefix.replaceAll('.', '-')
+  const stream = `${prefix}stream`
   await manager.streams.add({
     name: stream,
     subjects: [stream],

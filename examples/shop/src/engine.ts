@@ -42,7 +42,7 @@ export async function engineOf(
 ): Promise<Engine> {
   if (url === undefined) return embedded({ dir: join(dir, 'engine') })
   const connect = await byServer[serverOf(url)]!()
-  return connect({ url, prefix: `${await installationOf(store)}.` })
+  return connect({ url, prefix: `${await installationOf(store)}-` })
 }
 
 /**
