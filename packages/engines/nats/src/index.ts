@@ -1,1 +1,3 @@
-export {}
+/** The engine on NATS JetStream. */
+export { nats } from './engine.ts'
+export type { NatsOptions, NatsTls } from './options.ts'

@@ -1,0 +1,161 @@
+import type { MsgHdrs } from '@nats-io/nats-core'
+import type { Headers, OutgoingRecord } from '@posthaste/contracts'
+
+/*
+ * Records as NATS messages: CloudEvents in binary mode. Attributes are headers with the prefix `ce-`, percent-encoded as in
+ * the HTTP binding, the content type is `content-type`, the body is the data.
+ * @see https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md#31-binary-content-mode
+ */
+
+/** What the engine keeps with a message beyond the record; none of it reaches a consumer as a header. */
+export interface Internals {
+  /** Attempts that ended before this copy was made. */
+  readonly attempts?: number | undefined
+  /** How many of them ended with their member. */
+  readonly vanished?: number | undefined
+  /** When the first of the copies was stored, in milliseconds of the server's clock. */
+  readonly storedAtMs?: number | undefined
+  /** The place of a note in the order of first writing. */
+  readonly noteOrder?: number | undefined
+}
+
+/** Whether it stands in the header `posthaste-<name>`. */
+const internalNames = { attempts: 'attempts', vanished: 'vanished', storedAtMs: 'stored', noteOrder: 'order' } as const
+
+/** Headers by name for the server itself: `Nats-Msg-Id` and the like. */
+export type ServerHeaders = readonly (readonly [name: string, value: string])[]
+
+/** Headers that are encoded already: the client asks headers that it sends for nothing but their bytes. */
+export class EncodedHeaders {
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  encode(): Uint8Array {
+    return this.#bytes
+  }
+
+  get byteLength(): number {
+    return this.#bytes.byteLength
+  }
+
+  asHeaders(): MsgHdrs {
+    return this as unknown as MsgHdrs
+  }
+}
+
+/** Encodes records; keeps the text of the headers that many records share. */
+export class RecordEncoder {
+  #headers: Headers | undefined
+  #text = ''
+
+  headersOf(record: OutgoingRecord, internals?: Internals, server?: ServerHeaders): EncodedHeaders {
+    if (record.headers !== this.#headers) {
+      this.#text = textOf(record.headers)
+      this.#headers = record.headers
+    }
+    let text = `NATS/1.0\r\n${this.#text}ce-id: ${encodeValue(record.id)}\r\n`
+    const { key, dueAtMs, expiresAtMs, priority } = record
+    if (key !== undefined) text += `ce-partitionkey: ${encodeValue(key)}\r\n`
+    if (dueAtMs !== undefined) text += `ce-deliverytime: ${isoOf(dueAtMs)}\r\n`
+    if (expiresAtMs !== undefined) text += `ce-expirytime: ${isoOf(expiresAtMs)}\r\n`
+    if (priority !== undefined) text += `ce-priority: ${priority}\r\n`
+    if (internals !== undefined) text += textOfInternals(internals)
+    if (server !== undefined) for (const [name, value] of server) text += `${name}: ${value}\r\n`
+    return new EncodedHeaders(Buffer.from(`${text}\r\n`, 'latin1'))
+  }
+}
+
+/** Headers that are all for the server. */
+export function serverHeaders(headers: ServerHeaders): MsgHdrs {
+  const text = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return new EncodedHeaders(Buffer.from(`NATS/1.0\r\n${text}\r\n`, 'latin1')).asHeaders()
+}
+
+function textOf(headers: Headers): string {
+  let text = ''
+  for (const name in headers) {
+    const value = encodeValue(headers[name] as string)
+    text += name === 'datacontenttype' ? `content-type: ${value}\r\n` : `ce-${name}: ${value}\r\n`
+  }
+  return text
+}
+
+function textOfInternals(internals: Internals): string {
+  let text = ''
+  for (const [name, header] of Object.entries(internalNames)) {
+    const value = internals[name as keyof Internals]
+    if (value !== undefined) text += `posthaste-${header}: ${value}\r\n`
+  }
+  return text
+}
+
+const plain = /^[\x21\x23\x24\x26-\x7e]*$/
+const runs = /[^\x21\x23\x24\x26-\x7e]+/g
+
+function encodeValue(value: string): string {
+  if (plain.test(value)) return value
+  return value.replace(runs, (run) => Buffer.from(run).toString('hex').toUpperCase().replaceAll(/../g, '%$&'))
+}
+
+function decodeValue(value: string): string {
+  if (!value.includes('%')) return value
+  try {
+    return value.replace(/(?:%[0-9A-Fa-f]{2})+/g, decodeURIComponent)
+  } catch {
+    // A foreign client's percent signs that encode nothing.
+    return value
+  }
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function msOf(text: string | undefined): number | undefined {
+  const ms = text === undefined ? Number.NaN : Date.parse(text)
+  return Number.isNaN(ms) ? undefined : ms
+}
+
+/** A message as it was read. */
+export interface Decoded {
+  readonly record: OutgoingRecord
+  readonly internals: Internals
+}
+
+/** Where a message stands, for what it does not say itself. */
+export interface Place {
+  readonly channel: string
+  readonly group: string | undefined
+  /** Names the message where its publisher gave it no id; the same each time it is read. */
+  readonly fallbackId: string
+}
+
+/** Reads headers as they were on the wire; a foreign message without any is a record, too. */
+export function decode(headers: Iterable<[string, string[]]> | undefined, body: Uint8Array, place: Place): Decoded {
+  const attributes: Record<string, string> = Object.create(null)
+  const internals: Record<string, number> = {}
+  for (const [name, values] of headers ?? []) {
+    const value = values[0] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'content-type') attributes.datacontenttype = decodeValue(value)
+    else if (lower.startsWith('ce-')) attributes[name.slice(3)] = decodeValue(value)
+    else if (lower.startsWith('posthaste-')) internals[lower.slice(10)] = Number(value)
+  }
+  const { id = place.fallbackId, partitionkey, deliverytime, expirytime, priority, ...rest } = attributes
+  const record: OutgoingRecord = {
+    id,
+    channel: place.channel,
+    group: place.group,
+    key: partitionkey === '' ? undefined : partitionkey,
+    headers: { ...rest },
+    body,
+    dueAtMs: msOf(deliverytime),
+    expiresAtMs: msOf(expirytime),
+    priority: priority === undefined ? undefined : Number(priority),
+  }
+  const { attempts, vanished, stored, order } = internals
+  return { record, internals: { attempts, vanished, storedAtMs: stored, noteOrder: order } }
+}
