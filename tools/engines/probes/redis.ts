@@ -8,11 +8,11 @@ export async function probeRedis(url: URL): Promise<string> {
   return exchange(url, async ({ send, receive }) => {
     const user = userOf(url)
     if (user) {
-      send(`AUTH ${user.username} ${user.password}\r\n`)
+      send(command('AUTH', user.username, user.password))
       const admitted = await receive(line)
       if (admitted !== '+OK') throw new Error(`AUTH was answered with ${admitted}`)
     }
-    send('PING\r\nINFO server\r\n')
+    send(command('PING') + command('INFO', 'server'))
     const answer = await receive(line)
     if (answer !== '+PONG') throw new Error(`PING was answered with ${answer}`)
     return receive((received) => {
@@ -21,4 +21,8 @@ export async function probeRedis(url: URL): Promise<string> {
       return found ? { value: found[1]!, bytes: received.length } : undefined
     })
   })
+}
+
+function command(...words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`
 }

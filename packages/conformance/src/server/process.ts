@@ -14,7 +14,9 @@ function linuxStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+    const [state, threads] = [fields[0], Number(fields[17])]
+    // One that is killed has its files and sockets until the last of its threads has ended.
+    if (state === 'X' || (state === 'Z' && threads <= 1)) return undefined
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8)}-${fields[19]}`
   } catch {
     return undefined
