@@ -12,19 +12,8 @@ import { TestChannel } from './channel.ts'
 import type { EngineUnderTest } from './harness.ts'
 import type { Member } from './member.ts'
 import { turn, until, within } from './pacing.ts'
+import type { SuiteSettings } from './settings.ts'
 import { Witness } from './witness.ts'
-
-/** Sizes and limits of a run. */
-export interface SuiteSettings {
-  /** Multiplies the number of records in the cases that are about volume; 1 suits an engine in the process. */
-  readonly scale: number
-  /** Real time after which a case gives up waiting for something, in milliseconds. */
-  readonly patienceMs: number
-  /** Runs of the random-operations case. */
-  readonly randomRuns: number
-  /** Seed of the random-operations case; another one for each run of the suite if absent. A failure names it. */
-  readonly seed: number | undefined
-}
 
 /** A channel that a case wants. */
 export interface ChannelWish {

@@ -1,8 +1,9 @@
 import type { Clock, Engine, EngineHost, Log } from '@posthaste/contracts'
 import { silentLog } from 'posthaste/pipeline'
 import { completed } from './completed.ts'
-import type { SuiteSettings } from './context.ts'
+import type { TcpProxy } from './faults/tcp-proxy.ts'
 import type { Offer } from './guarantees/guarantee.ts'
+import type { SuiteSettings } from './settings.ts'
 
 /** Makes installations of one engine for the suite: a directory, a virtual host, a store in memory. */
 export interface EngineHarness {
@@ -22,6 +23,12 @@ export interface EngineHarness {
   readonly settings?: Partial<SuiteSettings> | undefined
 }
 
+/** What cases do to a network. */
+export type EngineNetwork = Pick<
+  TcpProxy,
+  'cut' | 'refuse' | 'accept' | 'delay' | 'halfClose' | 'blackHole' | 'heal' | 'connections'
+>
+
 /** One installation of an engine, and what a case may do to it. */
 export interface EngineUnderTest {
   /** Open and ready for `declare`; another object after `restart` and `crash`. */
@@ -35,6 +42,8 @@ export interface EngineUnderTest {
   crash?: (() => Promise<void>) | undefined
   /** Moves the host's clock; absent where time is the machine's, and the suite waits. */
   advance?: ((ms: number) => Promise<void>) | undefined
+  /** What stands between the engine and its server; absent where there is none, or nothing can be done to it. */
+  readonly network?: EngineNetwork | undefined
   /** Removes everything. Called once per case, whatever happened, after the engine was closed. */
   cleanup(): Promise<void>
 }
@@ -52,6 +61,8 @@ export interface Installation {
   readonly crash?: ((engine: Engine) => Promise<void>) | undefined
   /** Moves `clock`, where it is a clock for tests. */
   readonly advance?: ((ms: number) => Promise<void>) | undefined
+  /** The proxy that engines of `connect` reach their server through: it turns on the cases about faults of a network. */
+  readonly network?: EngineNetwork | undefined
   readonly cleanup?: (() => Promise<void>) | undefined
 }
 
@@ -81,6 +92,7 @@ export async function engineUnderTest(installation: Installation): Promise<Engin
     },
     crash: crash && (() => crash(declared).then(reopen)),
     advance,
+    network: installation.network,
     cleanup: async () => installation.cleanup?.(),
   }
 }

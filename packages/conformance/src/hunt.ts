@@ -107,6 +107,7 @@ function mutatedInstallation(sound: EngineUnderTest, mutate: Mutant['mutate']): 
     restart: () => sound.restart(),
     crash: crash && (() => crash()),
     advance: advance && ((ms) => advance(ms)),
+    network: sound.network,
     cleanup: () => sound.cleanup(),
   }
 }

@@ -4,8 +4,15 @@
  */
 
 export type { ConformanceCase } from './case.ts'
-export type { CaseContext, SuiteSettings } from './context.ts'
-export { type EngineHarness, type EngineUnderTest, engineUnderTest, type Installation } from './harness.ts'
+export type { CaseContext } from './context.ts'
+export type { SuiteSettings } from './settings.ts'
+export {
+  type EngineHarness,
+  type EngineNetwork,
+  type EngineUnderTest,
+  engineUnderTest,
+  type Installation,
+} from './harness.ts'
 export { isMet, type Need } from './needs.ts'
 export { type CaseOutcome, runCase, runSuite, type SuiteOptions, type SuiteReport } from './run.ts'
 export { engineSuite } from './suite.ts'

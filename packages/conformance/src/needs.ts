@@ -21,6 +21,7 @@ export type Need =
   | 'seeking'
   | 'preparing'
   | 'crash'
+  | 'network'
 
 const capabilityNeeds: Readonly<Partial<Record<Need, (has: EngineCapabilities) => boolean>>> = {
   keyOrder: (has) => has.keyOrder !== 'none',
@@ -45,8 +46,9 @@ const isAbility = (need: Need): need is (typeof abilities)[number] => abilities.
 /**
  * Whether a need is met. A capability that is declared is tested; there is no way to declare one and skip its cases.
  */
-export function isMet(need: Need, { engine, crash }: EngineUnderTest): boolean {
+export function isMet(need: Need, { engine, crash, network }: EngineUnderTest): boolean {
   if (need === 'crash') return crash !== undefined
+  if (need === 'network') return network !== undefined
   if (isAbility(need)) return engine[need] !== undefined
   return capabilityNeeds[need]?.(engine.capabilities) ?? false
 }

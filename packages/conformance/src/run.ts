@@ -1,11 +1,12 @@
 import type { EngineCapabilities, OutgoingRecord } from '@posthaste/contracts'
 import type { ConformanceCase } from './case.ts'
-import { CaseContext, type Elsewhere, type SuiteSettings } from './context.ts'
+import { CaseContext, type Elsewhere } from './context.ts'
 import { expectRejection } from './expect.ts'
 import type { EngineHarness, EngineUnderTest } from './harness.ts'
 import { isMet } from './needs.ts'
 import { within } from './pacing.ts'
 import { inParallel } from './parallel.ts'
+import type { SuiteSettings } from './settings.ts'
 
 /** How a case went. */
 export type CaseOutcome =

@@ -6,6 +6,7 @@ import { cancelling } from './cases/cancel.ts'
 import { credit } from './cases/credit.ts'
 import { deduplication } from './cases/deduplication.ts'
 import { delay } from './cases/delay.ts'
+import { faults } from './cases/faults.ts'
 import { fidelity } from './cases/fidelity.ts'
 import { filters } from './cases/filters.ts'
 import { groups } from './cases/groups.ts'
@@ -60,6 +61,7 @@ export function engineSuite(): readonly ConformanceCase[] {
     ...undeclared,
     ...lease,
     ...load,
+    ...faults,
     ...random,
   ]
 }

@@ -57,7 +57,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     promise:
       'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again as another attempt, to this member or another.',
     support: always,
-    cases: ['lease/ends', 'bus-lease/lost'],
+    cases: ['lease/ends', 'faults/lost-told', 'bus-lease/lost'],
     refusals: [],
   },
 ]

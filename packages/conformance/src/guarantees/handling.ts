@@ -9,7 +9,14 @@ export const handlingGuarantees: readonly Guarantee[] = [
     promise:
       'An acknowledged message is not delivered to that group again: to no member, after no restart. A delivery ends once: settling it a second time, after the member has left, or under a tag that was never given out is DELIVERY_LOST and changes nothing.',
     support: always,
-    cases: ['settle/acknowledged', 'settle/twice', 'settle/unknown', 'settle/after-stop', 'settle/nothing'],
+    cases: [
+      'settle/acknowledged',
+      'settle/twice',
+      'settle/unknown',
+      'settle/after-stop',
+      'settle/nothing',
+      'faults/settle-answered',
+    ],
     refusals: [],
   },
   {

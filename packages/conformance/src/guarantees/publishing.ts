@@ -7,12 +7,14 @@ export const publishingGuarantees: readonly Guarantee[] = [
     title: 'A confirmed publish is kept',
     area: 'Publishing',
     promise:
-      'Once publish has resolved, the message is as durable as the engine declares (`durability`): it survives `kill -9` of the process, a crash and a restart of the engine, and is handled. Under load, too: of what was being published when the engine died, everything that was confirmed is there afterwards. What was not confirmed may or may not stand. Not promised: that a disk which lies about its flushes keeps anything, or that an engine of durability `none` outlives its store.',
+      'Once publish has resolved, the message is as durable as the engine declares (`durability`): it survives `kill -9` of the process, a crash and a restart of the engine and the loss of the connection, and is handled. Under load, too: of what was being published when the engine died, everything that was confirmed is there afterwards. What was not confirmed may or may not stand. Not promised: that a disk which lies about its flushes keeps anything, or that an engine of durability `none` outlives its store.',
     support: always,
     cases: [
       'publish/delivered',
       'publish/survives-*',
       'publish/crash-under-load',
+      'faults/cut-under-load',
+      'faults/restart-after',
       'publish/close-under-load',
       'bus-publish/volume',
       'bus-close/under-load',
@@ -24,10 +26,11 @@ export const publishingGuarantees: readonly Guarantee[] = [
     title: 'Every record of a batch has its own outcome',
     area: 'Publishing',
     promise:
-      'A publisher learns of each of its messages whether it stands. One that cannot be stored (unknown channel or group, too large, does not fit its schema) fails alone, with a code, and does no harm to its neighbours; nothing is dropped in silence and nothing waits for ever. Not promised: that a failed record does not stand. It is not confirmed, and may be published again under its id.',
+      'A publisher learns of each of its messages whether it stands. One that cannot be stored (unknown channel or group, too large, does not fit its schema) fails alone, with a code, and does no harm to its neighbours; nothing is dropped in silence and nothing waits for ever, with or without a connection. Not promised: that a failed record does not stand. It is not confirmed, and may be published again under its id.',
     support: always,
     cases: [
       'publish/outcome-per-record',
+      'faults/publish-answered',
       'publish/nothing',
       'groups/unknown',
       'bus-publish/outcomes',
