@@ -26,14 +26,16 @@ export const kafka: Recipe = {
     return { path: jars }
   },
   async prepare({ path }, place) {
-    const { dir, ports, tls } = place
+    const { dir, ports, tls, credentials } = place
     const file = join(dir, 'server.properties')
     writeFileSync(file, kafkaConfig(place), { mode: 0o600 })
     const java = findExecutable('java') ?? 'java'
     const classes = ['-cp', join(path, '*')]
     if (!existsSync(join(dir, 'data/meta.properties'))) {
       const cluster = randomBytes(16).toString('base64url')
-      await run([java, ...classes, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file])
+      const user = `SCRAM-SHA-512=[name=${credentials.username},password=${credentials.password}]`
+      const format = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file, '--add-scram', user]
+      await run([java, ...classes, ...format])
     }
     return {
       launches: [{ command: java, args: ['-Xmx768m', ...classes, 'kafka.Kafka', file], listensOn: ports.main }],
@@ -86,8 +88,10 @@ export function kafkaConfig({ dir, ports, tls, credentials }: Place): string {
   }
   if (tls)
     Object.assign(properties, {
-      'sasl.enabled.mechanisms': 'PLAIN',
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
       'listener.name.sasl_ssl.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`,
+      'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config':
+        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
       'ssl.client.auth': 'requested',
       'ssl.keystore.type': 'PEM',
       'ssl.keystore.location': tls.serverPemFile,
