@@ -1,0 +1,78 @@
+"""A client of RabbitMQ that knows AMQP 0-9-1 and CloudEvents, but nothing of Posthaste.
+
+One request per line on the standard input, as JSON; one answer per line on the standard output.
+See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md
+"""
+
+import base64
+import json
+import sys
+
+import pika
+
+PREFIX = "cloudEvents:"
+PATIENCE_S = 20
+
+
+def publish(channel, request):
+    """Publishes an event in binary mode, confirmed; fails where no queue takes it."""
+    attributes = dict(request["attributes"])
+    properties = pika.BasicProperties(
+        content_type=attributes.pop("datacontenttype", None),
+        delivery_mode=pika.DeliveryMode.Persistent,
+        headers={PREFIX + name: value for name, value in attributes.items()},
+    )
+    body = base64.b64decode(request["data"])
+    channel.basic_publish(
+        request["exchange"], request["routingKey"], body, properties, mandatory=True
+    )
+    return {"confirmed": True}
+
+
+def listen(channel, request):
+    """Gets whatever is published to an exchange from now on, in a queue of its own."""
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, request["exchange"], request["bindingKey"])
+    return {"queue": queue}
+
+
+def read(channel, request):
+    """Reads so many events from a queue."""
+    events = []
+    for method, properties, body in channel.consume(
+        request["queue"], inactivity_timeout=PATIENCE_S
+    ):
+        if method is None:
+            raise TimeoutError(f"only {len(events)} events came")
+        channel.basic_ack(method.delivery_tag)
+        events.append(event_of(method, properties, body))
+        if len(events) == request["count"]:
+            channel.cancel()
+            return {"events": events}
+
+
+def event_of(method, properties, body):
+    attributes = {
+        name[len(PREFIX) :]: value
+        for name, value in (properties.headers or {}).items()
+        if name.startswith(PREFIX)
+    }
+    if properties.content_type is not None:
+        attributes["datacontenttype"] = properties.content_type
+    data = base64.b64encode(body).decode()
+    return {"attributes": attributes, "data": data, "routingKey": method.routing_key}
+
+
+def main(url):
+    channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+    channel.confirm_delivery()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"publish": publish, "listen": listen, "read": read}[request["do"]](channel, request)
+        except Exception as error:
+            answer = {"error": repr(error)}
+        print(json.dumps(answer), flush=True)
+
+
+main(sys.argv[1])
