@@ -1,1 +1,4 @@
-export {}
+/** The engine on Redis Streams. */
+
+export { redis } from './engine.ts'
+export type { RedisOptions, RedisTls } from './options.ts'

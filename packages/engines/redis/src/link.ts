@@ -1,0 +1,108 @@
+import { Command, Redis } from 'ioredis'
+import { script, scriptSha } from './lua/index.ts'
+import type { CheckedOptions } from './options.ts'
+
+/** What a link tells of itself. */
+export interface LinkEvents {
+  /** Something was published on a channel that is subscribed to. */
+  message(channel: string, text: string): void
+  /** It is gone for good; commands under way have been rejected. Once, and only after it was open. */
+  lost(cause: Error): void
+}
+
+/** One pair of connections to the server: for commands, and for what others tell. It is used until the first of them is lost. */
+export class Link {
+  readonly #commands: Redis
+  readonly #messages: Redis
+  readonly #events: LinkEvents
+  readonly #scriptKey: string
+  #lastError: Error | undefined
+  #isOpen = false
+
+  constructor(options: CheckedOptions, name: string, events: LinkEvents) {
+    this.#events = events
+    this.#scriptKey = `{${options.prefix}}:`
+    this.#commands = this.#connection(options, name)
+    this.#messages = this.#connection(options, `${name}-messages`)
+    this.#messages.on('message', (channel: string, text: string) => events.message(channel, text))
+  }
+
+  #connection(options: CheckedOptions, name: string): Redis {
+    const { host, port, db, username, password, tls } = options
+    const redis = new Redis({
+      ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      ...(tls !== undefined && {
+        tls: { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName ?? host },
+      }),
+      // Who waits for what, and for how long, is decided in one place, and that is not here.
+      ...{ lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null, maxRetriesPerRequest: null },
+      ...{ autoResendUnfulfilledCommands: false, autoResubscribe: false, disableClientInfo: true },
+    })
+    redis.on('error', (error: Error) => {
+      this.#lastError = error
+    })
+    redis.on('end', () => this.#ended())
+    return redis
+  }
+
+  #ended(): void {
+    const wasOpen = this.#isOpen
+    this.close()
+    if (wasOpen) this.#events.lost(this.#lastError ?? new Error('the connection was closed'))
+  }
+
+  /** Connects, and brings the script to the server. Rejects with the server's or the system's error. */
+  async open(channels: readonly string[]): Promise<void> {
+    try {
+      await Promise.all([this.#commands.connect(), this.#messages.connect()])
+      await this.#commands.script('LOAD', script)
+      if (channels.length > 0) await this.#messages.subscribe(...channels)
+      this.#isOpen = true
+    } catch (thrown) {
+      this.close()
+      throw this.#lastError ?? thrown
+    }
+  }
+
+  /** Whether both connections stand. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Lets go of both connections; what is under way is rejected. */
+  close(): void {
+    this.#isOpen = false
+    this.#commands.disconnect()
+    this.#messages.disconnect()
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    await this.#messages.subscribe(channel)
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    await this.#messages.unsubscribe(channel)
+  }
+
+  /** Calls an operation of the script. */
+  run(operation: string, packed: Buffer): Promise<Buffer> {
+    const call = this.#send('evalsha', [scriptSha, '1', this.#scriptKey, operation, packed])
+    // The server forgets scripts when somebody tells it to; this brings it back.
+    return call.catch((thrown: unknown) => {
+      if (!(thrown instanceof Error) || !thrown.message.startsWith('NOSCRIPT')) throw thrown
+      return this.#send('eval', [script, '1', this.#scriptKey, operation, packed])
+    })
+  }
+
+  /** Sends any other command. */
+  async command(name: string, ...args: readonly string[]): Promise<unknown> {
+    return this.#commands.call(name, ...args)
+  }
+
+  /** Not one of the client's own methods: they convert what is bytes on both ways. */
+  #send(name: string, args: readonly (string | Buffer)[]): Promise<Buffer> {
+    return this.#commands.sendCommand(new Command(name, [...args])) as Promise<Buffer>
+  }
+}

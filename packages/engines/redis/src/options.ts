@@ -1,0 +1,124 @@
+import { PosthasteError } from '@posthaste/contracts'
+
+/** Encryption, and who the two sides are. */
+export interface RedisTls {
+  /** The certificates to trust, as PEM; those of the system if absent. */
+  readonly ca?: string | undefined
+  /** The client's certificate, as PEM. */
+  readonly cert?: string | undefined
+  /** The key of `cert`, as PEM. */
+  readonly key?: string | undefined
+  /** The name that the server's certificate must have; the host's if absent. */
+  readonly serverName?: string | undefined
+}
+
+/** Options of the redis engine. */
+export interface RedisOptions {
+  /** `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS. */
+  readonly url: string
+  /** Over those of the url. */
+  readonly username?: string | undefined
+  /** Over that of the url. */
+  readonly password?: string | undefined
+  readonly tls?: RedisTls | undefined
+  /**
+   * Names the installation: keys begin with `{prefix}:`, and applications that share messages share it. 1 to 64 of
+   * `A-Z a-z 0-9 . _ -`. Default: `posthaste`.
+   */
+  readonly prefix?: string | undefined
+  /** Milliseconds after which a publish or a settlement is answered with `UNAVAILABLE`, 100 to 600,000. Default: 30,000. */
+  readonly timeoutMs?: number | undefined
+  /**
+   * Milliseconds without a sign of life after which a process counts as vanished and others take what it had in hand,
+   * 300 to 600,000. Default: 15,000.
+   */
+  readonly sessionMs?: number | undefined
+  /** Milliseconds after which a group looks for what other clients have added to its stream, 10 to 60,000. Default: 1,000. */
+  readonly pollMs?: number | undefined
+}
+
+/** Options in which nothing is left open. */
+export interface CheckedOptions {
+  readonly host: string
+  readonly port: number
+  readonly db: number
+  readonly username: string | undefined
+  readonly password: string | undefined
+  /** Undefined: not encrypted. */
+  readonly tls: RedisTls | undefined
+  readonly prefix: string
+  readonly timeoutMs: number
+  readonly sessionMs: number
+  readonly pollMs: number
+}
+
+interface Mistake {
+  readonly path: string
+  readonly message: string
+}
+
+/** @throws CONFIG_INVALID listing every mistake */
+export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOptions {
+  const { url, username, password, tls, prefix = 'posthaste', ...rest } = options
+  const { timeoutMs = 30_000, sessionMs = 15_000, pollMs = 1_000, ...unknown } = rest
+  const mistakes: Mistake[] = []
+  const address = addressOf(url, mistakes)
+  const within = (path: string, value: unknown, [min, max]: readonly [number, number]) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
+    mistakes.push({ path, message: `must be a whole number from ${min} to ${max}` })
+  }
+  within('timeoutMs', timeoutMs, [100, 600_000])
+  within('sessionMs', sessionMs, [300, 600_000])
+  within('pollMs', pollMs, [10, 60_000])
+  if (typeof prefix !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(prefix))
+    mistakes.push({ path: 'prefix', message: 'must be 1 to 64 of A-Z a-z 0-9 . _ -' })
+  for (const [path, value] of Object.entries({ username, password }))
+    if (value !== undefined && typeof value !== 'string') mistakes.push({ path, message: 'must be text' })
+  mistakes.push(...tlsMistakes(tls))
+  for (const path of Object.keys(unknown)) mistakes.push({ path, message: `is not an option of the ${engine} engine` })
+  if (mistakes.length > 0) {
+    const text = mistakes.map(({ path, message }) => `${path} ${message}`).join('; ')
+    throw new PosthasteError('CONFIG_INVALID', `${engine}(): ${text}`, { issues: mistakes })
+  }
+  return {
+    ...address,
+    username: username ?? address.username,
+    password: password ?? address.password,
+    tls: tls ?? (address.encrypted ? {} : undefined),
+    prefix,
+    timeoutMs,
+    sessionMs,
+    pollMs,
+  }
+}
+
+function addressOf(url: unknown, mistakes: Mistake[]) {
+  const nowhere = { host: '', port: 0, db: 0, username: undefined, password: undefined, encrypted: false }
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined
+  const db = parsed?.pathname.replace(/^\//, '') ?? ''
+  // Not the url itself: it may hold a password.
+  if (parsed === undefined || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === '' || !/^\d{0,5}$/.test(db)) {
+    mistakes.push({ path: 'url', message: 'must be like redis://host:6379/0, or rediss:// for TLS' })
+    return nowhere
+  }
+  return {
+    host: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port: parsed.port === '' ? 6_379 : Number(parsed.port),
+    db: Number(db),
+    username: parsed.username === '' ? undefined : decodeURIComponent(parsed.username),
+    password: parsed.password === '' ? undefined : decodeURIComponent(parsed.password),
+    encrypted: parsed.protocol === 'rediss:',
+  }
+}
+
+function* tlsMistakes(tls: unknown): Generator<Mistake> {
+  if (tls === undefined) return
+  if (typeof tls !== 'object' || tls === null) {
+    yield { path: 'tls', message: 'must be an object' }
+    return
+  }
+  for (const [name, value] of Object.entries(tls)) {
+    if (!['ca', 'cert', 'key', 'serverName'].includes(name)) yield { path: `tls.${name}`, message: 'is not an option' }
+    else if (value !== undefined && typeof value !== 'string') yield { path: `tls.${name}`, message: 'must be text' }
+  }
+}
