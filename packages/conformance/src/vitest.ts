@@ -24,7 +24,7 @@ export function describeEngine(name: string, harness: EngineHarness, options: De
   const { server, ...settings } = options
   if (server !== undefined && runningServer(server) === undefined) {
     const remedy = `no server is up, start one with: npm run engines -- up ${server}`
-    describe(`engine: ${name}`, () => it.skip(`the cases of the kit (${remedy})`, () => {}))
+    describe(`engine: ${name}`, () => it('is left out', ({ skip }) => skip(remedy)))
     return
   }
   const test = (harness.parallel ?? 1) > 1 ? it.concurrent : it

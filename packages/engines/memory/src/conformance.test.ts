@@ -21,8 +21,9 @@ const harness: EngineHarness = {
 
 describeEngine('memory', harness, { randomRuns: 100 })
 
-it('meets what every case of the suite needs, so that none is skipped', async () => {
+it('meets what every case of the suite needs but those about a network, so that none is skipped', async () => {
   const underTest = await harness.create()
-  const skipped = engineSuite().filter(({ needs = [] }) => !needs.every((need) => isMet(need, underTest)))
+  const own = engineSuite().filter(({ needs = [] }) => !needs.includes('network'))
+  const skipped = own.filter(({ needs = [] }) => !needs.every((need) => isMet(need, underTest)))
   expect(skipped.map(({ id }) => id)).toEqual([])
 })
