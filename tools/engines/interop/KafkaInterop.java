@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -44,6 +45,7 @@ public final class KafkaInterop {
       return switch (request.get("do").asText()) {
         case "publish" -> publish(servers, request);
         case "read" -> read(servers, request);
+        case "remove" -> remove(servers, request);
         default -> throw new IllegalArgumentException(request.toString());
       };
     } catch (Exception error) {
@@ -84,6 +86,16 @@ public final class KafkaInterop {
         for (var record : consumer.poll(Duration.ofMillis(200))) events.add(event(record));
       }
       return answer;
+    }
+  }
+
+  /** Removes all topics whose names begin so. */
+  private static ObjectNode remove(String servers, JsonNode request) throws Exception {
+    try (var admin = Admin.create(Map.of("bootstrap.servers", servers))) {
+      var prefix = request.get("prefix").asText();
+      var topics = admin.listTopics().names().get().stream().filter(name -> name.startsWith(prefix)).toList();
+      admin.deleteTopics(topics).all().get();
+      return JSON.createObjectNode().put("removed", topics.size());
     }
   }
 

@@ -22,11 +22,20 @@ def publish(channel, request):
         delivery_mode=pika.DeliveryMode.Persistent,
         headers={PREFIX + name: value for name, value in attributes.items()},
     )
+    routing_key = ""
+    if "keyRanges" in request:
+        routing_key = str(key_range(request["attributes"]["partitionkey"], request["keyRanges"]))
     body = base64.b64decode(request["data"])
-    channel.basic_publish(
-        request["exchange"], request["routingKey"], body, properties, mandatory=True
-    )
-    return {"confirmed": True}
+    channel.basic_publish(request["exchange"], routing_key, body, properties, mandatory=True)
+    return {"routingKey": routing_key}
+
+
+def key_range(key, count):
+    """FNV-1a with 32 bits over the key as UTF-8, modulo the number of ranges."""
+    result = 0x811C9DC5
+    for byte in key.encode():
+        result = (result ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return result % count
 
 
 def listen(channel, request):
