@@ -1,23 +1,22 @@
 import type { Msg } from '@nats-io/nats-core'
-import {
-  type AckSettlement,
-  type DeliverySink,
-  type DeliveryTag,
-  type EngineSubscription,
-  type Outcome,
-  type OutgoingRecord,
-  type PosthasteError,
-  type ReleaseSettlement,
-  type Settlement,
-  succeeded,
-  type Timer,
+import type {
+  DeliverySink,
+  DeliveryTag,
+  EngineSubscription,
+  Outcome,
+  OutgoingRecord,
+  PosthasteError,
+  ReleaseSettlement,
+  Settlement,
+  Timer,
 } from '@posthaste/contracts'
 import { ackKinds, tell } from './acks.ts'
-import { errorFrom, failed, lost } from './errors.ts'
+import { lost } from './errors.ts'
 import { Feed, pullMsFor } from './feed.ts'
 import { groupOf, Incoming } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { Publisher } from './publisher.ts'
+import { SettlementBatch, UnderWay } from './settling.ts'
 import type { ServerTime } from './time.ts'
 import type { Channel } from './topology.ts'
 
@@ -28,6 +27,8 @@ export interface SubscriptionSurroundings {
   readonly publisher: Publisher
   /** Gone: takes itself off the list of those to be closed with the engine. */
   readonly onStopped: (subscription: EngineSubscription) => void
+  /** A delivery was acknowledged. */
+  readonly onSettled: (channel: Channel, settled: Incoming) => void
 }
 
 /** Which group of which channel, for whom. */
@@ -37,8 +38,6 @@ export interface Membership {
   readonly consumer: string
   readonly sink: DeliverySink
 }
-
-const noLonger: Outcome = failed(lost('the delivery is not (any more) held by this subscription'))
 
 /**
  * A member of a group without key ranges: members compete for the records of one consumer. Attempts are exact because the
@@ -50,12 +49,11 @@ export class CompetingSubscription implements EngineSubscription {
   readonly #membership: Membership
   readonly #feed: Feed
   readonly #held = new Map<DeliveryTag, Incoming>()
+  readonly #underWay = new UnderWay()
   #fresh: Incoming[] = []
   #credit = 0
   #nextTag = 1
   #pullAsked = false
-  #settlements = 0
-  #idle: (() => void) | undefined
   #sweepTimer: Timer | undefined
   #stopping: Promise<void> | undefined
   readonly #unlisten: () => void
@@ -85,14 +83,8 @@ export class CompetingSubscription implements EngineSubscription {
     this.#askSoon()
   }
 
-  async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
-    this.#settlements += 1
-    try {
-      return await this.#settle(batch)
-    } finally {
-      this.#settlements -= 1
-      if (this.#settlements === 0) this.#idle?.()
-    }
+  settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    return this.#underWay.run(() => this.#settle(batch))
   }
 
   async extend(tags: readonly DeliveryTag[]): Promise<void> {
@@ -115,11 +107,7 @@ export class CompetingSubscription implements EngineSubscription {
 
   async #stop(): Promise<void> {
     await this.#feed.stop()
-    if (this.#settlements > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve
-      })
-    }
+    await this.#underWay.ended()
     const unsettled = [...this.#held.values()].filter(({ isSettling }) => !isSettling)
     if (unsettled.length > 0 && this.#surroundings.link.connected) {
       const handBack = unsettled.map(({ tag }): Settlement => ({ kind: 'release', tag, countsAttempt: false }))
@@ -213,51 +201,33 @@ export class CompetingSubscription implements EngineSubscription {
 
   // ── Settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
-    const nowMs = this.#surroundings.link.host.clock.monotonicMs()
-    const outcomes = new Array<Outcome>(batch.length).fill(succeeded)
-    const ready: number[] = []
-    const toPublish: number[] = []
-    for (let at = 0; at < batch.length; at += 1) {
-      const settlement = batch[at] as Settlement
-      const held = this.#held.get(settlement.tag)
-      if (held === undefined || held.isSettling || held.deadlineMs <= nowMs) {
-        outcomes[at] = noLonger
-        continue
-      }
-      held.isSettling = true
-      if (settlement.kind === 'release' || (settlement.publish?.length ?? 0) > 0) toPublish.push(at)
-      else ready.push(at)
+  #settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    const { link, publisher } = this.#surroundings
+    const holder = {
+      link,
+      publisher,
+      held: (tag: DeliveryTag) => this.#heldBy(tag),
+      settled: (held: Incoming) => this.#settled(held),
+      release: (held: Incoming, settlement: ReleaseSettlement) => this.#copy(held, settlement),
     }
-    const groups = [this.#acknowledge(batch, ready, outcomes)]
-    if (toPublish.length > 0) groups.push(this.#publishFirst(batch, toPublish, outcomes))
-    await Promise.all(groups)
-    return outcomes
+    return new SettlementBatch(holder, batch).run()
   }
 
-  /** First the publications, all of them for all settlements together; then what they stand for is acknowledged. */
-  async #publishFirst(batch: readonly Settlement[], indexes: readonly number[], outcomes: Outcome[]): Promise<void> {
-    const { publisher } = this.#surroundings
-    const published = await Promise.all(
-      indexes.map((at) => {
-        const settlement = batch[at] as Settlement
-        if (settlement.kind === 'ack') return publisher.publish((settlement as AckSettlement).publish ?? [])
-        return this.#copy(settlement)
-      }),
-    )
-    const ready: number[] = []
-    for (const [nth, at] of indexes.entries()) {
-      const failure = published[nth]?.find(({ ok }) => !ok)
-      if (failure === undefined) ready.push(at)
-      else this.#fail(batch, [at], { outcomes, outcome: failure })
-    }
-    await this.#acknowledge(batch, ready, outcomes)
+  #heldBy(tag: DeliveryTag): Incoming | undefined {
+    const held = this.#held.get(tag)
+    if (held === undefined || held.deadlineMs > this.#surroundings.link.host.clock.monotonicMs()) return held
+    this.#sweep(held.deadlineMs)
+    return undefined
+  }
+
+  #settled(held: Incoming): void {
+    this.#held.delete(held.tag)
+    this.#surroundings.onSettled(this.#membership.channel, held)
   }
 
   /** Publishes what takes the place of a released record. */
-  #copy({ tag, countsAttempt, visibleAtMs }: ReleaseSettlement): Promise<readonly Outcome[]> {
+  #copy(held: Incoming, { countsAttempt, visibleAtMs }: ReleaseSettlement): Promise<readonly Outcome[]> {
     const { publisher, time } = this.#surroundings
-    const held = this.#held.get(tag) as Incoming
     const copy: OutgoingRecord = { ...held.record, group: this.#membership.group, dueAtMs: visibleAtMs }
     const internals = {
       attempts: countsAttempt ? held.attempt : held.attempt - 1,
@@ -266,48 +236,4 @@ export class CompetingSubscription implements EngineSubscription {
     }
     return publisher.publish([copy], [{ internals, server: [] }])
   }
-
-  async #acknowledge(batch: readonly Settlement[], indexes: readonly number[], outcomes: Outcome[]): Promise<void> {
-    if (indexes.length === 0) return
-    const { link } = this.#surroundings
-    const nowMs = link.host.clock.monotonicMs()
-    const inTime: number[] = []
-    const replies: string[] = []
-    for (const at of indexes) {
-      const { tag } = batch[at] as Settlement
-      const held = this.#held.get(tag)
-      if (held === undefined || held.deadlineMs <= nowMs) {
-        this.#held.delete(tag)
-        outcomes[at] = noLonger
-        continue
-      }
-      inTime.push(at)
-      replies.push(held.reply)
-    }
-    try {
-      await tell(link, ackKinds.done, replies)
-    } catch (thrown) {
-      this.#fail(batch, inTime, { outcomes, outcome: failed(errorFrom(thrown, 'acknowledgement')) })
-      return
-    }
-    for (const at of inTime) this.#forget((batch[at] as Settlement).tag)
-  }
-
-  #forget(tag: DeliveryTag): void {
-    this.#held.delete(tag)
-  }
-
-  /** It may be tried again. */
-  #fail(batch: readonly Settlement[], indexes: readonly number[], { outcomes, outcome }: Failure): void {
-    for (const at of indexes) {
-      const held = this.#held.get((batch[at] as Settlement).tag)
-      if (held !== undefined) held.isSettling = false
-      outcomes[at] = outcome
-    }
-  }
-}
-
-interface Failure {
-  readonly outcomes: Outcome[]
-  readonly outcome: Outcome
 }

@@ -11,6 +11,7 @@ import {
   type Topology,
   type TopologyReport,
 } from '@posthaste/contracts'
+import { makeBucket } from './bucket.ts'
 import { CompetingSubscription } from './competing.ts'
 import { capabilitiesOf, defaultPayloadBytesMax } from './features.ts'
 import { scheduling, waitingRoom } from './later.ts'
@@ -18,6 +19,8 @@ import { closedError, Link } from './link.ts'
 import { type Names, namesFor } from './names.ts'
 import { type NatsOptions, type NatsSettings, settingsOf } from './options.ts'
 import { Publisher } from './publisher.ts'
+import { RangedSubscription } from './ranged.ts'
+import { Sessions } from './sessions.ts'
 import { ServerTime } from './time.ts'
 import { TopologyKeeper } from './topology.ts'
 
@@ -37,6 +40,9 @@ interface Session {
   readonly time: ServerTime
   readonly topology: TopologyKeeper
   readonly publisher: Publisher
+  readonly sessions: Sessions
+  /** Makes the place where notes of key ranges are kept. */
+  readonly openNotes: () => Promise<void>
   readonly subscriptions: Set<EngineSubscription>
 }
 
@@ -99,7 +105,16 @@ class NatsEngine implements Engine {
       bodyBytesMax: () => this.#capabilities.bodyBytesMax,
       headerBytesMax: this.#capabilities.headerBytesMax,
     })
-    return { link, time, topology, publisher, subscriptions: new Set() }
+    const sessions = new Sessions(link, names)
+    let notes: Promise<void> | undefined
+    const openNotes = (): Promise<void> => {
+      notes ??= makeBucket(link, names.notes).catch((thrown: unknown) => {
+        notes = undefined
+        throw thrown
+      })
+      return notes
+    }
+    return { link, time, topology, publisher, sessions, openNotes, subscriptions: new Set() }
   }
 
   async declare(topology: Topology): Promise<TopologyReport> {
@@ -114,11 +129,24 @@ class NatsEngine implements Engine {
     const session = this.#current()
     const { channel, group } = await session.topology.group(spec.channel, spec.group)
     const membership = { channel, group: group.name, consumer: this.#names.consumer(group.name), sink }
-    const subscription = new CompetingSubscription(membership, {
+    const surroundings = {
       ...session,
-      onStopped: (each) => session.subscriptions.delete(each),
+      onStopped: (each: EngineSubscription) => session.subscriptions.delete(each),
+      onSettled: () => {},
+    }
+    if (channel.keyRanges === 0) {
+      const subscription = new CompetingSubscription(membership, surroundings)
+      session.subscriptions.add(subscription)
+      return subscription
+    }
+    const subscription = new RangedSubscription(membership, {
+      ...surroundings,
+      names: this.#names,
+      member: spec.member,
     })
     session.subscriptions.add(subscription)
+    await session.openNotes()
+    await subscription.open()
     return subscription
   }
 
@@ -127,6 +155,7 @@ class NatsEngine implements Engine {
     const session = this.#session
     if (session === undefined) return
     await Promise.all([...session.subscriptions].map((subscription) => subscription.stop()))
+    await session.sessions.close()
     await session.link.close()
   }
 

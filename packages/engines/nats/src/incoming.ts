@@ -65,6 +65,10 @@ export interface IncomingContext {
   readonly channel: Channel
   readonly time: ServerTime
   readonly range?: string | undefined
+  /** Until when it is ours, on the monotonic clock. */
+  readonly deadlineMs: number
+  /** Attempts that ended here, beyond what the message tells. */
+  readonly releases?: number | undefined
 }
 
 /** A message that was handed to us, as the core sees it. */
@@ -85,15 +89,15 @@ export class Incoming implements Delivery {
   /** Whether a settlement is under way. */
   isSettling = false
 
-  constructor(message: Msg, tag: number, context: IncomingContext & { readonly deadlineMs: number }) {
-    const { channel, time, range, deadlineMs } = context
+  constructor(message: Msg, tag: number, context: IncomingContext) {
+    const { channel, time, range, deadlineMs, releases = 0 } = context
     const reply = message.reply ?? ''
     const { seq, count, storedAtMs } = handOverOf(reply)
     const { record, internals } = recordOf(message, channel, seq)
     this.tag = tag
     this.record = record
     this.internals = internals
-    this.attempt = (internals.attempts ?? 0) + count
+    this.attempt = (internals.attempts ?? 0) + count + releases
     this.vanished = (internals.vanished ?? 0) + count - 1
     this.storedAtMs = time.toOurs(internals.storedAtMs ?? storedAtMs)
     this.position = positionOf(seq)

@@ -1,4 +1,4 @@
-import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core'
 import {
   type ErrorCode,
   keyRangeOf,
@@ -206,12 +206,18 @@ class Publication implements Command {
   }
 }
 
-/** Publishes one message and resolves with what the stream answers, an error included. */
-export function publishOne(link: Link, message: Message): Promise<PubAnswer> {
+/** A message that is no record. */
+export interface PlainMessage {
+  readonly subject: string
+  readonly body: Uint8Array
+  readonly headers: MsgHdrs
+}
+
+/** Publishes one message and resolves with what the stream answers, a refusal included. */
+export function publishBytes(link: Link, { subject, body, headers }: PlainMessage): Promise<PubAnswer> {
   return new Promise((resolve, reject) => {
-    const { subject, body, headers } = message
     link.pipeline.send({
-      send: (connection, reply) => connection.publish(subject, body, { reply, headers: headers.asHeaders() }),
+      send: (connection, reply) => connection.publish(subject, body, { reply, headers }),
       answered: (answer) => resolve(answer.json<PubAnswer>()),
       failed: reject,
     })

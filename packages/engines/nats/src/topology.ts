@@ -192,7 +192,7 @@ export class TopologyKeeper {
   async #declareGroup(wanted: GroupSpec, { created, drift }: MutableReport): Promise<void> {
     const channel = this.#channels.get(wanted.channel) as Channel
     if (channel.spec.kind === 'queue') {
-      const other = await this.#groupOfQueue(channel)
+      const other = await this.groupOfQueue(channel)
       if (other !== undefined && other !== wanted.group) {
         drift.push({ name: wanted.channel, setting: 'group', wanted: wanted.group, found: other })
         return
@@ -276,7 +276,7 @@ export class TopologyKeeper {
     return {
       name: stream,
       description: JSON.stringify(description),
-      subjects: features.schedules ? [records, `${later}.>`] : [records],
+      subjects: features.schedules ? [records, `${later}.*.*.*.*`] : [records],
       retention: retentionOf(spec),
       storage: StorageType.File,
       num_replicas: settings.replicas,
@@ -299,7 +299,7 @@ export class TopologyKeeper {
   }
 
   /** The name of the one group of a queue, if it has one. */
-  async #groupOfQueue(channel: Channel): Promise<string | undefined> {
+  async groupOfQueue(channel: Channel): Promise<string | undefined> {
     const { link } = this.#surroundings
     const consumers = await link.admin(`channel ${channel.spec.name}`, (manager) =>
       manager.consumers.list(channel.names.stream).next(),

@@ -1,0 +1,203 @@
+import { AckPolicy, DeliverPolicy, DiscardPolicy, ReplayPolicy, StorageType } from '@nats-io/jetstream'
+import { type Msg, nanos, type Subscription } from '@nats-io/nats-core'
+import type { Timer } from '@posthaste/contracts'
+import { type ServerHeaders, serverHeaders } from './codec.ts'
+import { errorFrom } from './errors.ts'
+import { handOverOf } from './incoming.ts'
+import type { Link } from './link.ts'
+import type { BucketNames } from './names.ts'
+import { publishBytes } from './publisher.ts'
+
+/** A key as it was last seen. */
+export interface Entry {
+  /** Undefined where the key was deleted. */
+  readonly value: string | undefined
+  readonly revision: number
+  /** When this process saw it change, on the monotonic clock. */
+  readonly seenAtMs: number
+}
+
+const absent: Entry = { value: undefined, revision: 0, seenAtMs: Number.NEGATIVE_INFINITY }
+
+/** How often the server says that nothing has happened, in milliseconds. */
+const heartbeatMs = 1_000
+
+/** So many of them may fail to come. */
+const missedMax = 3
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+/** Makes the stream of a key-value bucket, as other clients of NATS know them. @see ADR-8 of NATS */
+export async function makeBucket(link: Link, { stream, subject }: BucketNames): Promise<void> {
+  await link
+    .admin(`bucket ${stream}`, (manager) =>
+      manager.streams.add({
+        name: stream,
+        subjects: [`${subject}>`],
+        max_msgs_per_subject: 1,
+        storage: StorageType.File,
+        num_replicas: link.settings.replicas,
+        discard: DiscardPolicy.New,
+        allow_direct: true,
+        allow_rollup_hdrs: true,
+        deny_delete: true,
+      }),
+    )
+    .catch((thrown: unknown) => {
+      throw errorFrom(thrown, `bucket ${stream}`)
+    })
+}
+
+/** A key-value bucket, watched as a whole; its changes are told as they come. */
+export class Bucket {
+  readonly #link: Link
+  readonly #names: BucketNames
+  readonly #entries = new Map<string, Entry>()
+  readonly #onChange: (key: string) => void
+  #subscription: Subscription | undefined
+  #timer: Timer | undefined
+  #heardAtMs = 0
+  #closed = false
+  readonly #unlisten: () => void
+
+  constructor(link: Link, names: BucketNames, onChange: (key: string) => void) {
+    this.#link = link
+    this.#names = names
+    this.#onChange = onChange
+    this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => void this.#rewatch() })
+  }
+
+  /** Resolves when everything that stands in it is known. */
+  async open(): Promise<void> {
+    await makeBucket(this.#link, this.#names)
+    await this.#watch()
+  }
+
+  get(key: string): Entry {
+    return this.#entries.get(key) ?? absent
+  }
+
+  /** Keys that begin so and have a value. */
+  *keys(start: string): Generator<readonly [key: string, entry: Entry & { readonly value: string }]> {
+    for (const [key, entry] of this.#entries) {
+      const { value } = entry
+      if (value !== undefined && key.startsWith(start)) yield [key, { ...entry, value }]
+    }
+  }
+
+  /**
+   * Writes where nobody else has written since `revision`; undefined deletes the key.
+   * @returns the new revision; undefined when somebody has
+   * @throws UNAVAILABLE ENGINE_CLOSED
+   */
+  async write(key: string, value: string | undefined, revision: number): Promise<number | undefined> {
+    const headers: ServerHeaders = [
+      ['Nats-Expected-Last-Subject-Sequence', String(revision)],
+      ...(value === undefined ? ([['KV-Operation', 'DEL']] as const) : []),
+    ]
+    const subject = this.#names.subject + key
+    const message = { subject, body: encoder.encode(value ?? ''), headers: serverHeaders(headers) }
+    const answer = await publishBytes(this.#link, message)
+    if (answer.error === undefined) {
+      const written = answer.seq ?? 0
+      this.#learn(key, value, written)
+      return written
+    }
+    // Sent twice over an outage, the second time contradicts the first.
+    const { stream } = this.#names
+    const found = await this.#link.find(`key ${key}`, (manager) =>
+      manager.streams.getMessage(stream, { last_by_subj: subject }),
+    )
+    if (found == null) return undefined
+    const text = found.data.length === 0 ? undefined : decoder.decode(found.data)
+    this.#learn(key, text, found.seq)
+    return text === value && found.seq > revision ? found.seq : undefined
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#unlisten()
+    this.#timer?.cancel()
+    this.#subscription?.unsubscribe()
+  }
+
+  /** After an outage nobody is known to be silent: everything counts as seen now. */
+  #forgive(): void {
+    const seenAtMs = this.#link.host.clock.monotonicMs()
+    for (const [key, entry] of this.#entries) this.#entries.set(key, { ...entry, seenAtMs })
+  }
+
+  async #watch(): Promise<void> {
+    const { stream, subject } = this.#names
+    this.#subscription?.unsubscribe()
+    const inbox = this.#link.inbox()
+    let expected = Number.POSITIVE_INFINITY
+    let received = 0
+    let complete: () => void = () => {}
+    const completed = new Promise<void>((resolve) => {
+      complete = resolve
+    })
+    this.#subscription = this.#link.connection.subscribe(inbox, {
+      callback: (_error, message) => {
+        this.#heardAtMs = this.#link.host.clock.monotonicMs()
+        if (!message.subject.startsWith(subject)) return
+        this.#take(message)
+        received += 1
+        if (received >= expected) complete()
+      },
+    })
+    const info = await this.#link.admin(`bucket ${stream}`, (manager) =>
+      manager.consumers.add(stream, {
+        deliver_subject: inbox,
+        deliver_policy: DeliverPolicy.LastPerSubject,
+        ack_policy: AckPolicy.None,
+        replay_policy: ReplayPolicy.Instant,
+        filter_subject: `${subject}>`,
+        idle_heartbeat: nanos(heartbeatMs),
+        inactive_threshold: nanos(60_000),
+        mem_storage: true,
+      }),
+    )
+    this.#heardAtMs = this.#link.host.clock.monotonicMs()
+    expected = info.num_pending + (info.delivered?.consumer_seq ?? 0)
+    if (received < expected) await completed
+    this.#listenOn()
+  }
+
+  #listenOn(): void {
+    if (this.#closed) return
+    const { clock } = this.#link.host
+    this.#timer?.cancel()
+    this.#timer = clock.setTimer(heartbeatMs, () => {
+      const silentMs = clock.monotonicMs() - this.#heardAtMs
+      if (silentMs > missedMax * heartbeatMs && this.#link.connected) void this.#rewatch()
+      else this.#listenOn()
+    })
+  }
+
+  async #rewatch(): Promise<void> {
+    if (this.#closed || this.#subscription === undefined) return
+    try {
+      await this.#watch()
+      this.#forgive()
+    } catch (thrown) {
+      if (this.#closed || this.#link.closed) return
+      this.#link.host.log.warn('the members of groups cannot be watched', { error: errorFrom(thrown, 'watch').message })
+      this.#listenOn()
+    }
+  }
+
+  #take(message: Msg): void {
+    const key = message.subject.slice(this.#names.subject.length)
+    const isDeleted = message.data.length === 0
+    const { seq } = handOverOf(message.reply ?? '')
+    this.#learn(key, isDeleted ? undefined : decoder.decode(message.data), seq)
+  }
+
+  #learn(key: string, value: string | undefined, revision: number): void {
+    if (this.get(key).revision >= revision) return
+    this.#entries.set(key, { value, revision, seenAtMs: this.#link.host.clock.monotonicMs() })
+    this.#onChange(key)
+  }
+}

@@ -1,0 +1,180 @@
+import type { Timer } from '@posthaste/contracts'
+import { Bucket, type Entry } from './bucket.ts'
+import { errorFrom } from './errors.ts'
+import type { Link } from './link.ts'
+import type { Names } from './names.ts'
+import { serverLeaseMs } from './topology.ts'
+
+/** Told what becomes of this process's membership. */
+export interface SessionListener {
+  /** Some key of the bucket has changed. */
+  onChange(key: string): void
+  /** It is not certain any more that this process is taken for alive: what it owns may be somebody else's. */
+  onLapsed(): void
+  /** It is certain again; `isNew` when what it had is gone. */
+  onRenewed(isNew: boolean): void
+}
+
+/** What is written about a session: how long it may be silent. */
+interface Beat {
+  readonly leaseMs: number
+  readonly beat: number
+}
+
+/**
+ * This process among those that share groups: a key that it renews while it lives. Who is not heard of for a lease may be
+ * declared dead by anybody, by deleting that key; this process stops by its own clock before that can happen.
+ */
+export class Sessions {
+  readonly bucket: Bucket
+  readonly #link: Link
+  readonly #listeners = new Set<SessionListener>()
+  #id = ''
+  #revision = 0
+  #beats = 0
+  #validUntilMs = Number.NEGATIVE_INFINITY
+  #isValid = false
+  #timer: Timer | undefined
+  #lapseTimer: Timer | undefined
+  #opening: Promise<void> | undefined
+  #closed = false
+  readonly #unlisten: () => void
+
+  constructor(link: Link, names: Names) {
+    this.#link = link
+    this.bucket = new Bucket(link, names.members, (key) => {
+      for (const listener of [...this.#listeners]) listener.onChange(key)
+    })
+    this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => this.#hurry() })
+  }
+
+  /** Begins to live, with the first who needs it. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((thrown: unknown) => {
+      this.#opening = undefined
+      throw errorFrom(thrown, 'session')
+    })
+    return this.#opening
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  /** Whether nobody can have declared this process dead by now. */
+  isValid(): boolean {
+    return this.#isValid && this.#link.host.clock.monotonicMs() < this.#validUntilMs
+  }
+
+  listen(listener: SessionListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Whether a session is taken for alive. Does not ask the server. */
+  isAlive(session: string): boolean {
+    if (session === this.#id) return true
+    const entry = this.bucket.get(sessionKey(session))
+    return entry.value !== undefined && this.#silentMs(entry) < serverLeaseMs(leaseOf(entry))
+  }
+
+  /**
+   * Makes sure that a session that is not heard of can never act again.
+   * @returns false when it lives after all
+   */
+  async bury(session: string): Promise<boolean> {
+    if (session === this.#id) return false
+    const key = sessionKey(session)
+    const entry = this.bucket.get(key)
+    if (entry.value === undefined) return true
+    if (this.isAlive(session) || !this.isValid()) return false
+    return (await this.bucket.write(key, undefined, entry.revision)) !== undefined
+  }
+
+  /** Leaves in order. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#unlisten()
+    this.#timer?.cancel()
+    this.#lapseTimer?.cancel()
+    if (this.#opening !== undefined && this.#link.connected) {
+      await this.#opening.catch(() => {})
+      await this.bucket.write(sessionKey(this.#id), undefined, this.#revision).catch(() => {})
+    }
+    this.bucket.close()
+  }
+
+  #silentMs({ seenAtMs }: Entry): number {
+    return this.#link.host.clock.monotonicMs() - seenAtMs
+  }
+
+  async #open(): Promise<void> {
+    await this.bucket.open()
+    await this.#beat()
+  }
+
+  async #beat(): Promise<void> {
+    const { clock } = this.#link.host
+    const { leaseMs } = this.#link.settings
+    const isNew = this.#id === ''
+    if (isNew) this.#id = this.#link.inbox().slice('_INBOX.'.length)
+    const sentAtMs = clock.monotonicMs()
+    this.#beats += 1
+    const beat: Beat = { leaseMs, beat: this.#beats }
+    const revision = await this.bucket.write(sessionKey(this.#id), JSON.stringify(beat), this.#revision)
+    if (this.#closed) return
+    if (revision === undefined) {
+      // Somebody has declared this process dead. It begins a new life.
+      this.#id = ''
+      this.#revision = 0
+      this.#lapse()
+      await this.#beat()
+      return
+    }
+    this.#revision = revision
+    this.#validUntilMs = sentAtMs + leaseMs
+    this.#lapseTimer?.cancel()
+    this.#lapseTimer = clock.setTimer(Math.max(1, this.#validUntilMs - clock.monotonicMs()), () => this.#lapse())
+    this.#renewIn(leaseMs / 3)
+    if (!this.#isValid) {
+      this.#isValid = true
+      for (const listener of [...this.#listeners]) listener.onRenewed(isNew)
+    }
+  }
+
+  #renewIn(ms: number): void {
+    this.#timer?.cancel()
+    if (this.#closed) return
+    this.#timer = this.#link.host.clock.setTimer(ms, () => {
+      this.#beat().catch((thrown: unknown) => {
+        if (this.#closed || this.#link.closed) return
+        this.#link.host.log.warn('the session was not renewed', { error: errorFrom(thrown, 'renewal').message })
+        this.#renewIn(this.#link.settings.leaseMs / 10)
+      })
+    })
+  }
+
+  #hurry(): void {
+    if (this.#id !== '' && !this.#closed && !this.#isValid) this.#renewIn(1)
+  }
+
+  #lapse(): void {
+    if (!this.#isValid) return
+    this.#isValid = false
+    for (const listener of [...this.#listeners]) listener.onLapsed()
+  }
+}
+
+function sessionKey(session: string): string {
+  return `s.${session}`
+}
+
+function leaseOf({ value }: Entry): number {
+  try {
+    const { leaseMs } = JSON.parse(value ?? '') as Beat
+    return Number.isFinite(leaseMs) ? leaseMs : 0
+  } catch {
+    return 0
+  }
+}
