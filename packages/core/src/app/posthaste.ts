@@ -20,6 +20,7 @@ import type { BrowseOptions, MessagePage } from '../bus/administration/browsing.
 import type { GroupControl } from '../bus/administration/group-control.ts'
 import type { DeadLettersOf } from '../bus/administration/naming.ts'
 import { type Bus, createBus } from '../bus/bus.ts'
+import { complete } from '../bus/completing/complete.ts'
 import type { BatchHandler } from '../bus/consuming/batch-message.ts'
 import type { Receipt } from '../bus/consuming/context.ts'
 import type {
@@ -79,7 +80,8 @@ class Application implements App {
   #letEnd: (() => void) | undefined
 
   constructor(settings: AppSettings) {
-    const { name, engine, clock, log, random, transports, graceMs, codecs, claimCheck } = settings
+    const { name, clock, log, random, transports, graceMs, codecs, claimCheck } = settings
+    const engine = settings.engine && complete(settings.engine)
     this.name = name
     this.#settings = settings
     const instance = instanceName(name)

@@ -9,6 +9,7 @@ export {
   type CloseOptions,
   createBus,
 } from './bus.ts'
+export { complete } from './completing/complete.ts'
 export type { ClaimCheckOptions } from './bodies/claim-check.ts'
 export type { Administration } from './administration/administration.ts'
 export type { BrowsedMessage, BrowseOptions, MessagePage } from './administration/browsing.ts'

@@ -1,0 +1,131 @@
+import {
+  type Browsing,
+  type DeliverySink,
+  type Engine,
+  type EngineCapabilities,
+  type EngineHost,
+  type EngineSubscription,
+  type LagReading,
+  type Outcome,
+  type OutgoingRecord,
+  type Patterns,
+  PosthasteError,
+  type Preparing,
+  type Scheduling,
+  type Seeking,
+  type SubscriptionSpec,
+  type Topology,
+  type TopologyReport,
+} from '@posthaste/contracts'
+import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
+import { noteHeaderBytes } from './note-codec.ts'
+import { CompletedSubscription } from './subscription.ts'
+
+/** Most parked records of a key range, before the range is paused. */
+const parkedMax = 10_000
+
+/**
+ * The engine with what the core does in its place: where the order of keys is that of key ranges, holding back a key,
+ * releases until later and exact attempts, all by notes that are kept with the ranges. What it presents is known once it is
+ * open. An engine that keeps the order of keys itself does all of that itself, and is returned as it is.
+ *
+ * Idempotent: what is complete is returned as it is.
+ *
+ * @see ADR 0005
+ */
+export function complete(engine: Engine): Engine {
+  return engine.capabilities.keyOrder === 'partitions' ? new CompletedEngine(engine) : engine
+}
+
+/** All but subscriptions is the engine's own. */
+class CompletedEngine implements Engine {
+  readonly name: string
+  readonly #engine: Engine
+  /** Names this process in the sessions of key ranges, also where hosts are named alike. */
+  readonly #reader = crypto.randomUUID()
+  #capabilities: EngineCapabilities
+  #host: EngineHost | undefined
+  #timers: TimerWheel | undefined
+  readonly #subscriptions = new Set<CompletedSubscription>()
+  scheduling?: Scheduling
+  browsing?: Browsing
+  lag?: LagReading
+  seeking?: Seeking
+  preparing?: Preparing
+  patterns?: Patterns
+
+  constructor(engine: Engine) {
+    this.name = engine.name
+    this.#engine = engine
+    this.#capabilities = completed(engine.capabilities)
+    this.#takeAbilities()
+  }
+
+  get capabilities(): EngineCapabilities {
+    return this.#capabilities
+  }
+
+  async open(host: EngineHost): Promise<void> {
+    this.#host = host
+    await this.#engine.open(host)
+    this.#timers ??= timerWheel(host.clock, host.log)
+    this.#capabilities = completed(this.#engine.capabilities)
+    this.#takeAbilities()
+  }
+
+  declare(topology: Topology): Promise<TopologyReport> {
+    return this.#engine.declare(topology)
+  }
+
+  publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    return this.#engine.publish(records)
+  }
+
+  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
+    const host = this.#host
+    const timers = this.#timers
+    if (host === undefined || timers === undefined) {
+      throw new PosthasteError('FAILED_PRECONDITION', `engine ${this.name} is not open`)
+    }
+    const { clock, log, random } = host
+    const deps = { clock, log, random, timers, target: `${spec.channel}@${spec.group}` }
+    const { capabilities } = this.#engine
+    const ended = (): unknown => this.#subscriptions.delete(subscription)
+    const subscription: CompletedSubscription = new CompletedSubscription({
+      spec,
+      sink,
+      reader: this.#reader,
+      capabilities,
+      parkedMax,
+      deps,
+      ended,
+    })
+    subscription.begin(await this.#engine.subscribe(spec, subscription.sink))
+    this.#subscriptions.add(subscription)
+    return subscription
+  }
+
+  async close(): Promise<void> {
+    // What is unsettled goes back in order, as far as nobody has stopped them before.
+    await Promise.allSettled([...this.#subscriptions].map((subscription) => subscription.stop()))
+    await this.#engine.close()
+    this.#timers?.close()
+  }
+
+  /** Some are known only when it is open. */
+  #takeAbilities(): void {
+    const { scheduling, browsing, lag, seeking, preparing, patterns } = this.#engine
+    if (scheduling !== undefined) this.scheduling = scheduling
+    if (browsing !== undefined) this.browsing = browsing
+    if (lag !== undefined) this.lag = lag
+    if (seeking !== undefined) this.seeking = seeking
+    if (preparing !== undefined) this.preparing = preparing
+    if (patterns !== undefined) this.patterns = patterns
+  }
+}
+
+function completed(raw: EngineCapabilities): EngineCapabilities {
+  if (raw.keyOrder !== 'partitions') return raw
+  const headerBytesMax = Math.max(raw.headerBytesMax - noteHeaderBytes, 0)
+  return { ...raw, keyOrder: 'engine', holdKey: 'native', attempts: 'exact', headerBytesMax }
+}

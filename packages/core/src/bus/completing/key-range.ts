@@ -1,0 +1,411 @@
+import {
+  type AckSettlement,
+  type Delivery,
+  type DeliveryTag,
+  type KeyRangeControl,
+  type MaybePromise,
+  type Note,
+  type Outcome,
+  PosthasteError,
+  type ReleaseSettlement,
+  succeeded,
+} from '@posthaste/contracts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import { Entry } from './entry.ts'
+import { KeyChain } from './key-chain.ts'
+import { noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
+import { NoteWriter, type WhenNoted } from './note-writer.ts'
+import { SessionKeeper } from './session.ts'
+
+/** What a key range tells the subscription that reads it. */
+export interface KeyRangeEvents {
+  /** Something may be handed over that could not be before. */
+  turn(): void
+  /** It is noted, and what the engine delivered is to be acknowledged; then {@link KeyRange.acknowledged}. */
+  acknowledge(entry: Entry): void
+  /** That it is handed over is noted. */
+  claimed(entry: Entry): void
+}
+
+/** What a key range is read with. */
+export interface KeyRangeInit {
+  readonly name: string
+  readonly channel: string
+  readonly group: string
+  /** Names this process: a session that it left itself says nothing about vanished ones. */
+  readonly reader: string
+  /** Whether the engine's attempt tells which deliveries somebody may have had before. */
+  readonly tellsRedeliveries: boolean
+  /** Most parked records. */
+  readonly parkedMax: number
+  readonly control: KeyRangeControl
+  readonly events: KeyRangeEvents
+  readonly deps: FilterDeps
+}
+
+/**
+ * One key range that this member reads: what is parked in its notes, and which record of a key has its turn. What is merely
+ * delivered and acknowledged leaves no trace here but a number.
+ */
+export class KeyRange {
+  readonly name: string
+  readonly #init: KeyRangeInit
+  readonly #notes: NoteWriter
+  readonly #session: SessionKeeper
+  readonly #chains = new Map<string, KeyChain>()
+  /** Chains that may have something to hand over, in the order in which they have their turn. */
+  readonly #turns = new Set<KeyChain>()
+  /** What is parked, by position. */
+  readonly #parked = new Map<string, Entry>()
+  #state: 'reading' | 'recalled' | 'gone' = 'reading'
+  #isPaused = false
+  #orders = 0
+  /** Deliveries that the engine waits for an answer about. */
+  #unsettled = 0
+  /** Those of them that have never been handed over, and are not to be parked. */
+  #buffered = 0
+  /** How many deliveries that are still to come may have been with a reader that vanished. */
+  #suspects = 0
+  /** They were stored before. */
+  readonly #sinceMs: number
+
+  constructor(init: KeyRangeInit, notes: readonly Note[]) {
+    const { name, channel, reader, control, events, deps } = init
+    this.name = name
+    this.#init = init
+    this.#notes = new NoteWriter(name, control, deps)
+    this.#session = new SessionKeeper({ channel, reader, notes: this.#notes, raised: () => events.turn() })
+    this.#sinceMs = deps.clock.nowMs()
+    this.#load(notes)
+  }
+
+  get isReading(): boolean {
+    return this.#state === 'reading'
+  }
+
+  get isRecalled(): boolean {
+    return this.#state === 'recalled'
+  }
+
+  get buffered(): number {
+    return this.#buffered
+  }
+
+  /** Whether nothing is under way that this process has begun. */
+  get isQuiet(): boolean {
+    return this.#notes.isIdle
+  }
+
+  #load(notes: readonly Note[]): void {
+    const { reader, group, deps, name: range } = this.#init
+    const note = notes.find(({ name }) => name === sessionName)
+    const session = note && sessionOf(note)
+    const hasVanished = session !== undefined && session.reader !== reader
+    if (hasVanished) this.#suspects = session.unsettled
+    const sorted = notes.filter(({ name }) => name !== sessionName).sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const each of sorted) {
+      try {
+        const parked = parkedOf(each, group)
+        const { order, source, attempt, vanished, dueAtMs, holds } = parked
+        const entry = Object.assign(new Entry(this, order, { source, raw: undefined }), {
+          attempt,
+          vanished,
+          dueAtMs,
+          holds,
+        })
+        entry.note = each.name
+        this.#orders = Math.max(this.#orders, order + 1)
+        this.#parked.set(source.position, entry)
+        this.#chainOf(entry).add(entry)
+        if (parked.inHand && hasVanished) this.#countVanished(entry)
+        else this.#ready(entry)
+      } catch (error) {
+        deps.log.error('a note of a key range cannot be read', { target: deps.target, range, note: each.name, error })
+      }
+    }
+    this.#bound()
+  }
+
+  #countVanished(entry: Entry): void {
+    entry.attempt += 1
+    entry.vanished += 1
+    this.#park(entry)
+  }
+
+  // ── Deliveries ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes what the engine delivers. Hot path.
+   * @returns undefined for what is parked already; `ready` and without a chain: may be handed over at once
+   */
+  take(delivery: Delivery): Entry | undefined {
+    if (this.#parked.size > 0 && this.#parked.has(delivery.position)) return undefined
+    this.#unsettled += 1
+    const entry = new Entry(this, this.#orders++, { source: delivery, raw: delivery })
+    if (this.#suspects > 0 && this.#wasWithVanished(delivery)) {
+      this.#suspects -= 1
+      this.#chainOf(entry).add(entry)
+      this.#countVanished(entry)
+    } else if (this.#chains.size > 0 && entry.key !== undefined && this.#chains.has(entry.key)) this.place(entry)
+    return entry
+  }
+
+  /** Whether a delivery that nothing stands before may be handed over at once. Hot path. */
+  get isOpen(): boolean {
+    return this.#turns.size === 0 && this.#state === 'reading' && this.#admits()
+  }
+
+  #admits(): boolean {
+    return this.#session.admits(this.#unsettled + this.#suspects)
+  }
+
+  #wasWithVanished({ attempt, storedAtMs }: Delivery): boolean {
+    if (storedAtMs > this.#sinceMs) {
+      // Where they come in order, all that come behind it are as new.
+      if (!this.#init.tellsRedeliveries) this.#suspects = 0
+      return false
+    }
+    return attempt > 1 || !this.#init.tellsRedeliveries
+  }
+
+  /** Has it wait for its turn. */
+  place(entry: Entry): void {
+    const chain = this.#chainOf(entry)
+    chain.add(entry)
+    // What would stay unsettled until the key is free takes the place of other keys' deliveries with the engine.
+    if (chain.isHeldBefore(entry)) {
+      this.#park(entry)
+      return
+    }
+    this.#buffered += 1
+    this.#turns.add(chain)
+  }
+
+  /** What has its turn; it is to be taken with {@link KeyRange.handOver} or {@link KeyRange.claim}. */
+  next(nowMs: number): Entry | undefined {
+    if (this.#state !== 'reading') return undefined
+    for (const chain of this.#turns) {
+      const entry = chain.next(nowMs)
+      if (entry === undefined) this.#turns.delete(chain)
+      else if (entry.note !== undefined || this.#admits()) return entry
+    }
+    return undefined
+  }
+
+  /** Something that is not parked is handed over. */
+  handOver(entry: Entry): void {
+    entry.phase = 'inHand'
+    if (entry.chain === undefined) return
+    this.#buffered -= 1
+    this.#leaveChain(entry)
+  }
+
+  /** Notes that something parked is handed over, and then tells so. */
+  claim(entry: Entry): void {
+    entry.phase = 'claiming'
+    this.#passTurn(entry)
+    this.#session.stand(this.#unsettled + this.#suspects)
+    this.#write(entry, true, ({ ok }) => {
+      if (!ok) entry.phase = 'gone'
+      this.#init.events.claimed(entry)
+    })
+  }
+
+  /** It is handed over, and what stands behind it may follow. */
+  claimed(entry: Entry): void {
+    entry.phase = 'inHand'
+    this.#turn(entry.chain)
+  }
+
+  /** What was claimed cannot be handed over after all. */
+  unclaim(entry: Entry): void {
+    if (entry.phase === 'claiming') this.#ready(entry)
+  }
+
+  /** Allows for no deliveries under way, before something runs alone that may end this process. */
+  lowerSession(): void {
+    if (this.#state === 'reading') this.#session.lower(this.#suspects)
+  }
+
+  // ── Ends of deliveries ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The engine has the acknowledgement of what it delivered. */
+  acknowledged(entry: Entry): void {
+    this.#unsettled -= 1
+    entry.raw = undefined
+    if (entry.phase === 'saving') this.#ready(entry)
+    else entry.phase = 'gone'
+  }
+
+  /** What is delivered and neither in hand nor noted. */
+  get waiting(): readonly Delivery[] {
+    const entries = [...new Set([...this.#chains.values(), ...this.#turns])].flatMap((chain) => chain.entries)
+    return entries.flatMap(({ raw, phase }) => (raw !== undefined && phase === 'ready' ? [raw] : []))
+  }
+
+  /** The engine has taken these back, which wait for their turn. */
+  takeBackWaiting(tags: ReadonlySet<DeliveryTag>): void {
+    for (const chain of new Set([...this.#chains.values(), ...this.#turns])) {
+      for (const entry of [...chain.entries]) {
+        if (entry.phase === 'ready' && entry.raw !== undefined && tags.has(entry.raw.tag)) this.takenBack(entry)
+      }
+    }
+  }
+
+  /** The engine has taken back what it delivered, and nothing of it is noted. */
+  takenBack(entry: Entry): void {
+    this.#unsettled -= 1
+    entry.raw = undefined
+    entry.phase = 'gone'
+    if (entry.chain === undefined) return
+    this.#buffered -= 1
+    this.#leaveChain(entry)
+  }
+
+  /** The core is done with something parked. */
+  async finish(entry: Entry, { publish }: AckSettlement): Promise<Outcome> {
+    entry.phase = 'ending'
+    const name = entry.note!
+    const outcome =
+      publish === undefined || publish.length === 0
+        ? await new Promise<Outcome>((resolve) => this.#notes.write(name, undefined, resolve))
+        : await this.#notes.finish(name, publish)
+    // Lost meanwhile.
+    if ((entry.phase as Entry['phase']) !== 'ending') return outcome
+    if (!outcome.ok) entry.phase = 'inHand'
+    else {
+      entry.phase = 'gone'
+      this.#leaveChain(entry)
+      this.#parked.delete(entry.source.position)
+      this.#bound()
+    }
+    return outcome
+  }
+
+  /** The core gives something back. */
+  release(entry: Entry, { countsAttempt, visibleAtMs, holdKey }: ReleaseSettlement): MaybePromise<Outcome> {
+    const isHandBack = !countsAttempt && visibleAtMs === undefined && (entry.holds || holdKey !== true)
+    if (countsAttempt) entry.attempt += 1
+    entry.dueAtMs = visibleAtMs ?? 0
+    if (holdKey === true && entry.key !== undefined) entry.holds = true
+    if (entry.chain === undefined) this.#chainOf(entry).add(entry)
+    if (isHandBack && this.#state === 'recalled') {
+      // A session that ends in order says that nothing was in hand.
+      entry.phase = 'ready'
+      return succeeded
+    }
+    if (entry.holds) this.#parkBehind(entry)
+    return new Promise((resolve) => this.#park(entry, resolve))
+  }
+
+  // ── Life cycle ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nothing more is handed over. */
+  recall(): void {
+    if (this.#state === 'reading') this.#state = 'recalled'
+  }
+
+  /** Leaves word that this reader left in order. */
+  leave(): Promise<void> {
+    this.recall()
+    return new Promise((resolve) => this.#session.end(resolve))
+  }
+
+  /** It is not ours any more. */
+  drop(reason: PosthasteError): void {
+    this.#state = 'gone'
+    for (const entry of this.#parked.values()) {
+      entry.timer?.cancel()
+      entry.phase = 'gone'
+    }
+    this.#turns.clear()
+    this.#chains.clear()
+    this.#notes.lose(new PosthasteError('DELIVERY_LOST', `key range ${this.name} is gone`, { cause: reason }))
+  }
+
+  // ── Parking ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Notes it; then it is acknowledged, if it is not yet, and waits for its time and its turn. */
+  #park(entry: Entry, done?: WhenNoted): void {
+    entry.phase = 'saving'
+    if (entry.note === undefined) {
+      entry.note = noteName(entry.order)
+      this.#parked.set(entry.source.position, entry)
+      this.#bound()
+    }
+    this.#write(entry, false, (outcome) => {
+      if (outcome.ok && entry.phase === 'saving') {
+        if (entry.raw === undefined) this.#ready(entry)
+        else this.#init.events.acknowledge(entry)
+      }
+      done?.(outcome)
+    })
+  }
+
+  #parkBehind(head: Entry): void {
+    for (const entry of [...(head.chain?.entries ?? [])]) {
+      if (entry.order > head.order && entry.phase === 'ready' && entry.note === undefined) {
+        this.#buffered -= 1
+        this.#park(entry)
+      }
+    }
+  }
+
+  #write(entry: Entry, inHand: boolean, done: WhenNoted): void {
+    this.#notes.write(entry.note!, noteOf(entry, inHand), done)
+  }
+
+  #ready(entry: Entry): void {
+    const { timers, clock } = this.#init.deps
+    entry.phase = 'ready'
+    entry.timer?.cancel()
+    entry.timer = undefined
+    if (entry.dueAtMs <= clock.nowMs()) this.#turn(entry.chain)
+    else entry.timer = timers.set(entry.dueAtMs - clock.nowMs(), () => this.#ready(entry))
+  }
+
+  /** Stops the engine from delivering where too much is parked, until half of it is done. */
+  #bound(): void {
+    const { control, parkedMax, deps, name: range } = this.#init
+    const count = this.#parked.size
+    if (this.#isPaused ? count > parkedMax / 2 : count < parkedMax) return
+    this.#isPaused = !this.#isPaused
+    const about = { target: deps.target, range, count }
+    if (this.#isPaused) {
+      deps.log.warn('a key range is paused: too many of its messages wait for another attempt', about)
+      control.pause(range)
+    } else {
+      deps.log.info('a key range goes on', about)
+      control.resume(range)
+    }
+  }
+
+  // ── Chains ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #chainOf(entry: Entry): KeyChain {
+    const { key } = entry
+    if (entry.chain !== undefined) return entry.chain
+    const chain = (key === undefined ? undefined : this.#chains.get(key)) ?? new KeyChain(key)
+    if (key !== undefined) this.#chains.set(key, chain)
+    return chain
+  }
+
+  #leaveChain(entry: Entry): void {
+    const { chain } = entry
+    if (chain === undefined) return
+    chain.remove(entry)
+    this.#turns.delete(chain)
+    if (!chain.isEmpty) this.#turn(chain)
+    else if (chain.key !== undefined) this.#chains.delete(chain.key)
+  }
+
+  /** So that one key with many records lets the others have their turns. */
+  #passTurn({ chain }: Entry): void {
+    if (chain !== undefined && this.#turns.delete(chain)) this.#turns.add(chain)
+  }
+
+  #turn(chain: KeyChain | undefined): void {
+    if (chain !== undefined && this.#state === 'reading') this.#turns.add(chain)
+    this.#init.events.turn()
+  }
+}

@@ -1,0 +1,104 @@
+import { type Note, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
+import type { Entry, Source } from './entry.ts'
+
+/*
+ * What stands in the notes of a key range: the records that are parked, each with a header that says what has become of it
+ * so far, and one note that says who reads the range.
+ */
+
+/** What a completed engine keeps of `headerBytesMax` for the header of its notes. */
+export const noteHeaderBytes = 512
+
+/** The name of the note that says who reads a range. */
+export const sessionName = 'session'
+
+const stateHeader = 'posthastenote'
+const sessionHeader = 'posthastesession'
+const radix = 36
+const orderDigits = 11
+const nothing = new Uint8Array(0)
+
+/** Who reads a key range, and how many deliveries may be under way that no note tells of. */
+export interface Session {
+  readonly reader: string
+  readonly unsettled: number
+}
+
+/** A parked record as it was noted. */
+export interface Parked {
+  readonly name: string
+  readonly order: number
+  readonly source: Source
+  readonly attempt: number
+  readonly vanished: number
+  readonly dueAtMs: number
+  readonly holds: boolean
+  /** Whether it was handed over, and nothing was heard of it since. */
+  readonly inHand: boolean
+}
+
+/** The name of a note: in text order as records are in the order of the range. */
+export function noteName(order: number): string {
+  return `n${order.toString(radix).padStart(orderDigits, '0')}`
+}
+
+/** An entry as a note; `inHand` says that it is handed over from then on. */
+export function noteOf({ source, attempt, vanished, dueAtMs, holds }: Entry, inHand: boolean): OutgoingRecord {
+  const { record, storedAtMs, position } = source
+  // What would have the engine act on it is kept in the header: a note is nothing that is due or addressed.
+  const { group, dueAtMs: publishedDueAtMs, ...rest } = record
+  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${group === undefined ? '' : 'g'}`
+  const published = publishedDueAtMs === undefined ? '' : numberText(publishedDueAtMs)
+  const numbers = [attempt, vanished, dueAtMs, storedAtMs].map(numberText)
+  const state = [...numbers, published, flags, position].join(';')
+  return { ...rest, headers: { ...record.headers, [stateHeader]: state } }
+}
+
+/**
+ * The entry that a note tells of.
+ * @throws INTERNAL when it tells of none
+ */
+export function parkedOf({ name, record }: Note, group: string): Parked {
+  const { [stateHeader]: state, ...headers } = record.headers
+  const [attempt, vanished, dueAtMs, storedAtMs, published, flags, ...position] = (state ?? '').split(';')
+  if (flags === undefined) throw new PosthasteError('INTERNAL', `the note ${name} of ${record.id} cannot be read`)
+  const restored: OutgoingRecord = {
+    ...record,
+    headers,
+    ...(published !== '' && { dueAtMs: numberOf(published) }),
+    ...(flags.includes('g') && { group }),
+  }
+  return {
+    name,
+    order: Number.parseInt(name.slice(1), radix),
+    source: { record: restored, storedAtMs: numberOf(storedAtMs), position: position.join(';') },
+    attempt: numberOf(attempt),
+    vanished: numberOf(vanished),
+    dueAtMs: numberOf(dueAtMs),
+    holds: flags.includes('h'),
+    inHand: flags.includes('i'),
+  }
+}
+
+/** A session as a note. */
+export function sessionNote(channel: string, { reader, unsettled }: Session): OutgoingRecord {
+  const headers = { [sessionHeader]: `${unsettled.toString(radix)};${reader}` }
+  return { id: sessionName, channel, headers, body: nothing }
+}
+
+/** The session that a note tells of. */
+export function sessionOf({ record }: Note): Session {
+  const [unsettled, ...reader] = (record.headers[sessionHeader] ?? '').split(';')
+  return { reader: reader.join(';'), unsettled: numberOf(unsettled) }
+}
+
+/** Times may be fractions of a millisecond. */
+function numberText(value: number): string {
+  return Number.isInteger(value) ? value.toString(radix) : `.${value}`
+}
+
+function numberOf(text: string | undefined): number {
+  if (text === undefined || text === '') return 0
+  const value = text.startsWith('.') ? Number(text.slice(1)) : Number.parseInt(text, radix)
+  return Number.isNaN(value) ? 0 : value
+}

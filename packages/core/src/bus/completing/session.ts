@@ -1,0 +1,72 @@
+import { sessionName, sessionNote } from './note-codec.ts'
+import type { NoteWriter } from './note-writer.ts'
+
+/** Whose session it is, and where it is noted. */
+export interface SessionInit {
+  readonly channel: string
+  /** Names this process. */
+  readonly reader: string
+  readonly notes: NoteWriter
+  /** More may be handed over than before. */
+  raised(): void
+}
+
+/** Up to this many unsettled deliveries are noted exactly; beyond, in powers of two, so that a session is seldom written. */
+const exactMax = 8
+
+/**
+ * The note that a reader leaves while it has something in hand: whoever finds it knows that its reader vanished, and how
+ * many deliveries may have been with it. It stands before anything is handed over, and is written again only when more is
+ * under way than ever before.
+ */
+export class SessionKeeper {
+  readonly #init: SessionInit
+  /** How many unsettled deliveries the note allows for; -1 while none of ours stands. */
+  #stands = -1
+  /** The same, of the one that is being written. */
+  #asked = -1
+  #writes = 0
+
+  constructor(init: SessionInit) {
+    this.#init = init
+  }
+
+  /** Whether there may be this many; if not, sees to it that there soon may. Hot path. */
+  admits(unsettled: number): boolean {
+    if (unsettled <= this.#stands) return true
+    if (unsettled > this.#asked) this.#write(unsettled <= exactMax ? unsettled : 2 ** Math.ceil(Math.log2(unsettled)))
+    return false
+  }
+
+  /** Sees to it that a session stands before what is noted next. */
+  stand(unsettled: number): void {
+    if (this.#asked < 0) this.#write(unsettled)
+  }
+
+  /** Allows for no more than this many from now on. */
+  lower(unsettled: number): void {
+    if (this.#asked > unsettled) this.#write(unsettled)
+  }
+
+  /** Whoever reads the range next finds that its reader left in order. */
+  end(done: () => void): void {
+    this.#stands = -1
+    this.#asked = -1
+    this.#writes += 1
+    this.#init.notes.write(sessionName, undefined, done)
+  }
+
+  #write(unsettled: number): void {
+    const { channel, reader, notes, raised } = this.#init
+    this.#asked = unsettled
+    this.#writes += 1
+    const write = this.#writes
+    // One that allows for less holds from the moment that it is asked for.
+    this.#stands = Math.min(this.#stands, unsettled)
+    notes.write(sessionName, sessionNote(channel, { reader, unsettled }), ({ ok }) => {
+      if (!ok || this.#writes !== write) return
+      this.#stands = unsettled
+      raised()
+    })
+  }
+}

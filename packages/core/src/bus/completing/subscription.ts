@@ -1,0 +1,528 @@
+import {
+  type AckSettlement,
+  type Delivery,
+  type DeliverySink,
+  type DeliveryTag,
+  type EngineCapabilities,
+  type EngineSubscription,
+  type KeyRangeControl,
+  type KeyRangeSink,
+  type MaybePromise,
+  type Note,
+  type Outcome,
+  PosthasteError,
+  type Settlement,
+  type SubscriptionSpec,
+} from '@posthaste/contracts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import { Leases } from '../consuming/leases.ts'
+import { Quiet } from '../consuming/quiet.ts'
+import { aloneFrom, Entry, OwnDelivery } from './entry.ts'
+import { Isolation, type Suspect } from './isolation.ts'
+import { KeyRange, type KeyRangeInit } from './key-range.ts'
+import { RawSettler } from './raw-settler.ts'
+
+/** What a completed subscription is made of. */
+export interface CompletedSubscriptionInit {
+  readonly spec: SubscriptionSpec
+  /** The core's side. */
+  readonly sink: DeliverySink
+  /** Names this process in the sessions of key ranges. */
+  readonly reader: string
+  /** The engine's own. */
+  readonly capabilities: EngineCapabilities
+  /** Most parked records of a key range. */
+  readonly parkedMax: number
+  readonly deps: FilterDeps
+  /** It was stopped, or ended by itself. */
+  ended(): void
+}
+
+/** How long the engine may take for the last notes, in milliseconds. */
+const leaveMaxMs = 5_000
+
+/**
+ * Stands between the core and the subscription of an engine with key ranges. What comes without a range passes through, and
+ * so does what is delivered once and acknowledged; what is to come again is kept in the notes of its range and in memory.
+ *
+ * Tags above 0 are the engine's, those below are of hand-overs from memory.
+ *
+ * Hot path: deliveries and {@link CompletedSubscription.settle}, with one object for each delivery.
+ */
+export class CompletedSubscription implements EngineSubscription {
+  readonly #init: CompletedSubscriptionInit
+  /** The engine may assign ranges before it has handed out its subscription. */
+  readonly #joined: Promise<EngineSubscription>
+  readonly #settler: RawSettler
+  readonly #quiet: Quiet
+  readonly #isolation: Isolation
+  /** In the order in which they have their turn. */
+  readonly #ranges = new Map<string, KeyRange>()
+  /** What the core has of key ranges, by its tags. */
+  readonly #inHand = new Map<DeliveryTag, Entry>()
+  /** What it has of no range. */
+  readonly #loose = new Set<DeliveryTag>()
+  #member: EngineSubscription | undefined
+  #leases: Leases | undefined
+  #attach: (member: EngineSubscription) => void = () => {}
+  #state: 'reading' | 'stopping' | 'ended' = 'reading'
+  /** What the core has granted, and nothing was handed over for. */
+  #credit = 0
+  /** What the engine was granted, and has delivered nothing for. */
+  #rawCredit = 0
+  /** Noted as handed over, and about to be. */
+  #claimed: Entry[] = []
+  #claiming = 0
+  #lastTag = 0
+  #isPlanned = false
+  #end: Promise<void> | undefined
+
+  constructor(init: CompletedSubscriptionInit) {
+    this.#init = init
+    this.#joined = new Promise((resolve) => {
+      this.#attach = resolve
+    })
+    this.#settler = new RawSettler(this.#joined, init.deps)
+    this.#quiet = new Quiet(init.deps.timers)
+    this.#isolation = new Isolation({
+      recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose]),
+      isAlone: () => this.#inHand.size === 0 && this.#loose.size === 0 && this.#claiming === 0 && this.#settler.isIdle,
+      ranges: () => this.#ranges.values(),
+      handOver: (suspect) => this.#handOverAlone(suspect),
+      isHandedOver: (delivery) => this.#loose.has(delivery.tag),
+    })
+  }
+
+  /** The engine has subscribed. To be called once, before anything is granted. */
+  begin(member: EngineSubscription): void {
+    const { leaseMs } = this.#init.capabilities
+    const tags = (): DeliveryTag[] => [...this.#ranges.values()].flatMap(({ waiting }) => waiting.map(({ tag }) => tag))
+    this.#member = member
+    this.#attach(member)
+    this.#leases = new Leases({ member, leaseMs, tags }, this.#init.deps)
+    this.#leases.keep()
+  }
+
+  // ── From the engine ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What the engine is given to deliver to. */
+  get sink(): DeliverySink {
+    return {
+      deliver: (batch) => this.#deliver(batch),
+      closed: (cause) => this.#closed(cause),
+      lost: (tags, reason) => this.#lost(tags, reason),
+      recall: (tags) => this.#init.sink.recall?.(tags),
+      ranges: this.#rangeSink(),
+    }
+  }
+
+  #deliver(batch: readonly Delivery[]): void {
+    if (this.#state !== 'reading') return
+    this.#rawCredit -= batch.length
+    const out: Delivery[] = []
+    for (const delivery of batch) {
+      const { range } = delivery
+      if (range === undefined) this.#takeLoose(delivery, out)
+      else this.#take(delivery, this.#ranges.get(range), out)
+    }
+    if (out.length > 0) this.#init.sink.deliver(out)
+    if (this.#rawCredit < this.#credit) this.#plan()
+  }
+
+  #take(delivery: Delivery, range: KeyRange | undefined, out: Delivery[]): void {
+    // It was given up or revoked meanwhile.
+    if (range === undefined) return
+    const entry = range.take(delivery)
+    if (entry === undefined) this.#settler.acknowledge(delivery.tag, () => this.#plan())
+    else if (entry.phase !== 'ready') return
+    else if (entry.chain !== undefined) this.#plan()
+    else if (this.#credit > 0 && !this.#isolation.isOn && range.isOpen) this.#handOver(entry, delivery, out)
+    else {
+      range.place(entry)
+      this.#plan()
+    }
+  }
+
+  #takeLoose(delivery: Delivery, out: Delivery[]): void {
+    if (!this.#isolation.isOn && (delivery.vanished ?? 0) >= aloneFrom) this.#isolation.begin(delivery)
+    else if (this.#isolation.isOn || this.#credit === 0) this.#settler.handBack(delivery.tag, () => this.#plan())
+    else {
+      this.#credit -= 1
+      this.#loose.add(delivery.tag)
+      out.push(delivery)
+    }
+  }
+
+  #closed(cause: PosthasteError): void {
+    if (this.#state === 'ended') return
+    this.#finishAll(cause)
+    this.#init.sink.closed(cause)
+  }
+
+  #lost(tags: readonly DeliveryTag[], reason: PosthasteError): void {
+    const told: DeliveryTag[] = []
+    const others = new Set<DeliveryTag>()
+    for (const tag of tags) {
+      const entry = this.#inHand.get(tag)
+      if (entry?.raw !== undefined) {
+        this.#inHand.delete(tag)
+        entry.range.takenBack(entry)
+        told.push(tag)
+      } else if (this.#loose.delete(tag)) told.push(tag)
+      else others.add(tag)
+    }
+    if (others.size > 0) {
+      for (const range of this.#ranges.values()) range.takeBackWaiting(others)
+      this.#isolation.lost(others)
+    }
+    if (told.length > 0) this.#init.sink.lost(told, reason)
+    this.#plan()
+  }
+
+  // ── Key ranges ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #rangeSink(): KeyRangeSink {
+    return {
+      assigned: (name, notes) => this.#assigned(name, notes),
+      recalled: (name) => {
+        const range = this.#ranges.get(name)
+        if (range?.isReading) void this.#giveUp(range)
+      },
+      revoked: (name, reason) => this.#revoked(name, reason),
+    }
+  }
+
+  #assigned(name: string, notes: readonly Note[]): void {
+    if (this.#state !== 'reading') return
+    this.#revoked(name, new PosthasteError('DELIVERY_LOST', `the engine assigned key range ${name} again`))
+    this.#ranges.set(name, new KeyRange({ ...this.#rangeInit(), name }, notes))
+    this.#plan()
+  }
+
+  #rangeInit(): Omit<KeyRangeInit, 'name'> {
+    const { spec, reader, capabilities, parkedMax, deps } = this.#init
+    return {
+      ...{ channel: spec.channel, group: spec.group, reader, parkedMax, deps },
+      tellsRedeliveries: capabilities.attempts !== 'none',
+      control: this.#control(),
+      events: {
+        turn: () => this.#plan(),
+        acknowledge: (entry) => this.#acknowledgeParked(entry),
+        claimed: (entry) => {
+          this.#claimed.push(entry)
+          this.#plan()
+        },
+      },
+    }
+  }
+
+  #control(): KeyRangeControl {
+    const control = async (): Promise<KeyRangeControl> => {
+      const { ranges } = this.#member ?? (await this.#joined)
+      if (ranges === undefined)
+        throw new PosthasteError('INTERNAL', 'an engine with key ranges does not let them be controlled')
+      return ranges
+    }
+    const report = (error: unknown): void =>
+      this.#init.deps.log.warn('the engine did not pause a key range', { target: this.#init.deps.target, error })
+    return {
+      pause: (range) =>
+        void control()
+          .then((ranges) => ranges.pause(range))
+          .catch(report),
+      resume: (range) =>
+        void control()
+          .then((ranges) => ranges.resume(range))
+          .catch(report),
+      note: async (range, changes, publish) => (await control()).note(range, changes, publish),
+      giveUp: async (range) => (await control()).giveUp(range),
+    }
+  }
+
+  #acknowledgeParked(entry: Entry): void {
+    const { raw, range } = entry
+    if (raw === undefined) return
+    this.#settler.acknowledge(raw.tag, () => {
+      range.acknowledged(entry)
+      this.#plan()
+    })
+  }
+
+  #revoked(name: string, reason: PosthasteError): void {
+    const range = this.#ranges.get(name)
+    if (range === undefined) return
+    this.#ranges.delete(name)
+    range.drop(reason)
+    const tags: DeliveryTag[] = []
+    for (const [tag, entry] of this.#inHand) {
+      if (entry.range !== range) continue
+      this.#inHand.delete(tag)
+      entry.phase = 'gone'
+      tags.push(tag)
+    }
+    if (tags.length > 0) this.#init.sink.lost(tags, reason)
+    this.#plan()
+  }
+
+  async #giveUp(range: KeyRange): Promise<void> {
+    const { sink, deps } = this.#init
+    const isOurs = (): boolean => this.#ranges.get(range.name) === range
+    range.recall()
+    sink.recall?.(this.#tagsOf(range))
+    this.#plan()
+    await this.#quiet.wait(Number.POSITIVE_INFINITY, () => !isOurs() || this.#isDone(range))
+    if (!isOurs()) return
+    await range.leave()
+    if (!isOurs()) return
+    this.#revoked(range.name, new PosthasteError('DELIVERY_LOST', 'it was given up'))
+    try {
+      await this.#control().giveUp(range.name)
+    } catch (error) {
+      deps.log.warn('the engine did not take a key range back', { target: deps.target, range: range.name, error })
+    }
+  }
+
+  #tagsOf(range: KeyRange): DeliveryTag[] {
+    return [...this.#inHand].flatMap(([tag, entry]) => (entry.range === range ? [tag] : []))
+  }
+
+  #isDone(range: KeyRange): boolean {
+    return this.#claiming === 0 && range.isQuiet && this.#settler.isIdle && this.#tagsOf(range).length === 0
+  }
+
+  // ── Turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What may be done now is done in a turn of its own. */
+  #plan(): void {
+    if (this.#isPlanned) return
+    this.#isPlanned = true
+    queueMicrotask(() => {
+      this.#isPlanned = false
+      this.#turn()
+      this.#quiet.look()
+    })
+  }
+
+  #turn(): void {
+    if (this.#state !== 'reading') {
+      this.#claiming -= this.#claimed.length
+      this.#claimed = []
+      return
+    }
+    const out: Delivery[] = []
+    for (const entry of this.#claimed.splice(0)) this.#handOverClaimed(entry, out)
+    this.#takeTurns(out)
+    if (out.length > 0) this.#init.sink.deliver(out)
+    if (this.#isolation.isOn) {
+      this.#isolation.look(this.#credit > 0)
+      // What waited for it goes on.
+      if (!this.#isolation.isOn) this.#plan()
+    }
+    this.#grantRaw()
+  }
+
+  #takeTurns(out: Delivery[]): void {
+    const nowMs = this.#init.deps.clock.nowMs()
+    for (const [name, range] of this.#ranges) {
+      if (this.#credit === 0 || this.#isolation.isOn) return
+      const entry = range.next(nowMs)
+      if (entry === undefined) continue
+      if (entry.isSuspect) {
+        this.#isolation.begin(entry)
+        return
+      }
+      if (entry.note !== undefined) this.#claim(entry)
+      else if (entry.raw !== undefined) this.#handOver(entry, entry.raw, out)
+      // Behind all others, and seen again before this loop ends.
+      this.#ranges.delete(name)
+      this.#ranges.set(name, range)
+    }
+  }
+
+  /** Hot path. */
+  #handOver(entry: Entry, raw: Delivery, out: Delivery[]): void {
+    this.#credit -= 1
+    entry.range.handOver(entry)
+    entry.tag = raw.tag
+    this.#inHand.set(raw.tag, entry)
+    out.push(raw.attempt === 1 && !raw.vanished ? raw : new OwnDelivery(entry))
+  }
+
+  #claim(entry: Entry): void {
+    this.#credit -= 1
+    this.#claiming += 1
+    entry.range.claim(entry)
+  }
+
+  #handOverClaimed(entry: Entry, out: Delivery[]): void {
+    this.#claiming -= 1
+    if (entry.phase !== 'claiming' || !entry.range.isReading) {
+      this.#credit += 1
+      entry.range.unclaim(entry)
+      return
+    }
+    this.#lastTag -= 1
+    entry.tag = this.#lastTag
+    entry.range.claimed(entry)
+    this.#inHand.set(entry.tag, entry)
+    out.push(new OwnDelivery(entry))
+  }
+
+  #handOverAlone(suspect: Suspect): void {
+    if (suspect instanceof Entry) this.#claim(suspect)
+    else {
+      this.#credit -= 1
+      this.#loose.add(suspect.tag)
+      this.#init.sink.deliver([suspect])
+    }
+  }
+
+  /** The engine may deliver what the core takes, and what waits here takes none of it. */
+  #grantRaw(): void {
+    if (this.#isolation.isOn) return
+    let wanted = this.#credit - this.#rawCredit
+    for (const range of this.#ranges.values()) wanted -= range.buffered
+    if (wanted <= 0) return
+    this.#rawCredit += wanted
+    this.#member?.grant(wanted)
+  }
+
+  // ── From the core ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  grant(credit: number): void {
+    this.#credit += credit
+    this.#plan()
+  }
+
+  settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    const raw: Settlement[] = []
+    let own: OwnAnswer[] | undefined
+    for (const [at, settlement] of batch.entries()) {
+      const answer = this.#settleOwn(settlement)
+      if (answer === undefined) raw.push(settlement)
+      else if (own === undefined) own = [{ at, answer }]
+      else own.push({ at, answer })
+    }
+    const answered = raw.length === 0 ? Promise.resolve([]) : this.#settleRaw(raw)
+    return own === undefined ? answered : merged(batch.length, answered, own)
+  }
+
+  /** Hot path. @returns undefined for what the engine has to answer */
+  #settleOwn(settlement: Settlement): MaybePromise<Outcome> | undefined {
+    const { tag } = settlement
+    const entry = this.#inHand.get(tag)
+    if (entry === undefined) return this.#loose.has(tag) ? undefined : lostDelivery(tag)
+    if (entry.phase !== 'inHand' || this.#state !== 'reading') return lostDelivery(tag)
+    if (settlement.kind === 'release') {
+      this.#inHand.delete(tag)
+      this.#plan()
+      return entry.range.release(entry, settlement)
+    }
+    if (entry.note !== undefined) return this.#finish(entry, settlement)
+    entry.phase = 'ending'
+    return undefined
+  }
+
+  async #finish(entry: Entry, settlement: AckSettlement): Promise<Outcome> {
+    const outcome = await entry.range.finish(entry, settlement)
+    if (outcome.ok) this.#inHand.delete(entry.tag)
+    this.#plan()
+    return outcome
+  }
+
+  async #settleRaw(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    let outcomes: readonly Outcome[] = []
+    try {
+      outcomes = await (this.#member ?? (await this.#joined)).settle(batch)
+      return outcomes
+    } finally {
+      for (const [at, { tag }] of batch.entries()) this.#answered(tag, outcomes[at])
+      if (this.#isolation.isOn || this.#end !== undefined || this.#isRecalled()) this.#plan()
+    }
+  }
+
+  #answered(tag: DeliveryTag, outcome: Outcome | undefined): void {
+    const isOver = outcome?.ok || PosthasteError.is(outcome?.error, 'DELIVERY_LOST')
+    if (isOver && this.#loose.delete(tag)) return
+    const entry = this.#inHand.get(tag)
+    if (entry?.phase !== 'ending') return
+    if (isOver) {
+      this.#inHand.delete(tag)
+      entry.range.acknowledged(entry)
+    } else entry.phase = 'inHand'
+  }
+
+  #isRecalled(): boolean {
+    for (const range of this.#ranges.values()) if (range.isRecalled) return true
+    return false
+  }
+
+  async extend(tags: readonly DeliveryTag[]): Promise<void> {
+    const own = tags.filter((tag) => tag > 0)
+    if (own.length > 0) await (await this.#joined).extend(own)
+  }
+
+  stop(): Promise<void> {
+    this.#end ??= this.#stop()
+    return this.#end
+  }
+
+  async #stop(): Promise<void> {
+    const { deps } = this.#init
+    if (this.#state === 'reading') {
+      this.#state = 'stopping'
+      this.#plan()
+      const ranges = [...this.#ranges.values()]
+      await this.#quiet.wait(leaveMaxMs, () => this.#settler.isIdle && ranges.every(({ isQuiet }) => isQuiet))
+      let hasLeft = false
+      void Promise.all(ranges.map((range) => range.leave())).then(() => {
+        hasLeft = true
+        this.#quiet.look()
+      })
+      await this.#quiet.wait(leaveMaxMs, () => hasLeft)
+      if (!hasLeft) deps.log.warn('a member left without having noted so', { target: deps.target })
+      this.#finishAll(new PosthasteError('DELIVERY_LOST', 'the member has left'))
+    }
+    await this.#member?.stop()
+  }
+
+  #finishAll(reason: PosthasteError): void {
+    this.#state = 'ended'
+    this.#leases?.close()
+    for (const range of this.#ranges.values()) range.drop(reason)
+    this.#ranges.clear()
+    this.#inHand.clear()
+    this.#settler.close()
+    this.#quiet.look()
+    this.#init.ended()
+  }
+}
+
+interface OwnAnswer {
+  readonly at: number
+  readonly answer: MaybePromise<Outcome>
+}
+
+async function merged(
+  count: number,
+  answered: Promise<readonly Outcome[]>,
+  own: readonly OwnAnswer[],
+): Promise<readonly Outcome[]> {
+  const [raw, ...answers] = await Promise.all([answered.catch(failures), ...own.map(({ answer }) => answer)])
+  const outcomes = new Map(own.map(({ at }, index) => [at, answers[index]!]))
+  let next = 0
+  return Array.from({ length: count }, (_, at) => outcomes.get(at) ?? raw[next++] ?? unanswered)
+}
+
+const unanswered: Outcome = {
+  ok: false,
+  error: new PosthasteError('UNAVAILABLE', 'the engine answered fewer settlements than it was given'),
+}
+
+function failures(): readonly Outcome[] {
+  return []
+}
+
+function lostDelivery(tag: DeliveryTag): Outcome {
+  return { ok: false, error: new PosthasteError('DELIVERY_LOST', `delivery ${tag} is settled or not ours any more`) }
+}

@@ -1,0 +1,70 @@
+import type { Clock, Engine, PosthasteError } from '@posthaste/contracts'
+import { memory, memoryStore } from '@posthaste/memory'
+import { silentLog } from '../../../src/pipeline/log.ts'
+import { PartitionedEngine } from './engine.ts'
+import { Feed } from './feed.ts'
+
+/** How a broker behaves. */
+export interface BrokerOptions {
+  readonly clock: Clock
+  /** `none`: every delivery looks like the first. `hand-overs`: hand-backs and members that left are counted, too. */
+  readonly attempts?: 'none' | 'hand-overs' | undefined
+  readonly keyRanges?: number | undefined
+  /** Asked before each write of notes and each settlement: an error to answer instead. */
+  readonly fault?: ((what: 'note' | 'settle') => PosthasteError | undefined) | undefined
+}
+
+/**
+ * What stands behind engines with key ranges, in memory: each range of a group has one reader, and notes. It outlives the
+ * engines that are connected to it, and knows nothing of holding keys, of counted or of delayed releases.
+ */
+export class PartitionedBroker {
+  readonly options: Required<Omit<BrokerOptions, 'fault'>> & Pick<BrokerOptions, 'fault'>
+  readonly storage: Engine
+  readonly #feeds = new Map<string, Feed>()
+  readonly #engines = new Set<PartitionedEngine>()
+  #opened: Promise<void> | undefined
+
+  constructor({ clock, attempts = 'none', keyRanges = 3, fault }: BrokerOptions) {
+    this.options = { clock, attempts, keyRanges, fault }
+    this.storage = memory({ store: memoryStore(), clock })
+  }
+
+  /** Another client. */
+  connect(): PartitionedEngine {
+    const engine = new PartitionedEngine(this)
+    this.#engines.add(engine)
+    return engine
+  }
+
+  /** The process of a client is gone; of all clients if none is given. */
+  crash(engine?: PartitionedEngine): void {
+    for (const each of engine === undefined ? this.#engines : [engine]) each.die()
+  }
+
+  opened(): Promise<void> {
+    const { clock } = this.options
+    this.#opened ??= this.storage.open({ clock, log: silentLog, instance: 'broker', random: () => 0.5, onState() {} })
+    return this.#opened
+  }
+
+  async feed(channel: string, group: string): Promise<Feed> {
+    const name = `${channel}@${group}`
+    const known = this.#feeds.get(name)
+    if (known !== undefined) return known
+    const feed = new Feed(this.options)
+    this.#feeds.set(name, feed)
+    try {
+      await feed.begin(this.storage, { channel, group, member: 'broker' })
+    } catch (thrown) {
+      this.#feeds.delete(name)
+      throw thrown
+    }
+    return feed
+  }
+
+  /** Notes that stand, of all ranges of a group. */
+  notes(channel: string, group: string): readonly string[] {
+    return this.#feeds.get(`${channel}@${group}`)?.ranges.flatMap(({ notes }) => [...notes.keys()]) ?? []
+  }
+}
