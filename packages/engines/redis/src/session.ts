@@ -55,7 +55,8 @@ export class Session {
   /** There is a link: goes on with the session, or begins another. */
   async resume(run: Run): Promise<void> {
     this.#expiry?.cancel()
-    if (this.#givenUp !== '') await run('bye', this.#packer.array(1).text(this.#givenUp).take())
+    // Others would end it when its time is over; what it had in hand counts as theirs would.
+    if (this.#givenUp !== '') await run('bye', this.#packer.array(2).text(this.#givenUp).yesOrNo(true).take())
     this.#givenUp = ''
     if (this.#id === '') return this.#begin(run)
     if (await this.#beat(run)) return
@@ -152,6 +153,6 @@ export class Session {
     this.#expiry?.cancel()
     const id = this.#id
     this.#id = ''
-    if (id !== '' && run !== undefined) await run('bye', this.#packer.array(1).text(id).take())
+    if (id !== '' && run !== undefined) await run('bye', this.#packer.array(2).text(id).yesOrNo(false).take())
   }
 }

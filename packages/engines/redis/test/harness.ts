@@ -23,6 +23,8 @@ function server(): RunningServer {
 
 /** Installations on the running server, each under a prefix of its own. A crash cuts the engine off for good. */
 export const harness: EngineHarness = {
+  parallel: 8,
+  settings: { randomRuns: 10 },
   async create() {
     const { url } = server()
     const { hostname, port } = new URL(url)
@@ -37,6 +39,7 @@ export const harness: EngineHarness = {
         return engine
       },
       clock: systemClock,
+      network: proxy,
       async crash(engine) {
         await proxies.get(engine)?.destroy()
         closing.push(engine.close().catch(() => {}))

@@ -156,6 +156,14 @@ local function addressedUpTo(G, level, from, to)
   end
 end
 
+local function earlier(a, b)
+  if not a then return b end
+  local ams, aseq = idParts(a)
+  local bms, bseq = idParts(b)
+  if ams < bms or (ams == bms and aseq < bseq) then return a end
+  return b
+end
+
 -- Moves a group without members: behind a place of the stream, or to its end where that is false.
 -- @return 0, 1 there is no such group, 2 not of a queue, 3 temporary, or { members }
 function ops.seek(c, g, behind)
@@ -170,14 +178,14 @@ function ops.seek(c, g, behind)
   trim(G.ch)
   for level = 0, G.ch.levels - 1 do
     local stream = streamOf(G.ch, level)
-    places[level] = behind or lastId(stream)
+    places[level] = earlier(behind, lastId(stream))
     if anyAddressed then
       for _, each in ipairs(addressedUpTo(G, level, '0-0', places[level])) do kept[#kept + 1] = each end
     end
     if call('EXISTS', stream) == 1 then
       local all = call('XINFO', 'STREAM', stream)
       for i = 1, #all, 2 do if all[i] == 'entries-added' then read = read + all[i + 1] end end
-      if behind then read = read - #call('XRANGE', stream, '(' .. behind, '+', 'COUNT', 100000) end
+      read = read - #call('XRANGE', stream, '(' .. places[level], '+', 'COUNT', 100000)
     end
   end
   for _, key in ipairs(call('HKEYS', G.B .. 'k')) do call('DEL', G.B .. 'w:' .. key, G.B .. 'h:' .. key) end

@@ -90,8 +90,16 @@ end
 
 function ops.tick() return tick() end
 
+-- Ends sessions that nobody keeps: a few at a time, each takes as long as it had records in hand.
+local function endDead()
+  for _, dead in ipairs(call('ZRANGEBYSCORE', P .. 'sessions', '-inf', now(), 'LIMIT', 0, 4)) do
+    endSession(dead, true)
+  end
+end
+
 function ops.begin(sid, leaseMs)
   call('ZADD', P .. 'sessions', now() + leaseMs, sid)
+  endDead()
   return tick()
 end
 
@@ -99,14 +107,12 @@ end
 function ops.beat(sid, leaseMs)
   if not call('ZSCORE', P .. 'sessions', sid) then return false end
   call('ZADD', P .. 'sessions', now() + leaseMs, sid)
-  for _, dead in ipairs(call('ZRANGEBYSCORE', P .. 'sessions', '-inf', now(), 'LIMIT', 0, 4)) do
-    endSession(dead, true)
-  end
+  endDead()
   return tick()
 end
 
-function ops.bye(sid)
-  endSession(sid, false)
+function ops.bye(sid, vanished)
+  endSession(sid, vanished)
   return 0
 end
 
