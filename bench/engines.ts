@@ -8,7 +8,7 @@ import { type ServerName, serverNames } from './engines/contestant.ts'
 import { play } from './engines/round.ts'
 import { machineOf } from './machine.ts'
 
-const load = { window: 1_024, warmUpMs: 1_500, durationMs: 3_000 }
+const load = { window: 1_024, warmUpMs: 1_000, durationMs: 2_000 }
 const profiledMs = 8_000
 
 /** Our bus on the engine of each server that is up, against the client that the engine is built on, on the same server. */

@@ -17,8 +17,8 @@ type Loaded = Readonly<Record<ServerName, Connect>>
 const engines: Readonly<Record<ServerName, () => Promise<Connect>>> = {
   rabbitmq: async () => ((await import('@posthaste/rabbitmq')) as Partial<Loaded>).rabbitmq!,
   kafka: async () => ((await import('@posthaste/kafka')) as Partial<Loaded>).kafka!,
-  nats: async () => ((await import('@posthaste/nats')) as Partial<Loaded>).nats!,
-  redis: async () => ((await import('@posthaste/redis')) as Partial<Loaded>).redis!,
+  nats: async () => (await import('@posthaste/nats')).nats,
+  redis: async () => (await import('@posthaste/redis')).redis,
 }
 
 const silent = (): void => {}
