@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runningServer } from '@posthaste/conformance/server'
@@ -8,7 +8,7 @@ import { down, type Surroundings, status, up } from './commands.ts'
 import { ended, lives, signal } from './processes.ts'
 import { hasApt } from './sources/debian.ts'
 import { findExecutable } from './sources/path.ts'
-import { readState } from './state.ts'
+import { readState, removeState, writeStarting } from './state.ts'
 
 const canRun = findExecutable('redis-server') !== undefined || hasApt() || process.env.CI !== undefined
 
@@ -27,10 +27,10 @@ describe.skipIf(!canRun)('up, status and down', () => {
   })
 
   it('start a server, tell of it and stop it', async () => {
-    expect(status('redis', here)).toEqual({ name: 'redis', state: 'stopped' })
+    expect(await status('redis', here)).toEqual({ name: 'redis', state: 'stopped' })
     const started = await up('redis', here)
     expect(started).toMatchObject({ state: 'running', version: expect.stringMatching(/^\d+\.\d+/) })
-    expect(status('redis', here)).toEqual(started)
+    expect(await status('redis', here)).toEqual(started)
     expect(runningServer('redis', { env: {}, fromDir: root })).toMatchObject({
       url: started.url,
       version: started.version,
@@ -54,6 +54,29 @@ describe.skipIf(!canRun)('up, status and down', () => {
     expect(readFileSync(join(here.dir, 'redis/server.log'), 'utf8')).toMatch(/AOF|append only file/i)
   })
 
+  it('say that a server runs but does not answer', async () => {
+    await up('redis', here)
+    const processes = readState(here.dir, 'redis')?.processes ?? []
+    for (const each of processes) signal(each, 'SIGSTOP')
+    expect(await status('redis', here)).toMatchObject({
+      state: 'failed',
+      note: expect.stringMatching(/^runs, but: no answer/),
+    })
+    for (const each of processes) signal(each, 'SIGCONT')
+    expect(await status('redis', here)).toMatchObject({ state: 'running' })
+  })
+
+  it('end what an interrupted start has left behind', async () => {
+    await up('redis', here)
+    const left = readState(here.dir, 'redis')
+    removeState(here.dir, 'redis')
+    writeStarting(here.dir, 'redis', left?.processes ?? [])
+    expect(await status('redis', here)).toMatchObject({ state: 'stopped' })
+    expect(await up('redis', here)).toMatchObject({ state: 'running' })
+    expect(left?.processes.map(lives)).toEqual([false])
+    expect(existsSync(join(here.dir, 'redis.starting'))).toBe(false)
+  })
+
   it('leave a server alone that the environment names', async () => {
     await up('redis', here)
     const state = readState(here.dir, 'redis')
@@ -71,7 +94,7 @@ describe.skipIf(!canRun)('up, status and down', () => {
       state: 'failed',
       note: expect.stringMatching(/redis did not get ready: its process has ended\n.*manifest/s),
     })
-    expect(status('redis', broken)).toMatchObject({ state: 'stopped' })
+    expect(await status('redis', broken)).toMatchObject({ state: 'stopped' })
   })
 })
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
+import process from 'node:process'
 import type { RunningServer } from '@posthaste/conformance/server'
 import { engineFolder, folder } from './folder.ts'
 import { withLock } from './lock.ts'
@@ -39,7 +40,8 @@ export interface PrivateServerOptions {
 const endTimeoutMs = 20_000
 
 /**
- * Starts a server of one's own on free ports and waits until it is ready. It survives this process: stop it.
+ * Starts a server of one's own on free ports and waits until it is ready. It survives this process only if that
+ * is killed: stop it.
  * @throws Error with a remedy where it is not installed and cannot be, or with its log when it does not get ready
  */
 export async function startServer(name: ServerName, options: PrivateServerOptions): Promise<PrivateServer> {
@@ -54,7 +56,7 @@ export async function startServer(name: ServerName, options: PrivateServerOption
     tls: options.tls ? await withLock(folder(), async () => certificates(`${engineFolder}/tls`)) : undefined,
     credentials: { username: 'posthaste', password: randomUUID() },
   }
-  return controlled(name, place, { program, started: await start(recipe, program, place) })
+  return controlled(name, place, { program, started: await start(recipe, place, { program }) })
 }
 
 function controlled(name: ServerName, place: Place, first: { program: Program; started: Started }): PrivateServer {
@@ -62,6 +64,8 @@ function controlled(name: ServerName, place: Place, first: { program: Program; s
   const signalAll = (what: NodeJS.Signals): void => {
     for (const each of started.processes) signal(each, what)
   }
+  const killAll = (): void => signalAll('SIGKILL')
+  process.on('exit', killAll)
   const { url, tlsUrl, version } = started
   const { caFile, certFile, keyFile } = place.tls ?? {}
   const secure = tlsUrl === undefined ? undefined : { tlsUrl, caFile, certFile, keyFile, ...place.credentials }
@@ -82,8 +86,11 @@ function controlled(name: ServerName, place: Place, first: { program: Program; s
     resume: () => signalAll('SIGCONT'),
     async restart() {
       await end(started.processes)
-      started = await start(recipes[name], first.program, place)
+      started = await start(recipes[name], place, { program: first.program })
     },
-    stop: () => end(started.processes),
+    async stop() {
+      await end(started.processes)
+      process.off('exit', killAll)
+    },
   }
 }

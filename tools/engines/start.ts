@@ -24,11 +24,18 @@ export interface Started {
   readonly logFile: string
 }
 
+/** Is told of all processes whenever one more was started. */
+export type OnLaunched = (processes: readonly ServerProcess[]) => void
+
 /**
  * Starts a server and waits until it is ready.
  * @throws Error with the end of its log when it ends instead, or takes minutes; nothing of it runs on then
  */
-export async function start(recipe: Recipe, program: Program, place: Place): Promise<Started> {
+export async function start(
+  recipe: Recipe,
+  place: Place,
+  { program, onLaunched }: { readonly program: Program; readonly onLaunched?: OnLaunched },
+): Promise<Started> {
   const { launches, url, tlsUrl } = await recipe.prepare(program, place)
   const logFile = join(place.dir, 'server.log')
   const processes: ServerProcess[] = []
@@ -37,15 +44,24 @@ export async function start(recipe: Recipe, program: Program, place: Place): Pro
     for (const each of launches) {
       const started = await launch(each, logFile, place.dir)
       processes.push(started)
+      onLaunched?.(processes)
       if (each.listensOn === place.ports.main) pid = started.pid
       await until(processes, () => listens(each.listensOn))
     }
-    const version = await until(processes, () => recipe.probe(new URL(url)))
+    const version = await ready(recipe, url, processes)
     return { version, url, tlsUrl, processes, pid, logFile }
   } catch (error) {
     await end(processes)
     throw new Error(`${place.name} did not get ready: ${(error as Error).message}\n${tail(logFile)}`, { cause: error })
   }
+}
+
+/**
+ * Waits until a server is ready and gives its version.
+ * @throws Error when one of its processes ends, or it takes minutes
+ */
+export function ready({ probe }: Recipe, url: string, processes: readonly ServerProcess[]): Promise<string> {
+  return until(processes, () => probe(new URL(url)))
 }
 
 async function listens(port: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { ServerState } from '@posthaste/conformance/server'
+import type { ServerProcess, ServerState } from '@posthaste/conformance/server'
 import { lives } from './processes.ts'
 import type { EngineKind, Ports } from './recipe.ts'
 
@@ -40,9 +40,35 @@ export function removeState(dir: string, name: string): void {
   rmSync(fileOf(dir, name), { force: true })
 }
 
+/**
+ * Keeps what was started of a server that is not ready yet, so that it is found if the command is interrupted. Apart from
+ * the state itself: nobody is to use that server.
+ */
+export function writeStarting(dir: string, name: string, processes: readonly ServerProcess[]): void {
+  writeFileSync(startingFileOf(dir, name), JSON.stringify(processes), { mode: 0o600 })
+}
+
+/** What an interrupted start left behind. */
+export function readStarting(dir: string, name: string): readonly ServerProcess[] {
+  try {
+    return JSON.parse(readFileSync(startingFileOf(dir, name), 'utf8')) as readonly ServerProcess[]
+  } catch {
+    return []
+  }
+}
+
+/** Forgets it. */
+export function removeStarting(dir: string, name: string): void {
+  rmSync(startingFileOf(dir, name), { force: true })
+}
+
 /** Whether all processes of the server are still the ones that were started. */
 export function runs(state: EngineState): boolean {
   return state.processes.every(lives)
+}
+
+function startingFileOf(dir: string, name: string): string {
+  return join(dir, `${name}.starting`)
 }
 
 function fileOf(dir: string, name: string): string {

@@ -78,6 +78,9 @@ export function kafkaConfig({ dir, ports, tls, credentials }: Place): string {
     'share.coordinator.state.topic.min.isr': 1,
     'share.coordinator.state.topic.num.partitions': 1,
     'log.cleaner.dedupe.buffer.size': 16_777_216,
+    // Tests make and remove many topics, whose files are mapped into memory.
+    'log.index.size.max.bytes': 1_048_576,
+    'file.delete.delay.ms': 1_000,
     // After a kill, the broker is back when its earlier session has ended.
     'broker.heartbeat.interval.ms': 500,
     'broker.session.timeout.ms': 3_000,
