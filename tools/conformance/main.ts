@@ -49,11 +49,11 @@ function textOf(runs: readonly ConformanceDocument[]): string {
 }
 
 async function run(engine: string): Promise<ConformanceResult> {
-  const { only, mutants, seed, scale, verbose } = command
+  const { only, mutants, seed, scale, parallel, verbose } = command
   // npm runs scripts in the root, wherever they are called.
   const harness = await loadHarness(engine, process.env.INIT_CWD ?? process.cwd()).catch(wronglyCalled)
   const onProgress = verbose ? (line: string) => process.stderr.write(`${engine}: ${line}\n`) : undefined
-  return runConformance(harness, { only, mutants, seed, scale, onProgress }).catch(wronglyCalled)
+  return runConformance(harness, { only, mutants, seed, scale, parallel, onProgress }).catch(wronglyCalled)
 }
 
 /** Keeps the runs, and writes the page anew from all that are kept. */

@@ -10,19 +10,23 @@ describe('parseCommand', () => {
       only: undefined,
       seed: undefined,
       scale: 1,
+      parallel: undefined,
       writeDocs: false,
       verbose: false,
     })
   })
 
   it('takes everything that there is', () => {
-    const args = '--engine memory --json --no-mutants --only G01,G12 --seed 7 --scale 0.5 --verbose'.split(' ')
+    const args = '--engine memory --json --no-mutants --only G01,G12 --seed 7 --scale 0.5 --parallel 4 --verbose'.split(
+      ' ',
+    )
     expect(parseCommand(args)).toMatchObject({
       json: true,
       mutants: false,
       only: ['G01', 'G12'],
       seed: 7,
       scale: 0.5,
+      parallel: 4,
       verbose: true,
     })
   })
@@ -32,8 +36,10 @@ describe('parseCommand', () => {
   })
 
   it('names every mistake', () => {
-    const mistakes = ['--only', 'first', '--seed=-1', '--scale', '0']
-    expect(() => parseCommand(mistakes)).toThrow(/--engine is needed.*--only.*--seed.*--scale.*\nnpm run conformance/s)
+    const mistakes = ['--only', 'first', '--seed=-1', '--scale', '0', '--parallel', '0']
+    expect(() => parseCommand(mistakes)).toThrow(
+      /--engine is needed.*--only.*--seed.*--parallel.*--scale.*\nnpm run conformance/s,
+    )
   })
 
   it('writes no docs from a part of a run', () => {

@@ -11,6 +11,8 @@ export interface ConformanceCommand {
   readonly seed: number | undefined
   /** Multiplies the volumes. */
   readonly scale: number
+  /** How many installations are in use at the same time; what the harness says if absent. */
+  readonly parallel: number | undefined
   /** Keeps the runs and writes docs/guarantees.md; without an engine, from the runs that are kept. */
   readonly writeDocs: boolean
   /** Whether each case is told as it ends. */
@@ -19,10 +21,11 @@ export interface ConformanceCommand {
 
 /** How to call it. */
 export const usage =
-  'npm run conformance -- --engine NAME|PATH|all … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--write-docs] [--verbose]'
+  'npm run conformance -- --engine NAME|PATH|all … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--parallel N] [--write-docs] [--verbose]'
 
 const seedMax = 2 ** 31 - 1
 const scaleMax = 1_000
+const parallelMax = 64
 
 /**
  * Reads the command line.
@@ -39,6 +42,7 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
       only: { type: 'string' },
       seed: { type: 'string' },
       scale: { type: 'string', default: '1' },
+      parallel: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
     },
@@ -46,6 +50,7 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
   const only = values.only?.split(',')
   const seed = values.seed === undefined ? undefined : Number(values.seed)
   const scale = Number(values.scale)
+  const parallel = values.parallel === undefined ? undefined : Number(values.parallel)
   const mistakes = [
     [
       values.engine.length > 0 || values['write-docs'],
@@ -56,6 +61,10 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
       seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= seedMax),
       `--seed must be a whole number from 0 to ${seedMax}, not '${values.seed}'`,
     ],
+    [
+      parallel === undefined || (Number.isInteger(parallel) && parallel >= 1 && parallel <= parallelMax),
+      `--parallel must be a whole number from 1 to ${parallelMax}, not '${values.parallel}'`,
+    ],
     [scale > 0 && scale <= scaleMax, `--scale must be a number above 0, at most ${scaleMax}, not '${values.scale}'`],
     [
       !values['write-docs'] || (only === undefined && values.mutants && scale === 1),
@@ -65,5 +74,5 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
   const wrong = mistakes.filter(([isRight]) => !isRight).map(([, message]) => message)
   if (wrong.length > 0) throw new Error(`${wrong.join('; ')}\n${usage}`)
   const { engine: engines, json, mutants, verbose } = values
-  return { engines, json, mutants, only, seed, scale, writeDocs: values['write-docs'], verbose }
+  return { engines, json, mutants, only, seed, scale, parallel, writeDocs: values['write-docs'], verbose }
 }

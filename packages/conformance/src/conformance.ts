@@ -45,6 +45,8 @@ export interface ConformanceOptions extends SuiteOptions {
   readonly mutants?: boolean | undefined
   /** Ids of the guarantees to run; all if absent. Mutants are then left out. */
   readonly only?: readonly string[] | undefined
+  /** How many installations are in use at the same time; default: as many as the harness says. */
+  readonly parallel?: number | undefined
   /** Told of each case and mutant as it ends. */
   readonly onProgress?: ((line: string) => void) | undefined
 }
@@ -74,10 +76,11 @@ export function allCases(): readonly ConformanceCase[] {
  * @throws NOT_FOUND when `only` names a guarantee that does not exist
  */
 export async function runConformance(
-  harness: EngineHarness,
+  given: EngineHarness,
   options: ConformanceOptions = {},
 ): Promise<ConformanceResult> {
-  const { mutants: withMutants = true, only, onProgress = () => {}, ...settings } = options
+  const { mutants: withMutants = true, only, parallel = given.parallel, onProgress = () => {}, ...settings } = options
+  const harness: EngineHarness = { ...given, parallel }
   const strangers = only?.filter((id) => !guarantees.some((guarantee) => guarantee.id === id)) ?? []
   if (strangers.length > 0) throw new PosthasteError('NOT_FOUND', `there is no guarantee ${strangers.join(', ')}`)
   const { name, offer, declared } = await offerOf(harness)
