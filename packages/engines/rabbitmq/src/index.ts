@@ -1,1 +1,2 @@
-export {}
+export { rabbitmq } from './engine.ts'
+export type { ExchangeMapping, RabbitmqOptions, RabbitmqTls } from './options.ts'

@@ -1,0 +1,340 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type Note,
+  type NoteChange,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  succeeded,
+  type Timer,
+} from '@posthaste/contracts'
+import type { Channel } from 'rabbitmq-client'
+import { type ControlMessage, fence, hello, noteMessage, readControl } from './control-messages.ts'
+import { Early } from './early.ts'
+import { deliveryLost } from './errors.ts'
+import { type Held, heldOf } from './held.ts'
+import type { MemberDeps, Seat } from './membership.ts'
+import { NoteBook, type NoteMessage } from './note-book.ts'
+import type { Received } from './record-codec.ts'
+import { Reopener } from './reopener.ts'
+
+/** What a range tells the member that reads it, or would. */
+export interface RangeEvents {
+  /** This member reads it from now on. */
+  assigned(reader: RangeReader, notes: readonly Note[]): void
+  /** It is not read by this member any more, though nobody asked it to give up. */
+  lost(reader: RangeReader, cause: PosthasteError): void
+  /** There is something to deliver. */
+  ready(): void
+  /** Another member, that reads so many ranges, would have this one. */
+  asked(reader: RangeReader, ranges: number): void
+  /** The queues are gone. */
+  ended(cause: PosthasteError): void
+  /** How many ranges the member reads. */
+  readonly count: number
+}
+
+/**
+ * One member's place in the line for one key range. Two queues with a single active consumer make a range: the records, and
+ * beside them the notes. Whoever the server feeds the notes to is the reader: it sends a fence through that queue, and when
+ * the fence arrives it has seen everything before it. The fence stays unacknowledged as long as the range is read, so that
+ * it wakes the next reader when this one is gone. Only then the records are consumed: as they have a single active consumer
+ * too, what the last reader had comes back before anything new.
+ *
+ * All of it on one channel: it dies together, and closing it gives everything to the next in line in one step.
+ */
+export class RangeReader {
+  readonly name: string
+  /** Nothing is delivered for now. */
+  isPaused = false
+  /** It is being given up. */
+  isRecalled = false
+  readonly #deps: MemberDeps
+  readonly #seat: Seat
+  readonly #events: RangeEvents
+  readonly #queue: string
+  readonly #control: string
+  readonly #reopener: Reopener
+  readonly #early: Early
+  #buffer: Held[] = []
+  #session: Session | undefined
+  #isStopped = false
+
+  constructor(deps: MemberDeps, seat: Seat, place: { readonly range: number; readonly events: RangeEvents }) {
+    const { spec, channel } = seat
+    this.name = String(place.range)
+    this.#deps = deps
+    this.#seat = seat
+    this.#events = place.events
+    const base = deps.catalogue.names.queue(spec.channel, channel.spec.kind === 'queue' ? undefined : spec.group)
+    this.#queue = deps.catalogue.names.range(base, place.range)
+    this.#control = deps.catalogue.names.control(base, place.range)
+    this.#early = new Early(deps.clock, (held) => this.#take(held))
+    this.#reopener = new Reopener(
+      deps,
+      () => this.#open(),
+      (cause) => place.events.ended(cause),
+    )
+  }
+
+  /** Gets in line, as soon as there is a connection. */
+  start(): void {
+    this.#reopener.again()
+  }
+
+  get isAssigned(): boolean {
+    return this.#session?.state === 'assigned'
+  }
+
+  /** Names the assignment: what was delivered in another one is lost. */
+  get session(): object | undefined {
+    return this.#session
+  }
+
+  get queue(): string {
+    return this.#queue
+  }
+
+  get buffered(): number {
+    return this.#buffer.length
+  }
+
+  get early(): number {
+    return this.#early.size
+  }
+
+  get hasDeliverable(): boolean {
+    return this.#buffer.length > 0 && !this.isPaused && !this.isRecalled
+  }
+
+  /** What may be delivered, in order. */
+  takeBuffered(max: number): readonly Held[] {
+    return this.#buffer.splice(0, max)
+  }
+
+  /** A delivery comes back, to the place that it had. */
+  putBack(held: Held): void {
+    const at = this.#buffer.findIndex(({ deliveryTag }) => deliveryTag > held.deliveryTag)
+    this.#buffer.splice(at < 0 ? this.#buffer.length : at, 0, held)
+    this.#events.ready()
+  }
+
+  ack({ deliveryTag }: Held): void {
+    const channel = this.#session?.channel
+    if (channel?.active) channel.basicAck({ deliveryTag })
+  }
+
+  /** How many members stand in line, as the server counts them; undefined where it cannot be asked now. */
+  async members(): Promise<number | undefined> {
+    const channel = this.#session?.channel
+    if (channel === undefined) return undefined
+    try {
+      return (await channel.queueDeclare({ queue: this.#control, passive: true })).consumerCount
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Tells whoever reads the range that this member has so few. */
+  async ask(): Promise<void> {
+    if (this.#session !== undefined && !this.isAssigned) await this.#hello()
+  }
+
+  /** Gives the range to the next in line, and gets in line again. */
+  async giveUp(): Promise<void> {
+    const session = this.#session
+    if (session === undefined) return
+    this.#forget()
+    await session.channel.close()
+    if (!this.#isStopped) this.#reopener.again()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#reopener.stop()
+    await this.giveUp()
+  }
+
+  /** Changes notes; as `KeyRangeControl.note`. */
+  async note(changes: readonly NoteChange[], publish: readonly OutgoingRecord[]): Promise<Outcome> {
+    const session = this.#session
+    if (session?.state !== 'assigned') return deliveryLost
+    const { publisher } = this.#deps
+    const { book } = session
+    const written: Written[] = []
+    const messages = changes.flatMap(({ name, record }) => {
+      if (record === undefined) {
+        written.push({ name, version: book.versionOf(name), isErased: true })
+        return []
+      }
+      const { version, order } = book.next(name)
+      written.push({ name, version, isErased: false })
+      return [noteMessage(this.#control, { name, version, order, record }, publisher.stamp())]
+    })
+    try {
+      // In this order on one channel, so that no note stands without what was to be published before it.
+      const answers = await Promise.all([publisher.publish(publish), publisher.send(messages)])
+      const failure = answers.flat().find(({ ok }) => !ok)
+      if (session !== this.#session) return deliveryLost
+      if (failure !== undefined) return failure
+    } catch (thrown) {
+      return { ok: false, error: PosthasteError.from(thrown, 'UNAVAILABLE', `noting in range ${this.name}`) }
+    }
+    for (const { name, version, isErased } of written) {
+      if (isErased) book.erased(name, version)
+      else book.written(name, version)
+    }
+    return succeeded
+  }
+
+  // ── In line ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #open(): Promise<void> {
+    await this.#seat.prepare()
+    const channel = await this.#deps.link.channel()
+    await channel.queueDeclare({ queue: this.#queue, passive: true })
+    if (this.#isStopped) return channel.close()
+    const ack = (deliveryTag: number): void => {
+      if (channel.active) channel.basicAck({ deliveryTag })
+    }
+    const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, book: new NoteBook(ack) }
+    this.#session = session
+    channel.on('close', () => this.#lost(session))
+    channel.on('basic.cancel', () => void channel.close())
+    await Promise.all([
+      channel.basicQos({ prefetchCount: notesMax }),
+      channel.basicConsume({ queue: this.#control }, (message) => this.#controlled(session, message as Received)),
+    ])
+    await this.#hello()
+  }
+
+  /** Is heard by whoever reads the range, which may be this member. */
+  async #hello(): Promise<void> {
+    await this.#signal(hello(this.#control, this.#events.count))
+  }
+
+  async #signal(message: ReturnType<typeof hello>): Promise<void> {
+    const session = this.#session
+    const [outcome] = await this.#deps.publisher.send([message]).catch(() => [])
+    // Without it nobody would ever know who reads the range, so the place in the line is taken anew.
+    if (outcome?.ok !== true && session !== undefined && session === this.#session) await session.channel.close()
+  }
+
+  #controlled(session: Session, message: Received): void {
+    if (session !== this.#session) return
+    const read = readControl(message, this.#seat.spec.channel)
+    if (read === undefined) return session.ack(message.deliveryTag)
+    if (session.state === 'assigned') return this.#heard(session, read)
+    session.seen.push(read)
+    if (session.state === 'inLine') {
+      session.state = 'fencing'
+      void this.#signal(fence(this.#control, session.fence))
+    } else if (read.kind === 'fence' && read.id === session.fence) this.#assign(session)
+  }
+
+  #assign(session: Session): void {
+    session.state = 'assigned'
+    const notes: NoteMessage[] = []
+    for (const each of session.seen.splice(0)) {
+      if (each.kind === 'note') notes.push(each)
+      else if (each.kind === 'fence' && each.id === session.fence) session.token = each.deliveryTag
+      else session.ack(each.deliveryTag)
+    }
+    const { channel } = session
+    Promise.all([
+      channel.basicQos({ prefetchCount: prefetch }),
+      channel.basicConsume({ queue: this.#queue }, (message) => this.#received(session, message as Received)),
+    ]).catch(() => channel.close())
+    this.#refreshLater(session)
+    this.#events.assigned(this, session.book.load(notes))
+  }
+
+  /** What comes while the range is read. */
+  #heard(session: Session, message: ControlMessage): void {
+    const { deliveryTag } = message
+    if (message.kind === 'note') {
+      // One that is not in the book comes from a reader that was cut off while it wrote: it was never told that it stands.
+      if (!session.book.arrived(message.name, message.version, deliveryTag)) session.ack(deliveryTag)
+    } else if (message.kind === 'fence') {
+      if (message.id === session.fence && session.token === undefined) session.token = deliveryTag
+      else session.ack(deliveryTag)
+    } else {
+      session.ack(deliveryTag)
+      this.#events.asked(this, message.ranges)
+    }
+  }
+
+  #received(session: Session, message: Received): void {
+    if (session === this.#session) this.#take(heldOf(message, this.#seat.spec.channel))
+  }
+
+  #take(held: Held): void {
+    if (this.#early.keeps(held)) return
+    this.#buffer.push(held)
+    this.#events.ready()
+  }
+
+  /** The server takes back what is unacknowledged for too long, and with it the channel: so it is given back before. */
+  #refreshLater(session: Session): void {
+    const periodMs = Math.floor(this.#deps.consumerTimeoutMs / 3)
+    session.timer = this.#deps.clock.setTimer(periodMs, () => {
+      if (session !== this.#session || !session.channel.active) return
+      const [first] = this.#buffer
+      const isStuck = first !== undefined && first === session.firstBuffered
+      const buffered = isStuck ? this.#buffer.splice(0).map(({ deliveryTag }) => deliveryTag) : []
+      session.firstBuffered = this.#buffer[0]
+      const token = session.token === undefined ? [] : [session.token]
+      session.token = undefined
+      for (const deliveryTag of [...token, ...session.book.giveBack(), ...buffered])
+        session.channel.basicNack({ deliveryTag, requeue: true })
+      this.#refreshLater(session)
+    })
+  }
+
+  #lost(session: Session): void {
+    if (session !== this.#session) return
+    const wasAssigned = session.state === 'assigned'
+    this.#forget()
+    // The cause is told to the connection after its channels.
+    queueMicrotask(() => {
+      if (wasAssigned) this.#events.lost(this, this.#deps.link.cause)
+      if (!this.#isStopped) this.#reopener.again()
+    })
+  }
+
+  #forget(): void {
+    this.#session?.timer?.cancel()
+    this.#session = undefined
+    this.#buffer = []
+    this.#early.clear()
+    this.isPaused = false
+    this.isRecalled = false
+  }
+}
+
+/** One stay in the line, as long as its channel lives. */
+interface Session {
+  readonly channel: Channel
+  /** `fencing`: the server feeds this member, which does not know yet that it has seen everything. */
+  state: 'inLine' | 'fencing' | 'assigned'
+  readonly fence: string
+  readonly seen: ControlMessage[]
+  readonly ack: (deliveryTag: number) => void
+  readonly book: NoteBook
+  /** The fence, once it came. */
+  token?: number | undefined
+  timer?: Timer
+  /** What was first in the buffer the last time. */
+  firstBuffered?: Held | undefined
+}
+
+interface Written {
+  readonly name: string
+  readonly version: number
+  readonly isErased: boolean
+}
+
+/** Most notes that a range can have: what the protocol lets stand unacknowledged. */
+const notesMax = 65_535
+/** Records of one range that are here before they are wanted; nobody else may have them anyway. */
+const prefetch = 256
