@@ -1,5 +1,5 @@
 import { Command, Redis } from 'ioredis'
-import { script, scriptSha } from './lua/index.ts'
+import { script, scriptSha } from './lua/script.ts'
 import type { CheckedOptions } from './options.ts'
 
 /** What a link tells of itself. */

@@ -8,7 +8,7 @@ import {
 } from '@posthaste/conformance'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
-import { redis } from '../src/index.ts'
+import { redis } from '../src/engine.ts'
 import { removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's. */
