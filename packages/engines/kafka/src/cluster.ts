@@ -1,0 +1,305 @@
+import { apiVersionsV4, findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
+import { type EngineHost, PosthasteError } from '@posthaste/contracts'
+import { ConnectionError, hasCode, isAuthentication, isTransient, KafkaError, kafkaCodes, mapped } from './errors.ts'
+import { Lane } from './lane.ts'
+import type { BrokerAddress, Settings } from './options.ts'
+import { backoffMs, rest } from './waiting.ts'
+import type { ByteReader } from './wire/bytes.ts'
+
+/** What is known of a topic. */
+export interface TopicPlace {
+  readonly id: string
+  /** The broker that leads each partition. */
+  readonly leaders: readonly number[]
+}
+
+/** Whom a coordinator is for. */
+export type Coordinated = 'group' | 'transaction'
+
+/** The servers: where they are, who leads what, and a connection to each for each purpose. */
+export class Cluster {
+  readonly settings: Settings
+  readonly host: EngineHost
+  readonly clientId: string
+  #brokers = new Map<number, BrokerAddress>()
+  readonly #topics = new Map<string, TopicPlace>()
+  readonly #coordinators = new Map<string, Promise<number>>()
+  readonly #lanes = new Map<string, Lane>()
+  #control: Lane | undefined
+  #connecting: Promise<void> | undefined
+  #closed = false
+
+  constructor(settings: Settings, host: EngineHost) {
+    this.settings = settings
+    this.host = host
+    this.clientId = `posthaste-${host.instance}`
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  get brokers(): number {
+    return this.#brokers.size
+  }
+
+  /** @throws UNAVAILABLE UNAUTHENTICATED CAPABILITY_UNSUPPORTED */
+  async open(): Promise<void> {
+    try {
+      await this.#connect()
+    } catch (error) {
+      throw mapped(error, 'kafka engine: no broker could be reached')
+    }
+  }
+
+  /** The connection for what any broker answers. */
+  async control(): Promise<Lane> {
+    if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed')
+    if (this.#connecting !== undefined) await this.#connecting
+    if (this.#control === undefined) throw new ConnectionError('no broker is connected')
+    return this.#control
+  }
+
+  /** A connection to one broker for one purpose; made on first use. */
+  lane(broker: number, purpose: string): Lane {
+    const name = `${broker}/${purpose}`
+    const address = this.#brokers.get(broker)
+    if (this.#closed || address === undefined) throw new ConnectionError(`there is no connection to broker ${broker}`)
+    let lane = this.#lanes.get(name)
+    if (lane === undefined) this.#lanes.set(name, (lane = this.#newLane(this.settings.reach(address))))
+    return lane
+  }
+
+  /** Ends the connections of a purpose, and forgets them. */
+  end(purpose: string): void {
+    for (const [name, lane] of this.#lanes) {
+      if (name.slice(name.indexOf('/') + 1) !== purpose) continue
+      this.#lanes.delete(name)
+      lane.close()
+    }
+  }
+
+  /** Tries until it succeeds, fails for good, or time is over. */
+  async persistently<T>(work: () => Promise<T>, timeoutMs = this.settings.timeoutMs): Promise<T> {
+    const { clock, random } = this.host
+    const deadlineMs = clock.monotonicMs() + timeoutMs
+    for (let round = 0; ; round += 1) {
+      try {
+        return await work()
+      } catch (error) {
+        if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed', { cause: error })
+        if (!isTransient(error) || clock.monotonicMs() >= deadlineMs) throw error
+        await rest(clock, backoffMs(round, random))
+      }
+    }
+  }
+
+  /** What is known of a topic; asks where it is not known. @throws NOT_FOUND when there is none */
+  async topic(name: string): Promise<TopicPlace> {
+    return this.#topics.get(name) ?? (await this.refresh([name]).then(() => this.#known(name)))
+  }
+
+  #known(name: string): TopicPlace {
+    const place = this.#topics.get(name)
+    if (place === undefined) throw new PosthasteError('NOT_FOUND', `topic ${name}: it is not there`)
+    return place
+  }
+
+  /** What is known of a topic, without asking. */
+  topicIfKnown(name: string): TopicPlace | undefined {
+    return this.#topics.get(name)
+  }
+
+  async leader(topic: string, partition: number): Promise<number> {
+    const { leaders } = await this.topic(topic)
+    const leader = leaders[partition]
+    if (leader === undefined || leader < 0) {
+      this.#topics.delete(topic)
+      throw new KafkaError(5, `partition ${partition} of ${topic}`)
+    }
+    return leader
+  }
+
+  /** Asks again who leads the partitions of topics. Those that are not there are forgotten. */
+  async refresh(names: readonly string[]): Promise<void> {
+    for (let at = 0; at < names.length; at += topicsPerRequest)
+      await this.#refresh(names.slice(at, at + topicsPerRequest))
+  }
+
+  async #refresh(names: readonly string[]): Promise<void> {
+    const lane = await this.control()
+    const answer = await lane.send({
+      key: 3,
+      version: 12,
+      write: () => metadataV12.createRequest([...names], false, false).buffer,
+      read: readMetadata,
+    })
+    this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+    for (const name of names) this.#topics.delete(name)
+    for (const { name, id, leaders, errorCode } of answer.topics)
+      if (errorCode === 0 && name !== undefined) this.#topics.set(name, { id, leaders })
+  }
+
+  /** Which broker coordinates a group or a transactional id. */
+  coordinator(kind: Coordinated, name: string): Promise<number> {
+    const key = `${kind}/${name}`
+    let found = this.#coordinators.get(key)
+    if (found === undefined) {
+      found = this.persistently(() => this.#findCoordinator(kind, name))
+      this.#coordinators.set(key, found)
+      found.catch(() => this.#coordinators.delete(key))
+    }
+    return found
+  }
+
+  /** The coordinator has moved, or is not there: asks again the next time. */
+  forgetCoordinator(kind: Coordinated, name: string): void {
+    this.#coordinators.delete(`${kind}/${name}`)
+  }
+
+  async #findCoordinator(kind: Coordinated, name: string): Promise<number> {
+    const lane = await this.control()
+    const answer = await lane.call(findCoordinatorV6.api, kind === 'group' ? 0 : 1, [name])
+    const [found] = answer.coordinators
+    if (found === undefined) throw new KafkaError(15, `coordinator of ${name}`)
+    if (!this.#brokers.has(found.nodeId)) this.#brokers.set(found.nodeId, { host: found.host, port: found.port })
+    return found.nodeId
+  }
+
+  /** Asks a coordinator, wherever it is, until it answers for good. */
+  coordinated<T>(kind: Coordinated, name: string, ask: (lane: Lane) => Promise<T>): Promise<T> {
+    return this.persistently(async () => {
+      const broker = await this.coordinator(kind, name)
+      try {
+        return await ask(this.lane(broker, 'coordination'))
+      } catch (error) {
+        if (hasCode(error, kafkaCodes.notCoordinator, 15) || error instanceof ConnectionError)
+          this.forgetCoordinator(kind, name)
+        throw error
+      }
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#control?.close()
+    for (const lane of this.#lanes.values()) lane.close()
+    this.#lanes.clear()
+  }
+
+  // ── The connection that tells whether there is a server ───────────────────────────────────────────────────────────
+
+  async #connect(): Promise<void> {
+    const known = [...this.settings.bootstrap, ...[...this.#brokers.values()].map((each) => this.settings.reach(each))]
+    let last: unknown
+    for (const address of known) {
+      const lane = this.#newLane(address)
+      try {
+        const versions = await lane.call(apiVersionsV4.api, 'posthaste', '0')
+        checkVersions(versions)
+        this.#control = lane
+        lane.onBroken = (cause) => this.#broke(lane, cause)
+        this.#connecting = undefined
+        await this.refresh(['-'])
+        return
+      } catch (error) {
+        lane.close()
+        if (PosthasteError.is(error) || isAuthentication(error)) throw error
+        last = error
+      }
+    }
+    throw last
+  }
+
+  #broke(lane: Lane, cause: Error): void {
+    if (this.#closed || this.#control !== lane) return
+    lane.close()
+    this.#control = undefined
+    this.host.onState('lost', mapped(cause, 'kafka engine: the connection broke'))
+    this.#connecting = this.#reconnect()
+  }
+
+  async #reconnect(): Promise<void> {
+    const { clock, random } = this.host
+    for (let round = 0; !this.#closed; round += 1) {
+      await rest(clock, backoffMs(round, random))
+      try {
+        await this.#connect()
+        this.host.onState('connected')
+        return
+      } catch (error) {
+        if (!isTransient(error)) this.host.log.warn('kafka engine: no broker lets us in', { error })
+      }
+    }
+  }
+
+  #newLane(address: BrokerAddress): Lane {
+    const { tls, sasl, timeoutMs } = this.settings
+    return new Lane(address, this.clientId, {
+      connectTimeout: Math.min(5_000, timeoutMs),
+      requestTimeout: timeoutMs,
+      maxInflights: 64,
+      ...(sasl && { sasl }),
+      ...(tls && {
+        tls: { ...(tls.ca && { ca: tls.ca }), ...(tls.cert && { cert: tls.cert }), ...(tls.key && { key: tls.key }) },
+        tlsServerName: tls.serverName ?? true,
+      }),
+    })
+  }
+}
+
+const topicsPerRequest = 500
+
+function checkVersions({ finalizedFeatures = [] }: { readonly finalizedFeatures?: readonly Feature[] }): void {
+  const level = (name: string) => finalizedFeatures.find((each) => each.name === name)?.maxVersionLevel ?? 0
+  const missing = [...(level('group.version') < 1 ? ['group.version 1'] : [])]
+  if (level('transaction.version') < 2) missing.push('transaction.version 2')
+  if (missing.length === 0) return
+  throw new PosthasteError('CAPABILITY_UNSUPPORTED', `kafka engine: the server has no ${missing.join(' and no ')}`, {
+    remedy: 'Use Kafka 4.0 or newer, with these features on.',
+  })
+}
+
+interface Feature {
+  readonly name: string
+  readonly maxVersionLevel: number
+}
+
+interface FoundTopic {
+  readonly errorCode: number
+  readonly name: string | undefined
+  readonly id: string
+  readonly leaders: readonly number[]
+}
+
+/** As the client's own reader, which fails for all topics when one is not there. */
+function readMetadata(reader: ByteReader) {
+  reader.int32()
+  const brokers: { nodeId: number; host: string; port: number }[] = []
+  for (let count = reader.arrayLength(); count > 0; count -= 1) {
+    brokers.push({ nodeId: reader.int32(), host: reader.compactString() ?? '', port: reader.int32() })
+    reader.compactString()
+    reader.tags()
+  }
+  reader.compactString()
+  reader.int32()
+  const topics: FoundTopic[] = []
+  for (let count = reader.arrayLength(); count > 0; count -= 1) {
+    const [errorCode, name, id] = [reader.int16(), reader.compactString(), reader.uuid()]
+    reader.int8()
+    const leaders: number[] = []
+    for (let partitions = reader.arrayLength(); partitions > 0; partitions -= 1) {
+      reader.int16()
+      const partition = reader.int32()
+      leaders[partition] = reader.int32()
+      reader.int32()
+      for (let lists = 0; lists < 3; lists += 1)
+        for (let left = reader.arrayLength(); left > 0; left -= 1) reader.int32()
+      reader.tags()
+    }
+    reader.int32()
+    reader.tags()
+    topics.push({ errorCode, name, id, leaders })
+  }
+  return { brokers, topics }
+}

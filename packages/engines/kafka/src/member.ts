@@ -1,0 +1,225 @@
+import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
+import { PosthasteError, type Timer } from '@posthaste/contracts'
+import type { Cluster } from './cluster.ts'
+import { ConnectionError, hasCode, isTransient, kafkaCodes, mapped } from './errors.ts'
+import { backoffMs } from './waiting.ts'
+
+/** Who is told what becomes of the partitions of a member. */
+export interface MemberListener {
+  /** These are the member's from now on. */
+  gained(partitions: readonly number[]): void
+  /** These go to others: answered with `release` for each, once nothing of it is under way. */
+  recalled(partitions: readonly number[]): void
+  /** All are somebody else's, or nobody knows whose: the member joins anew. */
+  fenced(reason: PosthasteError): void
+  /** Joining makes no sense any more. */
+  ended(reason: PosthasteError): void
+}
+
+/** What a member is a member of. */
+export interface Membership {
+  readonly groupId: string
+  readonly topic: string
+  readonly instanceId: string | undefined
+  readonly listener: MemberListener
+}
+
+/** The session timeout of a server that nobody has configured. */
+const sessionMsDefault = 45_000
+const heartbeatMsMax = 1_000
+/** A member that leaves and keeps its name, and one that leaves for good. */
+const leaving = { static: -2, dynamic: -1 } as const
+
+/**
+ * A member of a consumer group by the protocol of KIP-848: one request says that it lives and what it has, the answer says
+ * what it should have. Partitions that stay with a member are never taken from it in between.
+ * @see https://cwiki.apache.org/confluence/x/HhD1D KIP-848
+ */
+export class Member {
+  readonly id = crypto.randomUUID()
+  readonly #cluster: Cluster
+  readonly #membership: Membership
+  readonly #sessionMs: number
+  readonly #owned = new Set<number>()
+  readonly #recalled = new Set<number>()
+  #epoch = 0
+  #intervalMs: number
+  #timer: Timer | undefined
+  #beating: Promise<void> | undefined
+  #failures = 0
+  #seenAtMs: number
+  /** Whether the server does not know yet what is owned. */
+  #changed = true
+  #stopped = false
+
+  constructor(cluster: Cluster, membership: Membership) {
+    this.#cluster = cluster
+    this.#membership = membership
+    this.#sessionMs = cluster.settings.sessionTimeoutMs ?? sessionMsDefault
+    this.#intervalMs = Math.min(heartbeatMsMax, this.#sessionMs / 6)
+    this.#seenAtMs = cluster.host.clock.monotonicMs()
+  }
+
+  /** The member's epoch, by which the server knows a member that has missed something. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  get instanceId(): string | undefined {
+    return this.#membership.instanceId
+  }
+
+  owns(partition: number): boolean {
+    return this.#owned.has(partition)
+  }
+
+  /** Joins, and goes on saying that it lives. */
+  start(): void {
+    void this.beat()
+  }
+
+  /** Nothing of this partition is under way: another may have it. Resolves once the server knows. */
+  async release(partition: number): Promise<void> {
+    if (!this.#owned.delete(partition)) return
+    this.#recalled.delete(partition)
+    this.#changed = true
+    await this.beat()
+  }
+
+  /** Tells the server now; calls that come while one is under way get the next one. */
+  async beat(): Promise<void> {
+    if (this.#beating !== undefined) await this.#beating
+    if (this.#stopped) return
+    this.#beating ??= this.#beat().finally(() => {
+      this.#beating = undefined
+    })
+    await this.#beating
+  }
+
+  /** Leaves the group; what it had goes to others at once. */
+  async leave(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+    await this.#beating
+    if (this.#epoch === 0) return
+    const { groupId, instanceId } = this.#membership
+    const epoch = instanceId === undefined ? leaving.dynamic : leaving.static
+    try {
+      const broker = await this.#cluster.coordinator('group', groupId)
+      await this.#cluster
+        .lane(broker, 'heartbeats')
+        .call(
+          consumerGroupHeartbeatV1.api,
+          groupId,
+          this.id,
+          epoch,
+          instanceId ?? null,
+          null,
+          -1,
+          null,
+          null,
+          null,
+          null,
+        )
+    } catch (error) {
+      // The session ends by itself.
+      this.#cluster.host.log.debug('kafka engine: a member left without telling', { groupId, error })
+    }
+  }
+
+  /** Stops without a word, for a connection that is gone for good. */
+  abandon(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async #beat(): Promise<void> {
+    this.#timer?.cancel()
+    const { clock, random } = this.#cluster.host
+    try {
+      await this.#exchange()
+      this.#failures = 0
+      this.#seenAtMs = clock.monotonicMs()
+      this.#again(this.#changed ? 0 : this.#intervalMs)
+    } catch (error) {
+      if (this.#stopped || this.#cluster.isClosed) return
+      this.#failed(error)
+      this.#again(Math.min(this.#intervalMs, backoffMs(this.#failures++, random)))
+    }
+  }
+
+  #again(afterMs: number): void {
+    if (!this.#stopped) this.#timer = this.#cluster.host.clock.setTimer(afterMs, () => void this.beat())
+  }
+
+  async #exchange(): Promise<void> {
+    const { groupId, topic, instanceId } = this.#membership
+    const { id: topicId } = await this.#cluster.topic(topic)
+    const broker = await this.#cluster.coordinator('group', groupId)
+    const tells = this.#changed || this.#epoch === 0
+    this.#changed = false
+    const owned = this.#epoch === 0 || this.#owned.size === 0 ? [] : [{ topicId, partitions: [...this.#owned] }]
+    const rebalanceMs = this.#cluster.settings.rebalanceTimeoutMs
+    try {
+      const answer = await this.#cluster
+        .lane(broker, 'heartbeats')
+        .call(
+          consumerGroupHeartbeatV1.api,
+          ...([groupId, this.id, this.#epoch, instanceId ?? null, null] as const),
+          ...([tells ? rebalanceMs : -1, tells ? [topic] : null, null, null, tells ? owned : null] as const),
+        )
+      if (this.#stopped) return
+      this.#epoch = answer.memberEpoch
+      this.#intervalMs = Math.min(answer.heartbeatIntervalMs, heartbeatMsMax, this.#sessionMs / 6)
+      if (answer.assignment !== null)
+        this.#adapt(new Set(answer.assignment.topicPartitions.flatMap(({ partitions }) => partitions)))
+    } catch (error) {
+      this.#changed ||= tells
+      throw error
+    }
+  }
+
+  #adapt(target: ReadonlySet<number>): void {
+    const { listener } = this.#membership
+    const gained = [...target].filter((each) => !this.#owned.has(each))
+    const recalled = [...this.#owned].filter((each) => !target.has(each) && !this.#recalled.has(each))
+    for (const each of gained) this.#owned.add(each)
+    for (const each of recalled) this.#recalled.add(each)
+    if (gained.length > 0) {
+      this.#changed = true
+      listener.gained(gained)
+    }
+    if (recalled.length > 0) listener.recalled(recalled)
+  }
+
+  #failed(error: unknown): void {
+    const { groupId, listener, topic } = this.#membership
+    const { clock, log } = this.#cluster.host
+    const what = `member of ${groupId}`
+    if (hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedMemberEpoch)) return this.fence(mapped(error, what))
+    if (hasCode(error, kafkaCodes.notCoordinator, 15) || error instanceof ConnectionError)
+      this.#cluster.forgetCoordinator('group', groupId)
+    if (PosthasteError.is(error, 'NOT_FOUND')) {
+      this.#stopped = true
+      return listener.ended(mapped(error, `topic ${topic}`, 'NOT_FOUND'))
+    }
+    if (this.#epoch !== 0 && clock.monotonicMs() - this.#seenAtMs > this.#sessionMs) {
+      // Nobody has heard of it for so long that its partitions may be somebody else's by now.
+      return this.fence(mapped(error, what, 'UNAVAILABLE'))
+    }
+    if (!isTransient(error) && !hasCode(error, kafkaCodes.unreleasedInstance))
+      log.warn('kafka engine: a group does not take its member yet', { groupId, error })
+  }
+
+  /** The server does not know the member any more: it joins as a new one. */
+  fence(reason: PosthasteError): void {
+    if (this.#epoch === 0 && this.#owned.size === 0) return
+    this.#epoch = 0
+    this.#changed = true
+    this.#owned.clear()
+    this.#recalled.clear()
+    const { message } = reason
+    const { listener, groupId } = this.#membership
+    listener.fenced(new PosthasteError('DELIVERY_LOST', `member of ${groupId}: ${message}`, { cause: reason }))
+  }
+}

@@ -1,0 +1,119 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import type { KafkaRecord, ReadRecord } from './wire/record-batch.ts'
+
+/** What the engine notes beside a record, in headers of its own that no CloudEvents attribute can have. */
+export const internalHeaders = {
+  /** The one group that the record is for. */
+  group: 'posthaste-group',
+  /** The channel of a record that stands elsewhere: in the delay topic, in a note. */
+  channel: 'posthaste-channel',
+  /** When a record of the delay topic goes on, milliseconds since the epoch. */
+  wakeAt: 'posthaste-wake-at',
+  /** The place of a note among those of its range. */
+  order: 'posthaste-order',
+  /** The key of a note, whose own is needed for its name. */
+  key: 'posthaste-key',
+} as const
+
+const names = new Map<string, string>()
+const namesMax = 1_000
+
+function remembered(name: string, make: (name: string) => string): string {
+  let made = names.get(name)
+  if (made === undefined) {
+    made = make(name)
+    if (names.size < namesMax) names.set(name, made)
+  }
+  return made
+}
+
+const headerName = (attribute: string): string =>
+  remembered(attribute, (name) => (name === 'datacontenttype' ? 'content-type' : `ce_${name}`))
+
+/**
+ * A record as Kafka keeps it: CloudEvents in binary mode. The key is the `partitionkey`, the value the body.
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+ */
+export function toKafka(record: OutgoingRecord, internal?: readonly string[]): KafkaRecord {
+  const { id, key, headers, body, group, dueAtMs, expiresAtMs, priority } = record
+  const list: string[] = ['ce_specversion', '1.0', 'ce_id', id]
+  for (const name in headers) list.push(headerName(name), headers[name] as string)
+  if (group !== undefined) list.push(internalHeaders.group, group)
+  if (dueAtMs !== undefined) list.push('ce_deliverytime', timeText(dueAtMs))
+  if (expiresAtMs !== undefined) list.push('ce_expirytime', timeText(expiresAtMs))
+  if (priority !== undefined) list.push('ce_priority', String(priority))
+  if (internal !== undefined) list.push(...internal)
+  return { key, value: body, headers: list }
+}
+
+/** The furthest times that a calendar tells, either way. */
+const calendarMsMax = 8_640_000_000_000_000
+
+const timeText = (ms: number): string => new Date(Math.min(Math.max(ms, -calendarMsMax), calendarMsMax)).toISOString()
+
+/** A record of ours, and what was noted beside it. */
+export interface Decoded {
+  readonly record: OutgoingRecord
+  readonly internal: Readonly<Record<string, string>>
+}
+
+type Changeable<T> = { -readonly [K in keyof T]: T[K] }
+
+const nothing: Readonly<Record<string, string>> = Object.freeze({})
+const emptyBody = new Uint8Array(0)
+
+/**
+ * A record as the core takes it, also one of a foreign client: what has no id is named by where it stands. Headers that
+ * are no attributes of CloudEvents are handed on where they could be one.
+ */
+export function fromKafka(read: ReadRecord, channel: string, place: string): Decoded {
+  const headers: Record<string, string> = {}
+  const record: Changeable<OutgoingRecord> = { id: place, channel, headers, body: read.value ?? emptyBody }
+  if (read.key !== undefined && read.key.length > 0) record.key = read.key.toString()
+  let internal: Record<string, string> | undefined
+  for (let at = 0; at < read.headers.length; at += 2) {
+    const name = (read.headers[at] as Buffer).toString()
+    const value = (read.headers[at + 1] as Buffer).toString()
+    if (name.startsWith('ce_')) setAttribute(record, headers, remembered(name, withoutPrefix), value)
+    else if (name === 'content-type') headers['datacontenttype'] = value
+    else if (name.startsWith('posthaste-')) (internal ??= {})[name] = value
+    else if (!(name in headers) && foreignAttribute.test(name)) headers[name] = value
+  }
+  const group = internal?.[internalHeaders.group]
+  if (group !== undefined) record.group = group
+  return { record, internal: internal ?? nothing }
+}
+
+const withoutPrefix = (name: string): string => name.slice(3)
+const foreignAttribute = /^[a-z0-9]+$/
+
+function setAttribute(
+  record: Changeable<OutgoingRecord>,
+  headers: Record<string, string>,
+  name: string,
+  value: string,
+): void {
+  switch (name) {
+    case 'specversion':
+      return
+    case 'id':
+      if (value !== '') record.id = value
+      return
+    case 'partitionkey':
+      record.key ??= value
+      return
+    case 'priority':
+      if (/^\d{1,9}$/.test(value)) record.priority = Number(value)
+      return
+    case 'deliverytime':
+    case 'expirytime': {
+      const ms = Date.parse(value)
+      if (Number.isNaN(ms)) headers[name] = value
+      else if (name === 'deliverytime') record.dueAtMs = ms
+      else record.expiresAtMs = ms
+      return
+    }
+    default:
+      headers[name] = value
+  }
+}

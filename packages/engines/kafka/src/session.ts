@@ -1,0 +1,273 @@
+import {
+  type DeliverySink,
+  type EngineHost,
+  type EngineSubscription,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  type SubscriptionSpec,
+  type Timer,
+  type Topology,
+  type TopologyReport,
+} from '@posthaste/contracts'
+import { deleteGroup, setSessionTimeout } from './admin.ts'
+import type { BrowsingPlace } from './browsing.ts'
+import { Cluster } from './cluster.ts'
+import { Consumer, type ConsumerSource } from './consumer.ts'
+import { Delays } from './delays.ts'
+import { capabilitiesOf } from './features.ts'
+import { Declared } from './groups.ts'
+import { delaysGroup } from './lag.ts'
+import { Names } from './names.ts'
+import { Notes } from './notes.ts'
+import type { Settings } from './options.ts'
+import { Producer, type Routed } from './producer.ts'
+import { positionOf } from './range.ts'
+import { fromKafka } from './record-codec.ts'
+import { groupLine, Registry } from './registry.ts'
+import { Router } from './routing.ts'
+import { declare, type TopologyPlace, write } from './topology.ts'
+import { Transactors } from './transactor.ts'
+import { trim, trimDelays } from './trimming.ts'
+
+/** How often what nobody needs any more is deleted. */
+const trimEveryMs = 30_000
+
+/** Everything that an open engine has. */
+export class Session {
+  readonly cluster: Cluster
+  readonly notes: Notes
+  readonly declared: Declared
+  /** Names this engine among all others, those that had the same name before it included. */
+  readonly #token = crypto.randomUUID().slice(0, 13)
+  readonly #settings: Settings
+  readonly #names: Names
+  readonly #registry: Registry
+  readonly #producer: Producer
+  readonly #router: Router
+  readonly #transactors: Transactors
+  readonly #topology: TopologyPlace
+  readonly #consumers = new Map<Consumer, string>()
+  readonly #locks = new Map<string, Promise<unknown>>()
+  #consumersMade = 0
+  #delays: Delays | undefined
+  #trimTimer: Timer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(
+    settings: Settings,
+    { host, keyRangesWanted }: { host: EngineHost; keyRangesWanted: number | undefined },
+  ) {
+    this.#settings = settings
+    this.#names = new Names(settings.prefix)
+    this.cluster = new Cluster(settings, host)
+    this.#registry = new Registry(this.cluster, this.#names, this.#token)
+    this.#producer = new Producer(this.cluster, settings.bodyBytesMax)
+    this.#router = new Router(this.cluster, this.#names, this.#registry)
+    this.notes = new Notes(this.cluster, this.#names)
+    this.declared = new Declared(this.#names, this.#registry)
+    const { cluster } = this
+    this.#transactors = new Transactors(cluster, (number) =>
+      this.#names.transactionalId(`${host.instance}-${this.#token}-${number}`),
+    )
+    const [names, registry, producer, token] = [this.#names, this.#registry, this.#producer, this.#token]
+    const capabilities = capabilitiesOf(settings)
+    this.#topology = { cluster, names, registry, producer, capabilities, token, keyRangesWanted }
+  }
+
+  /** What looking and moving works with. */
+  get place(): BrowsingPlace {
+    return {
+      cluster: this.cluster,
+      names: this.#names,
+      declared: this.declared,
+      router: this.#router,
+      exclusively: (name, work) => this.#exclusively(name, work),
+    }
+  }
+
+  async open(): Promise<void> {
+    await this.cluster.open()
+    await this.#registry.refresh()
+    await this.cluster.refresh([
+      this.#names.delays,
+      ...[...this.#registry.channels.keys()].map((each) => this.#names.topic(each)),
+    ])
+    if (this.cluster.topicIfKnown(this.#names.delays) !== undefined) this.#startDelays()
+    this.#armTrim()
+  }
+
+  // ── Topology ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  declare(topology: Topology): Promise<TopologyReport> {
+    return this.#exclusively('declare', async () => {
+      const report = await declare(topology, this.#topology)
+      if (this.#delays === undefined && this.#closing === undefined) {
+        const { sessionTimeoutMs } = this.#settings
+        if (sessionTimeoutMs !== undefined)
+          await setSessionTimeout(this.cluster, [delaysGroup(this.#names)], sessionTimeoutMs)
+        this.#startDelays()
+      }
+      return report
+    })
+  }
+
+  /** One after the other. */
+  async #exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#locks.get(name) ?? Promise.resolve()
+    const mine = before.then(work, work)
+    const settled = mine.catch(() => {})
+    this.#locks.set(name, settled)
+    try {
+      return await mine
+    } finally {
+      if (this.#locks.get(name) === settled) this.#locks.delete(name)
+    }
+  }
+
+  // ── Publishing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> | Promise<Outcome[]> {
+    const outcomes: Outcome[] = new Array(records.length)
+    const routed: (Routed | undefined)[] = new Array(records.length)
+    this.#router.turn()
+    for (let at = 0; at < records.length; at += 1) {
+      const route = this.#router.route(records[at] as OutgoingRecord)
+      if (!PosthasteError.is(route)) routed[at] = route
+      else if (route.code === 'NOT_FOUND') return this.#publishUnknown(records)
+      else outcomes[at] = { ok: false, error: route }
+    }
+    return this.#producer.send(routed, outcomes)
+  }
+
+  /** Something of it is not known here; another process may have declared it meanwhile. */
+  async #publishUnknown(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    await this.#registry.refresh()
+    const topics = new Set(records.map(({ channel }) => this.#names.topic(channel)))
+    await this.cluster.refresh([...topics])
+    const outcomes: Outcome[] = new Array(records.length)
+    const routed = records.map((record, at) => {
+      const route = this.#router.route(record)
+      if (!PosthasteError.is(route)) return route
+      outcomes[at] = { ok: false, error: route }
+      return undefined
+    })
+    return this.#producer.send(routed, outcomes)
+  }
+
+  // ── Subscriptions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
+    const { channel, group, filter } = spec
+    if (filter !== undefined)
+      throw new PosthasteError('CAPABILITY_UNSUPPORTED', `kafka engine: ${channel}@${group} cannot be filtered`)
+    const { topic, groupId, entry } = await this.declared.group(channel, group)
+    const consumer: Consumer = new Consumer(
+      this.cluster,
+      {
+        ...this.#source(topic, groupId),
+        channel,
+        group,
+        notes: this.notes,
+        decode: (read, partition) => fromKafka(read, channel, `${topic}/${positionOf(partition, read.offset)}`),
+        onStopped: async () => {
+          this.#consumers.delete(consumer)
+          if (entry.lifetime === 'temporary' && ![...this.#consumers.values()].includes(groupId))
+            await this.#endTemporary(channel, group)
+        },
+      },
+      sink,
+    )
+    this.#consumers.set(consumer, groupId)
+    consumer.start()
+    return consumer
+  }
+
+  /** What a group of this engine's own members has in hand. */
+  inFlight(groupId: string): number {
+    let sum = 0
+    for (const [consumer, id] of this.#consumers) if (id === groupId) sum += consumer.inFlight()
+    return sum
+  }
+
+  #source(topic: string, groupId: string): Omit<ConsumerSource, 'channel' | 'group' | 'notes' | 'decode'> {
+    this.#consumersMade += 1
+    const { instanceId } = this.#settings
+    const same = [...this.#consumers.values()].filter((each) => each === groupId).length
+    return {
+      topic,
+      groupId,
+      instanceId: instanceId === undefined ? undefined : `${instanceId}-${same}`,
+      name: String(this.#consumersMade),
+      transactors: this.#transactors,
+      route: (record) => this.#router.route(record),
+      refresh: () => this.#registry.refresh(),
+    }
+  }
+
+  async #endTemporary(channel: string, group: string): Promise<void> {
+    const entry = this.#registry.channel(channel)?.groups.get(group)
+    if (entry?.lifetime !== 'temporary') return
+    await deleteGroup(this.cluster, this.#names.groupId(channel, group, entry.token))
+    await write(this.#topology, [groupLine(channel, entry, true)])
+  }
+
+  #startDelays(): void {
+    this.#delays ??= new Delays(this.cluster, {
+      ...this.#source(this.#names.delays, delaysGroup(this.#names)),
+      decode: (read, partition) => fromKafka(read, '', positionOf(partition, read.offset)),
+    })
+  }
+
+  // ── What nobody needs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #armTrim(): void {
+    const { clock, random } = this.cluster.host
+    this.#trimTimer = clock.setTimer(trimEveryMs * (0.5 + random()), () => {
+      void this.#trimAll().finally(() => {
+        if (this.#closing === undefined) this.#armTrim()
+      })
+    })
+  }
+
+  async #trimAll(): Promise<void> {
+    const groups = new Set(this.#consumers.values())
+    try {
+      await this.#registry.refresh()
+      for (const channel of this.#registry.channels.values()) {
+        const isRead = [...channel.groups.values()].some(({ group, token }) =>
+          groups.has(this.#names.groupId(channel.spec.name, group, token)),
+        )
+        if (isRead && !this.#registry.hasForeign(channel.spec.name)) await trim(this.cluster, this.#names, channel)
+      }
+      if (this.#delays !== undefined) await trimDelays(this.cluster, this.#names, delaysGroup(this.#names))
+    } catch (error) {
+      this.cluster.host.log.debug('kafka engine: what nobody needs was not deleted this time', { error })
+    }
+  }
+
+  // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#trimTimer?.cancel()
+    await this.#producer.idle()
+    await Promise.allSettled([...this.#consumers.keys()].map((consumer) => consumer.stop()))
+    await this.#delays?.stop()
+    for (const { spec, groups } of this.#registry.channels.values())
+      for (const { group, lifetime } of groups.values())
+        if (lifetime === 'temporary') await this.#endTemporary(spec.name, group).catch(() => {})
+    this.abandon()
+  }
+
+  /** Lets go of everything at once. */
+  abandon(): void {
+    this.#trimTimer?.cancel()
+    this.cluster.close()
+    this.#producer.close()
+  }
+}

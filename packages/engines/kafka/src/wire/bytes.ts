@@ -1,0 +1,241 @@
+/** Writes the primitive types of the Kafka protocol into one growing buffer. */
+export class ByteWriter {
+  #bytes: Buffer
+  /** How much has been written. */
+  length = 0
+
+  constructor(bytesFirst = 1_024) {
+    this.#bytes = Buffer.allocUnsafe(bytesFirst)
+  }
+
+  /** What was written; a view, valid until more is written. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.length)
+  }
+
+  int8(value: number): void {
+    this.#room(1)
+    this.length = this.#bytes.writeInt8(value, this.length)
+  }
+
+  int16(value: number): void {
+    this.#room(2)
+    this.length = this.#bytes.writeInt16BE(value, this.length)
+  }
+
+  int32(value: number): void {
+    this.#room(4)
+    this.length = this.#bytes.writeInt32BE(value, this.length)
+  }
+
+  int64(value: bigint): void {
+    this.#room(8)
+    this.length = this.#bytes.writeBigInt64BE(value, this.length)
+  }
+
+  /** An unsigned number below 2^53, seven bits a byte, the lowest first. */
+  unsignedVarint(value: number): void {
+    this.#room(8)
+    let rest = value
+    while (rest > 0x7f) {
+      this.#bytes[this.length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.length++] = rest
+  }
+
+  /** A signed number of at most 52 bits, zigzag. */
+  varint(value: number): void {
+    this.unsignedVarint(value >= 0 ? value * 2 : -value * 2 - 1)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.length)
+    this.length += bytes.length
+  }
+
+  /** Text or bytes behind their length; −1 for what is not there. As in records. */
+  sized(value: string | Uint8Array | undefined): void {
+    if (value === undefined) {
+      this.varint(-1)
+    } else if (typeof value !== 'string') {
+      this.varint(value.length)
+      this.raw(value)
+    } else {
+      const bytes = Buffer.byteLength(value)
+      this.varint(bytes)
+      this.#room(bytes)
+      this.length += this.#bytes.write(value, this.length)
+    }
+  }
+
+  /** Text behind its length plus one; 0 for what is not there. As in requests. */
+  compactString(value: string | undefined): void {
+    if (value === undefined) return this.unsignedVarint(0)
+    const bytes = Buffer.byteLength(value)
+    this.unsignedVarint(bytes + 1)
+    this.#room(bytes)
+    this.length += this.#bytes.write(value, this.length)
+  }
+
+  /** 16 bytes of a UUID. */
+  uuid(value: string): void {
+    this.raw(Buffer.from(value.replaceAll('-', ''), 'hex'))
+  }
+
+  /** No tagged fields. */
+  tags(): void {
+    this.unsignedVarint(0)
+  }
+
+  /** Keeps room for something whose value is known later. */
+  skip(bytes: number): number {
+    this.#room(bytes)
+    const at = this.length
+    this.length += bytes
+    return at
+  }
+
+  /** What comes after `at` gets its length in front of it, as a varint: `gap` bytes were kept for it there. */
+  closeGap(at: number, gap: number): void {
+    const end = this.length
+    const size = end - at - gap
+    this.length = at
+    this.varint(size)
+    this.#bytes.copyWithin(this.length, at + gap, end)
+    this.length += size
+  }
+
+  /** A varint of five bytes, its leading digits zero where the value needs fewer. */
+  patchPaddedVarint(at: number, value: number): void {
+    for (let digit = 0; digit < 4; digit += 1) this.#bytes[at + digit] = ((value >>> (7 * digit)) & 0x7f) | 0x80
+    this.#bytes[at + 4] = (value >>> 28) & 0x7f
+  }
+
+  patchInt32(at: number, value: number): void {
+    this.#bytes.writeInt32BE(value, at)
+  }
+
+  patchUint32(at: number, value: number): void {
+    this.#bytes.writeUInt32BE(value, at)
+  }
+
+  view(from: number, to: number): Buffer {
+    return this.#bytes.subarray(from, to)
+  }
+
+  #room(bytes: number): void {
+    const needed = this.length + bytes
+    if (needed <= this.#bytes.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
+    this.#bytes.copy(grown, 0, 0, this.length)
+    this.#bytes = grown
+  }
+}
+
+/** Reads the primitive types of the Kafka protocol from a buffer. */
+export class ByteReader {
+  readonly bytes: Buffer
+  at = 0
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  get left(): number {
+    return this.bytes.length - this.at
+  }
+
+  int8(): number {
+    return this.bytes.readInt8(this.at++)
+  }
+
+  int16(): number {
+    const value = this.bytes.readInt16BE(this.at)
+    this.at += 2
+    return value
+  }
+
+  int32(): number {
+    const value = this.bytes.readInt32BE(this.at)
+    this.at += 4
+    return value
+  }
+
+  uint32(): number {
+    const value = this.bytes.readUInt32BE(this.at)
+    this.at += 4
+    return value
+  }
+
+  int64(): bigint {
+    const value = this.bytes.readBigInt64BE(this.at)
+    this.at += 8
+    return value
+  }
+
+  /** An int64 that is an offset, a time or a count, and as such within 2^53. */
+  long(): number {
+    const high = this.bytes.readInt32BE(this.at)
+    const low = this.bytes.readUInt32BE(this.at + 4)
+    this.at += 8
+    return high * 0x1_0000_0000 + low
+  }
+
+  unsignedVarint(): number {
+    const first = this.bytes[this.at++] as number
+    if (first < 0x80) return first
+    let value = first & 0x7f
+    let scale = 0x80
+    for (;;) {
+      const byte = this.bytes[this.at++]
+      if (byte === undefined) throw new RangeError('a varint goes beyond the end')
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+      scale *= 0x80
+    }
+  }
+
+  varint(): number {
+    const value = this.unsignedVarint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+
+  /** Bytes behind their length; undefined where it is negative. A view. */
+  sized(): Buffer | undefined {
+    const length = this.varint()
+    return length < 0 ? undefined : this.raw(length)
+  }
+
+  raw(length: number): Buffer {
+    const end = this.at + length
+    if (end > this.bytes.length) throw new RangeError('a field goes beyond the end')
+    const value = this.bytes.subarray(this.at, end)
+    this.at = end
+    return value
+  }
+
+  compactString(): string | undefined {
+    const length = this.unsignedVarint()
+    return length === 0 ? undefined : this.raw(length - 1).toString()
+  }
+
+  uuid(): string {
+    const hex = this.raw(16).toString('hex')
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  }
+
+  /** The length of a compact array; 0 where it is null. */
+  arrayLength(): number {
+    return Math.max(0, this.unsignedVarint() - 1)
+  }
+
+  /** Leaves out tagged fields. */
+  tags(): void {
+    for (let count = this.unsignedVarint(); count > 0; count -= 1) {
+      this.unsignedVarint()
+      this.raw(this.unsignedVarint())
+    }
+  }
+}
