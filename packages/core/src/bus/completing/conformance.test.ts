@@ -13,7 +13,11 @@ const harnessOf = (attempts: 'none' | 'hand-overs'): EngineHarness => ({
       connect: () => complete(broker.connect()),
       clock,
       advance: (ms) => clock.advance(ms),
-      crash: async () => broker.crash(),
+      crash: async () => {
+        broker.crash()
+        // What is stored from now on is younger than whoever reads it next.
+        await clock.advance(1)
+      },
     })
   },
 })

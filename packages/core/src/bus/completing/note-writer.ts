@@ -64,7 +64,7 @@ export class NoteWriter {
         if (this.#finishing.delete(done)) resolve(outcome)
       }
       this.#finishing.add(done)
-      this.#note([{ name, record: undefined }], publish).then(done)
+      void this.#note([{ name, record: undefined }], publish).then(done)
     })
   }
 
@@ -90,7 +90,7 @@ export class NoteWriter {
   #call(): void {
     const jobs = this.#underWay
     const changes = jobs.map(({ change }) => change)
-    this.#note(changes).then((outcome) => {
+    void this.#note(changes).then((outcome) => {
       // Lost meanwhile.
       if (jobs !== this.#underWay) return
       if (!outcome.ok && !PosthasteError.is(outcome.error, 'DELIVERY_LOST')) {

@@ -1,5 +1,6 @@
 import {
   type Browsing,
+  checkTopology,
   type DeliverySink,
   type Engine,
   type EngineCapabilities,
@@ -61,6 +62,11 @@ export class PartitionedEngine implements Engine {
 
   async declare(topology: Topology): Promise<TopologyReport> {
     await this.#open()
+    const { capabilities } = this
+    checkTopology(topology, { capabilities, kindOf: () => undefined })
+    if (topology.groups.some(({ lifetime }) => lifetime === 'temporary')) {
+      throw new PosthasteError('CAPABILITY_UNSUPPORTED', 'there are no temporary groups')
+    }
     return this.#broker.storage.declare(topology)
   }
 
@@ -71,6 +77,7 @@ export class PartitionedEngine implements Engine {
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
     await this.#open()
+    if (spec.filter !== undefined) throw new PosthasteError('CAPABILITY_UNSUPPORTED', 'there are no filters')
     const feed = await this.#broker.feed(spec.channel, spec.group)
     const member = new PartitionedSubscription(feed, feed.join(sink), this.#broker)
     this.#members.add(member)
@@ -108,7 +115,6 @@ class PartitionedSubscription implements EngineSubscription {
   constructor(feed: Feed, reader: Reader, broker: PartitionedBroker) {
     this.#feed = feed
     this.#reader = reader
-    this.#broker = broker
     this.ranges = {
       pause: (range) => feed.pause(reader, range, true),
       resume: (range) => feed.pause(reader, range, false),
