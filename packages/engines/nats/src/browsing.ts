@@ -1,3 +1,4 @@
+import type { StoredMsg } from '@nats-io/jetstream'
 import {
   type BrowsedRecord,
   type BrowsePage,
@@ -9,7 +10,6 @@ import {
   type RecordMatch,
   succeeded,
 } from '@posthaste/contracts'
-import type { StoredMsg } from '@nats-io/jetstream'
 import { apiCodes, errorFrom, failed, isApiError } from './errors.ts'
 import { positionOf, recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
@@ -59,7 +59,7 @@ async function page(surroundings: BrowsingSurroundings, query: BrowseQuery): Pro
   const records: BrowsedRecord[] = []
   let seen = 0
   let next: string | undefined
-  for await (const message of messagesFrom(surroundings, channel, firstSeq(query.channel, after))) {
+  for await (const message of messagesFrom(surroundings, channel, { from: firstSeq(query.channel, after) })) {
     if (records.length === limit || seen === lookedAtMax) return { records, next }
     seen += 1
     next = positionOf(message.seq)
@@ -88,8 +88,7 @@ function viewOf({ subject, header, data }: StoredMsg) {
 export async function* messagesFrom(
   { link }: Pick<BrowsingSurroundings, 'link'>,
   { names }: Channel,
-  from: number,
-  subject = names.records,
+  { from = 1, subject = names.records }: { readonly from?: number; readonly subject?: string } = {},
 ): AsyncGenerator<StoredMsg> {
   let seq = from
   for (;;) {

@@ -26,7 +26,7 @@ export interface SubscriptionSurroundings {
   readonly time: ServerTime
   readonly publisher: Publisher
   /** Gone: takes itself off the list of those to be closed with the engine. */
-  readonly onStopped: (subscription: EngineSubscription) => void
+  readonly onStopped: (subscription: EngineSubscription) => Promise<void>
   /** A delivery was acknowledged. */
   readonly onSettled: (channel: Channel, settled: Incoming) => void
 }
@@ -113,21 +113,20 @@ export class CompetingSubscription implements EngineSubscription {
       const handBack = unsettled.map(({ tag }): Settlement => ({ kind: 'release', tag, countsAttempt: false }))
       await this.#settle(handBack)
     }
-    this.#leave()
+    await this.#leave()
   }
 
-  #leave(): void {
+  #leave(): Promise<void> {
     this.#unlisten()
     this.#sweepTimer?.cancel()
     this.#held.clear()
-    this.#surroundings.onStopped(this)
+    return this.#surroundings.onStopped(this)
   }
 
   /** The subscription ended by itself. */
   #end(cause: PosthasteError): void {
     if (this.#stopping !== undefined) return
-    this.#stopping = this.#feed.stop()
-    this.#leave()
+    this.#stopping = Promise.all([this.#feed.stop(), this.#leave()]).then(() => {})
     this.#membership.sink.closed(cause)
   }
 

@@ -11,7 +11,11 @@ export interface LagSurroundings {
 }
 
 /** The figures of a group as its consumers and what waits for its time tell them. */
-export async function lagOf({ link, names, topology }: LagSurroundings, channelName: string, groupName: string): Promise<Lag> {
+export async function lagOf(
+  { link, names, topology }: LagSurroundings,
+  channelName: string,
+  groupName: string,
+): Promise<Lag> {
   const { channel, group } = await topology.group(channelName, groupName)
   const infos = await Promise.all(rangesOf(channel).map((range) => topology.consumerInfo(channel, group.name, range)))
   let [ready, inFlight] = [0, 0]
@@ -33,7 +37,9 @@ async function waitingFor(link: Link, { names, channel, group }: WaitingFor): Pr
   const [stream, base] = link.features.schedules
     ? [channel.names.stream, channel.names.later]
     : [names.delayed.stream, `${names.delayed.subject}.${tokenOf(channel.spec.name)}`]
-  const counts = await Promise.all([undefined, group].map((to) => count(link, stream, `${base}.${addressee(to)}.*.*.*`)))
+  const counts = await Promise.all(
+    [undefined, group].map((to) => count(link, stream, `${base}.${addressee(to)}.*.*.*`)),
+  )
   return counts.reduce((sum, each) => sum + each, 0)
 }
 

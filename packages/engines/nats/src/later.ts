@@ -12,6 +12,8 @@ export interface Delayed {
   /** The subject it joins when due. */
   readonly target: string
   readonly dueAtMs: number
+  /** It was released and waits for its next attempt: nothing that was scheduled, and not to be cancelled as such. */
+  readonly isRelease: boolean
 }
 
 /** Where to publish a delayed record, and what to tell the server. */
@@ -58,6 +60,6 @@ export function waitingRoom(names: Names, time: ServerTime, nonce: () => string)
 export const dueHeader = 'Posthaste-Due'
 export const targetHeader = 'Posthaste-Target'
 
-function placeOf({ record, range }: Delayed): string {
-  return `${addressee(record.group)}.${range ?? '-'}.${idToken(record.id)}`
+function placeOf({ record, range, isRelease }: Delayed): string {
+  return `${addressee(record.group)}.${range ?? '-'}.${isRelease ? '=' : ''}${idToken(record.id)}`
 }

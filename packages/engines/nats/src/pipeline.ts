@@ -43,6 +43,7 @@ export class Pipeline {
   #timer: Timer | undefined
   #resendTimer: Timer | undefined
   #closed: PosthasteError | undefined
+  readonly #onDrained: (() => void)[] = []
 
   constructor(settings: PipelineSettings) {
     this.#settings = settings
@@ -92,11 +93,24 @@ export class Pipeline {
     this.#sent.clear()
     this.#waiting = []
     this.#waitingFrom = 0
+    this.#check()
   }
 
-  /** How many commands have no answer yet. */
-  get pending(): number {
+  /** Resolves when every command so far has its answer, or its time has run out. */
+  drained(): Promise<void> {
+    if (this.#pending === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onDrained.push(resolve)
+    })
+  }
+
+  get #pending(): number {
     return this.#sent.size + this.#waiting.length - this.#waitingFrom
+  }
+
+  #check(): void {
+    if (this.#onDrained.length === 0 || this.#pending > 0) return
+    for (const resolve of this.#onDrained.splice(0)) resolve()
   }
 
   #send(sent: Sent): void {
@@ -131,6 +145,7 @@ export class Pipeline {
     this.#sent.delete(number)
     sent.command.answered(answer)
     if (this.#waiting.length > this.#waitingFrom) this.#fill()
+    this.#check()
   }
 
   #resend(): void {
@@ -188,5 +203,6 @@ export class Pipeline {
     const error = new PosthasteError('UNAVAILABLE', `NATS has not answered within ${timeoutMs} ms`)
     for (const command of late) command.failed(error)
     this.#fill()
+    this.#check()
   }
 }

@@ -26,7 +26,7 @@ export interface PublisherSurroundings {
   readonly link: Link
   readonly topology: TopologyKeeper
   readonly later: Later
-  readonly bodyBytesMax: () => number
+  readonly bodyBytesMax: number
   readonly headerBytesMax: number
 }
 
@@ -99,7 +99,14 @@ export class Publisher {
     const { dueAtMs } = record
     const delayed =
       dueAtMs !== undefined && dueAtMs > link.host.clock.nowMs()
-        ? later.delay({ channel: channel as Channel, record, range, target: subject, dueAtMs })
+        ? later.delay({
+            channel: channel as Channel,
+            record,
+            range,
+            target: subject,
+            dueAtMs,
+            isRelease: additions?.internals !== undefined,
+          })
         : undefined
     if (delayed !== undefined) server = [...(server ?? []), ...delayed.headers]
     const headers = this.#encoder.headersOf(record, additions?.internals, server)
@@ -114,7 +121,7 @@ export class Publisher {
     if (group !== undefined && !channel.groups.has(group)) {
       throw refuse(record, 'NOT_FOUND', `the group ${group} is not declared`)
     }
-    const limit = this.#surroundings.bodyBytesMax()
+    const limit = this.#surroundings.bodyBytesMax
     if (body.byteLength > limit) {
       throw refuse(record, 'BODY_TOO_LARGE', `the body has ${body.byteLength} bytes, the limit is ${limit}`)
     }

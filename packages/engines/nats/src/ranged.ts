@@ -113,7 +113,7 @@ export class RangedSubscription implements EngineSubscription {
     await this.#underWay.ended()
     await Promise.all([...this.#readers.keys()].map((range) => this.#giveUp(range)))
     await this.#claims.close()
-    this.#surroundings.onStopped(this)
+    await this.#surroundings.onStopped(this)
   }
 
   /** The subscription ended by itself. */

@@ -55,7 +55,7 @@ export interface TopologySurroundings {
   readonly names: Names
   readonly capabilities: () => EngineCapabilities
   /** A temporary group was made by this process, or is to be kept by it from now on. */
-  readonly onTemporary: (channel: Channel, group: string) => void
+  readonly onTemporary: (channel: Channel, group: string) => Promise<void>
 }
 
 /** Channels asked for at once: declaring hundreds one after the other would take long. */
@@ -209,7 +209,8 @@ export class TopologyKeeper {
       created.push(`${wanted.channel}@${wanted.group}`)
       channel.groups.set(wanted.group, { name: wanted.group, lifetime: wanted.lifetime ?? 'durable' })
     }
-    if ((found?.lifetime ?? wanted.lifetime) === 'temporary') this.#surroundings.onTemporary(channel, wanted.group)
+    if ((found?.lifetime ?? wanted.lifetime) === 'temporary')
+      await this.#surroundings.onTemporary(channel, wanted.group)
   }
 
   async #makeConsumers(channel: Channel, wanted: GroupSpec): Promise<void> {
@@ -308,6 +309,16 @@ export class TopologyKeeper {
       if (!name.startsWith('@')) return (name.split('@')[0] ?? '').replaceAll('=', '.')
     }
     return undefined
+  }
+}
+
+/** Keeps everything that is to be consumed while the consumers of a group are made anew. */
+export function guardConsumer(records: string): Partial<ConsumerConfig> {
+  return {
+    durable_name: '@guard',
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    filter_subject: records,
   }
 }
 

@@ -1,0 +1,120 @@
+import type { Timer } from '@posthaste/contracts'
+import { errorFrom } from './errors.ts'
+import type { Link } from './link.ts'
+import { nameOf, tokenOf } from './names.ts'
+import type { Sessions } from './sessions.ts'
+import { type Channel, rangesOf, type TopologyKeeper } from './topology.ts'
+
+/** What keeping temporary groups needs. */
+export interface TemporarySurroundings {
+  readonly link: Link
+  readonly sessions: Sessions
+  readonly topology: TopologyKeeper
+  readonly consumerOf: (group: string, range?: number) => string
+}
+
+interface Kept {
+  readonly channel: Channel
+  readonly group: string
+  revision: number
+  members: number
+}
+
+/**
+ * Groups that go with their last member. Each process that has one says so in the bucket of members; whoever finds that
+ * nobody says so any more, since the processes have left or died, deletes the group.
+ */
+export class TemporaryGroups {
+  readonly #surroundings: TemporarySurroundings
+  readonly #kept = new Map<string, Kept>()
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(surroundings: TemporarySurroundings) {
+    this.#surroundings = surroundings
+  }
+
+  /** This process keeps the group from now on, until its last member leaves it. */
+  async keep(channel: Channel, group: string): Promise<void> {
+    const place = placeOf(channel, group)
+    if (this.#kept.has(place)) return
+    const { sessions } = this.#surroundings
+    await sessions.open()
+    const key = `${place}.${sessions.id}`
+    const revision = await sessions.bucket.write(key, sessions.id, sessions.bucket.get(key).revision)
+    this.#kept.set(place, { channel, group, revision: revision ?? sessions.bucket.get(key).revision, members: 0 })
+    this.#lookAgain()
+  }
+
+  joined(channel: Channel, group: string): void {
+    const kept = this.#kept.get(placeOf(channel, group))
+    if (kept !== undefined) kept.members += 1
+  }
+
+  /** Resolves when the group is gone, where this was its last member. */
+  async left(channel: Channel, group: string): Promise<void> {
+    const kept = this.#kept.get(placeOf(channel, group))
+    if (kept === undefined) return
+    kept.members -= 1
+    if (kept.members === 0) await this.#release(kept)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    if (!this.#surroundings.link.connected) return
+    await Promise.all([...this.#kept.values()].map((kept) => this.#release(kept).catch(() => {})))
+  }
+
+  async #release(kept: Kept): Promise<void> {
+    const { sessions } = this.#surroundings
+    const place = placeOf(kept.channel, kept.group)
+    this.#kept.delete(place)
+    const key = `${place}.${sessions.id}`
+    await sessions.bucket.write(key, undefined, sessions.bucket.get(key).revision)
+    await this.#deleteIfDeserted(kept.channel, kept.group)
+  }
+
+  async #deleteIfDeserted(channel: Channel, group: string): Promise<void> {
+    const { sessions, topology, link, consumerOf } = this.#surroundings
+    const others = [...sessions.bucket.keys(`${placeOf(channel, group)}.`)]
+    if (others.length > 0) return
+    channel.groups.delete(group)
+    topology.known(channel.spec.name)?.groups.delete(group)
+    for (const range of rangesOf(channel)) {
+      await link.find(`group ${group}`, (manager) =>
+        manager.consumers.delete(channel.names.stream, consumerOf(group, range)),
+      )
+    }
+  }
+
+  #lookAgain(): void {
+    if (this.#closed || this.#timer !== undefined) return
+    const { link } = this.#surroundings
+    this.#timer = link.host.clock.setTimer(link.settings.leaseMs, () => {
+      this.#timer = undefined
+      this.#sweep()
+        .catch((thrown: unknown) => {
+          if (this.#closed || link.closed) return
+          link.host.log.warn('temporary groups are not swept', { error: errorFrom(thrown, 'sweep').message })
+        })
+        .finally(() => this.#lookAgain())
+    })
+  }
+
+  /** Ends what processes have left behind that died. */
+  async #sweep(): Promise<void> {
+    const { sessions, topology } = this.#surroundings
+    for (const [key, { value: session, revision }] of [...sessions.bucket.keys('t.')]) {
+      if (sessions.isAlive(session) || !(await sessions.bury(session))) continue
+      if ((await sessions.bucket.write(key, undefined, revision)) === undefined) continue
+      const [, channelToken = '', groupToken = ''] = key.split('.')
+      const channel = await topology.find(nameOf(channelToken))
+      if (channel !== undefined) await this.#deleteIfDeserted(channel, nameOf(groupToken))
+    }
+  }
+}
+
+function placeOf(channel: Channel, group: string): string {
+  return `t.${tokenOf(channel.spec.name)}.${tokenOf(group)}`
+}
