@@ -18,6 +18,7 @@ import {
   type TopologyReport,
 } from '@posthaste/contracts'
 import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
+import { headersFit } from '../publishing/attributes.ts'
 import { noteHeaderBytes } from './note-codec.ts'
 import { CompletedSubscription } from './subscription.ts'
 
@@ -78,7 +79,25 @@ class CompletedEngine implements Engine {
   }
 
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
-    return this.#engine.publish(records)
+    const { headerBytesMax } = this.#capabilities
+    const refusals = new Map<number, Outcome>()
+    /** Messages of one contract mostly share theirs. */
+    let fitting: OutgoingRecord['headers'] | undefined
+    for (const [at, { id, headers }] of records.entries()) {
+      if (headers === fitting) continue
+      if (headersFit(headers, Number.POSITIVE_INFINITY, headerBytesMax)) fitting = headers
+      else refusals.set(at, tooLong(id, headerBytesMax))
+    }
+    return refusals.size === 0 ? this.#engine.publish(records) : this.#publishRest(records, refusals)
+  }
+
+  async #publishRest(
+    records: readonly OutgoingRecord[],
+    refusals: ReadonlyMap<number, Outcome>,
+  ): Promise<readonly Outcome[]> {
+    const outcomes = await this.#engine.publish(records.filter((_, at) => !refusals.has(at)))
+    let next = 0
+    return records.map((_, at) => refusals.get(at) ?? outcomes[next++]!)
   }
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
@@ -124,6 +143,12 @@ class CompletedEngine implements Engine {
   }
 }
 
+function tooLong(id: string, headerBytesMax: number): Outcome {
+  const message = `record ${id}: its headers have more than ${headerBytesMax} bytes`
+  return { ok: false, error: new PosthasteError('INVALID_ARGUMENT', message) }
+}
+
+/** What is parked needs a header more than what is published. */
 function completed(raw: EngineCapabilities): EngineCapabilities {
   if (raw.keyOrder !== 'partitions') return raw
   const headerBytesMax = Math.max(raw.headerBytesMax - noteHeaderBytes, 0)

@@ -356,12 +356,12 @@ export class KeyRange {
   }
 
   #ready(entry: Entry): void {
-    const { timers, clock } = this.#init.deps
+    const { clock } = this.#init.deps
     entry.phase = 'ready'
     entry.timer?.cancel()
     entry.timer = undefined
     if (entry.dueAtMs <= clock.nowMs()) this.#turn(entry.chain)
-    else entry.timer = timers.set(entry.dueAtMs - clock.nowMs(), () => this.#ready(entry))
+    else entry.timer = clock.setTimer(entry.dueAtMs - clock.nowMs(), () => this.#ready(entry))
   }
 
   /** Stops the engine from delivering where too much is parked, until half of it is done. */
