@@ -33,19 +33,29 @@ public final class KafkaInterop {
   private static final long PATIENCE_MS = 20_000;
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  private final String servers;
+  private final KafkaProducer<String, byte[]> producer;
+
+  private KafkaInterop(String servers) {
+    this.servers = servers;
+    Map<String, Object> config = Map.of("bootstrap.servers", servers, "acks", "all");
+    this.producer = new KafkaProducer<>(config, new StringSerializer(), new ByteArraySerializer());
+  }
+
   public static void main(String[] args) throws Exception {
+    var client = new KafkaInterop(args[0]);
     var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (var line = input.readLine(); line != null; line = input.readLine()) {
-      System.out.println(answer(args[0], JSON.readTree(line)));
+      System.out.println(client.answer(JSON.readTree(line)));
     }
   }
 
-  private static ObjectNode answer(String servers, JsonNode request) {
+  private ObjectNode answer(JsonNode request) {
     try {
       return switch (request.get("do").asText()) {
-        case "publish" -> publish(servers, request);
-        case "read" -> read(servers, request);
-        case "remove" -> remove(servers, request);
+        case "publish" -> publish(request);
+        case "read" -> read(request);
+        case "remove" -> remove(request);
         default -> throw new IllegalArgumentException(request.toString());
       };
     } catch (Exception error) {
@@ -54,24 +64,21 @@ public final class KafkaInterop {
   }
 
   /** Publishes an event in binary mode; its key decides about the partition. */
-  private static ObjectNode publish(String servers, JsonNode request) throws Exception {
-    var config = Map.<String, Object>of("bootstrap.servers", servers, "acks", "all");
-    try (var producer = new KafkaProducer<>(config, new StringSerializer(), new ByteArraySerializer())) {
-      var attributes = request.get("attributes");
-      var key = attributes.path("partitionkey").asText(null);
-      var record = new ProducerRecord<>(request.get("topic").asText(), key, request.get("data").binaryValue());
-      for (var attribute : attributes.properties()) {
-        var isType = attribute.getKey().equals("datacontenttype");
-        var value = attribute.getValue().asText().getBytes(StandardCharsets.UTF_8);
-        record.headers().add(isType ? CONTENT_TYPE : PREFIX + attribute.getKey(), value);
-      }
-      return JSON.createObjectNode().put("partition", producer.send(record).get().partition());
+  private ObjectNode publish(JsonNode request) throws Exception {
+    var attributes = request.get("attributes");
+    var key = attributes.path("partitionkey").asText(null);
+    var record = new ProducerRecord<>(request.get("topic").asText(), key, request.get("data").binaryValue());
+    for (var attribute : attributes.properties()) {
+      var isType = attribute.getKey().equals("datacontenttype");
+      var value = attribute.getValue().asText().getBytes(StandardCharsets.UTF_8);
+      record.headers().add(isType ? CONTENT_TYPE : PREFIX + attribute.getKey(), value);
     }
+    return JSON.createObjectNode().put("partition", producer.send(record).get().partition());
   }
 
   /** Reads a topic from its start until so many events have come. */
-  private static ObjectNode read(String servers, JsonNode request) throws Exception {
-    var config = Map.<String, Object>of("bootstrap.servers", servers, "isolation.level", "read_committed");
+  private ObjectNode read(JsonNode request) throws Exception {
+    Map<String, Object> config = Map.of("bootstrap.servers", servers, "isolation.level", "read_committed");
     try (var consumer = new KafkaConsumer<>(config, new StringDeserializer(), new ByteArrayDeserializer())) {
       var topic = request.get("topic").asText();
       List<TopicPartition> partitions =
@@ -90,7 +97,7 @@ public final class KafkaInterop {
   }
 
   /** Removes all topics whose names begin so. */
-  private static ObjectNode remove(String servers, JsonNode request) throws Exception {
+  private ObjectNode remove(JsonNode request) throws Exception {
     try (var admin = Admin.create(Map.of("bootstrap.servers", servers))) {
       var prefix = request.get("prefix").asText();
       var topics = admin.listTopics().names().get().stream().filter(name -> name.startsWith(prefix)).toList();

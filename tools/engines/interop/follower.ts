@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '@posthaste/contracts'
 import { type App, event, type MessageContext, posthaste } from 'posthaste'
+import { silentLog } from 'posthaste/pipeline'
 import { z } from 'zod'
 import type { ForeignEvent } from './foreign-client.ts'
 
@@ -35,7 +36,7 @@ export interface Follower {
 /** Starts one. */
 export async function follower(engine: Engine): Promise<Follower> {
   const seen = new Map<string, Handled>()
-  const app = posthaste({ name: 'interop', engine, signals: false })
+  const app = posthaste({ name: 'interop', engine, log: silentLog, signals: false })
   for (const contract of [OrderPlaced, OrderSeen]) {
     app.on(contract, { group: 'watch' }, (data, { id, type, source, time, key, headers }) => {
       seen.set(id, { data, context: { id, type, source, time, key, headers } })

@@ -37,5 +37,7 @@ export async function javaClient(): Promise<CommandLine | undefined> {
   if (!java || !(await run([java, '--list-modules'])).includes('jdk.compiler')) return undefined
   const jars = await mavenProgram(kafkaJars)
   if (!jars) return undefined
-  return [java, '-cp', join(jars, '*'), join(import.meta.dirname, 'KafkaInterop.java')]
+  // Quick to start rather than quick to run.
+  const options = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+  return [java, ...options, '-cp', join(jars, '*'), join(import.meta.dirname, 'KafkaInterop.java')]
 }
