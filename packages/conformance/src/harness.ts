@@ -1,6 +1,6 @@
 import type { Clock, Engine, EngineHost, Log } from '@posthaste/contracts'
+import { complete } from 'posthaste/bus'
 import { silentLog } from 'posthaste/pipeline'
-import { completed } from './completed.ts'
 import type { TcpProxy } from './faults/tcp-proxy.ts'
 import type { Offer } from './guarantees/guarantee.ts'
 import type { SuiteSettings } from './settings.ts'
@@ -71,10 +71,10 @@ export async function engineUnderTest(installation: Installation): Promise<Engin
   const { connect, clock, crash, advance, log = silentLog } = installation
   const host: EngineHost = { clock, log, instance: 'conformance', random: () => 0.5, onState: () => {} }
   let declared = connect()
-  let engine = completed(declared)
+  let engine = complete(declared)
   const reopen = async (): Promise<void> => {
     declared = connect()
-    engine = completed(declared)
+    engine = complete(declared)
     await engine.open(host)
   }
   await engine.open(host)
