@@ -72,16 +72,26 @@ def event_of(method, properties, body):
     return {"attributes": attributes, "data": data, "routingKey": method.routing_key}
 
 
+def remove(channel, request):
+    """Removes queues and exchanges; those that are not there are no matter."""
+    for name in request["queues"]:
+        channel.queue_delete(name)
+    for name in request["exchanges"]:
+        channel.exchange_delete(name)
+    return {"removed": True}
+
+
 def main(url):
     channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
     channel.confirm_delivery()
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {"publish": publish, "listen": listen, "read": read}[request["do"]](channel, request)
+            answer = ACTIONS[request["do"]](channel, request)
         except Exception as error:
             answer = {"error": repr(error)}
         print(json.dumps(answer), flush=True)
 
 
+ACTIONS = {"publish": publish, "listen": listen, "read": read, "remove": remove}
 main(sys.argv[1])

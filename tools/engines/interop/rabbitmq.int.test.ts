@@ -14,7 +14,7 @@ const keyRanges = 4
 
 it('Python and Posthaste understand each other over RabbitMQ', async (context) => {
   const { server, client } = await required(context, { name: 'rabbitmq', language: 'Python 3', client: pythonClient })
-  const prefix = `interop-${randomUUID().slice(0, 8)}.`
+  const prefix = `i${randomUUID().slice(0, 5)}.`
   const { app, handled } = await follower(rabbitmq({ url: server.url, prefix, keyRanges }))
   const python = new ForeignClient([...client, server.url])
   try {
@@ -40,7 +40,19 @@ it('Python and Posthaste understand each other over RabbitMQ', async (context) =
     expect(dataOf(events[0] as ReadEvent)).toEqual(order)
     expect(sent).toEqual({ routingKey: events[0]?.routingKey })
   } finally {
-    await python.close()
     await app.close()
+    await python.ask({ do: 'remove', ...objectsOf(prefix) })
+    await python.close()
   }
 })
+
+/** What the application has made on the server, by the names that the engine's README tells. */
+function objectsOf(prefix: string): { readonly queues: readonly string[]; readonly exchanges: readonly string[] } {
+  const channels = [OrderSeen.type, OrderPlaced.type].map((type) => prefix + type)
+  const deadLetters = [OrderSeen.type, OrderPlaced.type].map((type) => `${prefix}posthaste.dead.watch.${type}`)
+  const ranges = Array.from({ length: keyRanges }, (_, range) => `${channels[1]}@watch#${range}`)
+  return {
+    queues: [`${channels[0]}@watch`, ...ranges, ...ranges.map((range) => `${range}.notes`), ...deadLetters],
+    exchanges: [...channels, ...deadLetters].flatMap((name) => [name, `${name}~settings`, `${name}~group`]),
+  }
+}
