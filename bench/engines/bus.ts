@@ -11,12 +11,10 @@ const Work: CommandContract<typeof Data> = command('bench.work', { data: Data })
 
 type Connect = (options: { readonly url: string; readonly prefix: string }) => Engine
 
-type Loaded = Readonly<Record<ServerName, Connect>>
-
 /** Loaded when asked for: what one client does to a process must not be measured with another. */
 const engines: Readonly<Record<ServerName, () => Promise<Connect>>> = {
-  rabbitmq: async () => ((await import('@posthaste/rabbitmq')) as Partial<Loaded>).rabbitmq!,
-  kafka: async () => ((await import('@posthaste/kafka')) as Partial<Loaded>).kafka!,
+  rabbitmq: async () => (await import('@posthaste/rabbitmq')).rabbitmq,
+  kafka: async () => (await import('@posthaste/kafka')).kafka,
   nats: async () => (await import('@posthaste/nats')).nats,
   redis: async () => (await import('@posthaste/redis')).redis,
 }

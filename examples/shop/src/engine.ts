@@ -13,12 +13,11 @@ interface ServerOptions {
 }
 
 type Connect = (options: ServerOptions) => Engine
-type Loaded = Readonly<Record<string, Connect>>
 
 /** Loaded when asked for: a shop needs the client of one server at most. */
 const byServer: Readonly<Record<string, () => Promise<Connect>>> = {
-  rabbitmq: async () => ((await import('@posthaste/rabbitmq')) as Partial<Loaded>).rabbitmq!,
-  kafka: async () => ((await import('@posthaste/kafka')) as Partial<Loaded>).kafka!,
+  rabbitmq: async () => (await import('@posthaste/rabbitmq')).rabbitmq,
+  kafka: async () => (await import('@posthaste/kafka')).kafka,
   nats: async () => (await import('@posthaste/nats')).nats,
   redis: async () => (await import('@posthaste/redis')).redis,
 }
