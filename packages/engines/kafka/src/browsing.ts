@@ -231,7 +231,7 @@ function fits({ record, storedAtMs }: BrowsedRecord, match: RecordMatch): boolea
   const { id, key, correlationId, sinceMs = Number.NEGATIVE_INFINITY, untilMs = Number.POSITIVE_INFINITY } = match
   if (id !== undefined && id !== record.id) return false
   if (key !== undefined && key !== record.key) return false
-  if (correlationId !== undefined && correlationId !== (record.headers['correlationid'] ?? record.id)) return false
+  if (correlationId !== undefined && correlationId !== (record.headers.correlationid ?? record.id)) return false
   return sinceMs <= storedAtMs && storedAtMs < untilMs
 }
 

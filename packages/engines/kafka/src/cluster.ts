@@ -66,7 +66,10 @@ export class Cluster {
     const address = this.#brokers.get(broker)
     if (this.#closed || address === undefined) throw new ConnectionError(`there is no connection to broker ${broker}`)
     let lane = this.#lanes.get(name)
-    if (lane === undefined) this.#lanes.set(name, (lane = this.#newLane(this.settings.reach(address))))
+    if (lane === undefined) {
+      lane = this.#newLane(this.settings.reach(address))
+      this.#lanes.set(name, lane)
+    }
     return lane
   }
 

@@ -178,21 +178,24 @@ export class Consumer implements EngineSubscription {
     const range = entry && this.#ranges.get(Number(entry.range))
     if (entry === undefined || range === undefined) {
       const message = `delivery ${tag} of ${this.#source.groupId}: settled or given back before`
-      return conclude({ ok: false, error: new PosthasteError('DELIVERY_LOST', message) })
+      conclude({ ok: false, error: new PosthasteError('DELIVERY_LOST', message) })
+      return
     }
     const publish = settlement.kind === 'ack' ? settlement.publish : this.#copy(settlement, entry)
     if (publish === undefined && settlement.kind === 'release') {
       this.#inFlight.delete(tag)
       range.takeBack(entry)
       this.#schedule()
-      return conclude(succeeded)
+      conclude(succeeded)
+      return
     }
     const routed = this.#routeAll(publish ?? [])
     if (PosthasteError.is(routed)) {
-      if (isSecond || routed.code !== 'NOT_FOUND') return conclude({ ok: false, error: routed })
       // Another process has declared it meanwhile, perhaps.
       const again = () => this.#settleOne(settlement, conclude, true)
-      return void this.#source.refresh().then(again, again)
+      if (!isSecond && routed.code === 'NOT_FOUND') void this.#source.refresh().then(again, again)
+      else conclude({ ok: false, error: routed })
+      return
     }
     this.#inFlight.delete(tag)
     if (routed.length === 0) range.window.complete(entry.offset)

@@ -32,8 +32,7 @@ export class Lane {
         request.key,
         request.version,
         () => Writer.create().append(request.write()),
-        (_correlation: number, _key: number, _version: number, reader: Reader) =>
-          request.read(new ByteReader(remaining(reader))),
+        (...[, , , reader]: [number, number, number, Reader]) => request.read(new ByteReader(remaining(reader))),
         true,
         true,
         (error: Error | null, answer?: Answer) => (error ? reject(asBroken(error)) : resolve(answer as Answer)),

@@ -196,19 +196,23 @@ export class Member {
     const { groupId, listener, topic } = this.#membership
     const { clock, log } = this.#cluster.host
     const what = `member of ${groupId}`
-    if (hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedMemberEpoch)) return this.fence(mapped(error, what))
+    if (hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedMemberEpoch)) {
+      this.fence(mapped(error, what))
+      return
+    }
     if (hasCode(error, kafkaCodes.notCoordinator, 15) || error instanceof ConnectionError)
       this.#cluster.forgetCoordinator('group', groupId)
     if (PosthasteError.is(error, 'NOT_FOUND')) {
       this.#stopped = true
-      return listener.ended(mapped(error, `topic ${topic}`, 'NOT_FOUND'))
+      listener.ended(mapped(error, `topic ${topic}`, 'NOT_FOUND'))
+      return
     }
     if (this.#epoch !== 0 && clock.monotonicMs() - this.#seenAtMs > this.#sessionMs) {
       // Nobody has heard of it for so long that its partitions may be somebody else's by now.
-      return this.fence(mapped(error, what, 'UNAVAILABLE'))
-    }
-    if (!isTransient(error) && !hasCode(error, kafkaCodes.unreleasedInstance))
+      this.fence(mapped(error, what, 'UNAVAILABLE'))
+    } else if (!isTransient(error) && !hasCode(error, kafkaCodes.unreleasedInstance)) {
       log.warn('kafka engine: a group does not take its member yet', { groupId, error })
+    }
   }
 
   /** The server does not know the member any more: it joins as a new one. */

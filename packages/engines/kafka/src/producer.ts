@@ -108,7 +108,10 @@ export class Producer {
   #queueOf({ topic, partition }: Routed): Queue {
     const name = `${topic}/${partition}`
     let queue = this.#queues.get(name)
-    if (queue === undefined) this.#queues.set(name, (queue = { topic, partition, items: [], head: 0, sequence: 0 }))
+    if (queue === undefined) {
+      queue = { topic, partition, items: [], head: 0, sequence: 0 }
+      this.#queues.set(name, queue)
+    }
     this.#filled.add(queue)
     return queue
   }
@@ -140,7 +143,8 @@ export class Producer {
   #nextRequests(): Map<number, Batch[]> | undefined {
     const requests = new Map<number, Batch[]>()
     let bytesLeft = requestBytesMax
-    for (const queue of this.#filled) {
+    // A copy: what is left of a queue goes to the back, and a request has one batch of a partition.
+    for (const queue of [...this.#filled]) {
       const leader = this.#cluster.topicIfKnown(queue.topic)?.leaders[queue.partition]
       if (leader === undefined || leader < 0) return requests.size > 0 ? requests : undefined
       if (bytesLeft <= 0) break
@@ -212,7 +216,8 @@ export class Producer {
     const errorCode = result?.errorCode ?? -1
     if (errorCode !== 0 && errorCode !== kafkaCodes.duplicateSequence) {
       const { topic, partition } = batch.queue
-      return this.#fail(batch, new KafkaError(errorCode, `partition ${partition} of ${topic}`, result?.errorMessage))
+      this.#fail(batch, new KafkaError(errorCode, `partition ${partition} of ${topic}`, result?.errorMessage))
+      return
     }
     this.#failures = 0
     for (const item of batch.items) this.#conclude(item, succeeded)

@@ -57,7 +57,8 @@ export interface Decoded {
   readonly internal: Readonly<Record<string, string>>
 }
 
-type Changeable<T> = { -readonly [K in keyof T]: T[K] }
+/** A record that is being put together. */
+type Unfinished = { -readonly [K in keyof OutgoingRecord]: OutgoingRecord[K] } & { headers: Record<string, string> }
 
 const nothing: Readonly<Record<string, string>> = Object.freeze({})
 const emptyBody = new Uint8Array(0)
@@ -68,15 +69,15 @@ const emptyBody = new Uint8Array(0)
  */
 export function fromKafka(read: ReadRecord, channel: string, place: string): Decoded {
   const headers: Record<string, string> = {}
-  const record: Changeable<OutgoingRecord> = { id: place, channel, headers, body: read.value ?? emptyBody }
+  const record: Unfinished = { id: place, channel, headers, body: read.value ?? emptyBody }
   if (read.key !== undefined && read.key.length > 0) record.key = read.key.toString()
   let internal: Record<string, string> | undefined
   for (let at = 0; at < read.headers.length; at += 2) {
     const name = (read.headers[at] as Buffer).toString()
     const value = (read.headers[at + 1] as Buffer).toString()
-    if (name.startsWith('ce_')) setAttribute(record, headers, remembered(name, withoutPrefix), value)
-    else if (name === 'content-type') headers['datacontenttype'] = value
-    else if (name.startsWith('posthaste-')) (internal ??= {})[name] = value
+    if (name.startsWith('ce_')) setAttribute(record, remembered(name, withoutPrefix), value)
+    else if (name === 'content-type') headers.datacontenttype = value
+    else if (name.startsWith('posthaste-')) internal = { ...internal, [name]: value }
     else if (!(name in headers) && foreignAttribute.test(name)) headers[name] = value
   }
   const group = internal?.[internalHeaders.group]
@@ -87,12 +88,8 @@ export function fromKafka(read: ReadRecord, channel: string, place: string): Dec
 const withoutPrefix = (name: string): string => name.slice(3)
 const foreignAttribute = /^[a-z0-9]+$/
 
-function setAttribute(
-  record: Changeable<OutgoingRecord>,
-  headers: Record<string, string>,
-  name: string,
-  value: string,
-): void {
+function setAttribute(record: Unfinished, name: string, value: string): void {
+  const { headers } = record
   switch (name) {
     case 'specversion':
       return

@@ -110,7 +110,10 @@ export class Registry {
       return
     }
     if (kind !== 'group') return
-    if (token !== undefined && token !== this.#token) return this.#applyForeign(`${channel} ${group}`, token, value)
+    if (token !== undefined && token !== this.#token) {
+      this.#applyForeign(`${channel} ${group}`, token, value)
+      return
+    }
     const groups = this.#channels.get(channel)?.groups
     if (value === undefined) groups?.delete(group)
     else if (groups?.has(group) === false)

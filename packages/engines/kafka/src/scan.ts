@@ -65,7 +65,7 @@ const settings = { waitMsMax: 100, bytesMax: 8_388_608, partitionBytesMax: 4_194
 export async function scan(
   cluster: Cluster,
   { topic, partition, from, until }: ScanRange,
-  take: (records: readonly ReadRecord[]) => boolean | void,
+  take: (records: readonly ReadRecord[]) => boolean | undefined,
 ): Promise<number> {
   let offset = from
   while (offset < until) {

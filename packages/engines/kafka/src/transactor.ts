@@ -171,7 +171,8 @@ function rounds(records: readonly Routed[], bytesMax: number): Portion[][] {
     const current = found[at]?.get(place)
     if (current !== undefined && current.bytes + bytes > bytesMax) at += 1
     last.set(place, at)
-    const round = (found[at] ??= new Map())
+    const round = found[at] ?? new Map<string, Portion>()
+    found[at] = round
     const portion = round.get(place)
     if (portion === undefined) {
       round.set(place, { topic, partition, records: [record], bytes })

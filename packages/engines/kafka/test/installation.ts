@@ -17,7 +17,7 @@ let made = 0
 
 /** Topics and groups of their own on a server, and a way to it that can be cut. */
 export class KafkaInstallation {
-  readonly prefix = `t${process.pid.toString(36)}-${Date.now().toString(36)}-${made++}.`
+  readonly prefix = `t${(Date.now() % 2_176_782_336).toString(36).padStart(6, "0").slice(-5)}${(made++ % 36).toString(36)}.`
   readonly #address: { readonly host: string; readonly port: number }
   #proxy: TcpProxy | undefined
 

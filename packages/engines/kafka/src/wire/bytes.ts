@@ -72,7 +72,10 @@ export class ByteWriter {
 
   /** Text behind its length plus one; 0 for what is not there. As in requests. */
   compactString(value: string | undefined): void {
-    if (value === undefined) return this.unsignedVarint(0)
+    if (value === undefined) {
+      this.unsignedVarint(0)
+      return
+    }
     const bytes = Buffer.byteLength(value)
     this.unsignedVarint(bytes + 1)
     this.#room(bytes)
