@@ -56,6 +56,6 @@ interface Done {
 export function tell(link: Link, kind: Uint8Array, replies: readonly string[]): Promise<void> {
   if (replies.length === 0) return Promise.resolve()
   return new Promise((resolve, reject) => {
-    link.pipeline.send(new Telling(kind, replies, { resolve, reject }))
+    link.acks.send(new Telling(kind, replies, { resolve, reject }))
   })
 }

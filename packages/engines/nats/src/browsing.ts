@@ -65,7 +65,7 @@ async function page(surroundings: BrowsingSurroundings, query: BrowseQuery): Pro
     next = positionOf(message.seq)
     const { record, internals } = recordOf(viewOf(message), channel, message.seq)
     // A copy that a group was given of a record that stands in the log itself.
-    if (channel.spec.kind === 'log' && internals.storedAtMs !== undefined) continue
+    if (channel.spec.kind === 'log' && internals.origin !== undefined) continue
     const storedAtMs = time.toOurs(internals.storedAtMs ?? message.time.getTime())
     const browsed = { position: next, storedAtMs, record }
     if (match === undefined || fits(browsed, match)) records.push(browsed)

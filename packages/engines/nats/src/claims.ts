@@ -27,6 +27,15 @@ export interface ClaimsSpec {
 
 const free = 'free'
 
+/** Whether some member reads a range, as far as this process knows. */
+export function isRead(
+  sessions: Sessions,
+  { channel, group, range }: { channel: string; group: string; range: number },
+): boolean {
+  const { value } = sessions.bucket.get(`r.${tokenOf(channel)}.${tokenOf(group)}.${range}`)
+  return value !== undefined && value !== free && sessions.isAlive(value.split(' ')[1] ?? '')
+}
+
 interface Claim {
   revision: number
   isRecalled: boolean

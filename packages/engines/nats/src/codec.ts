@@ -15,12 +15,20 @@ export interface Internals {
   readonly vanished?: number | undefined
   /** When the first of the copies was stored, in milliseconds of the server's clock. */
   readonly storedAtMs?: number | undefined
+  /** The sequence of the record of a log that this copy was made of; absent where the copied record was for one group only. */
+  readonly origin?: number | undefined
   /** The place of a note in the order of first writing. */
   readonly noteOrder?: number | undefined
 }
 
 /** Whether it stands in the header `posthaste-<name>`. */
-const internalNames = { attempts: 'attempts', vanished: 'vanished', storedAtMs: 'stored', noteOrder: 'order' } as const
+const internalNames = {
+  attempts: 'attempts',
+  vanished: 'vanished',
+  storedAtMs: 'stored',
+  origin: 'origin',
+  noteOrder: 'order',
+} as const
 
 /** Headers by name for the server itself: `Nats-Msg-Id` and the like. */
 export type ServerHeaders = readonly (readonly [name: string, value: string])[]
@@ -145,10 +153,12 @@ export function decode(headers: Iterable<[string, string[]]> | undefined, body: 
     else if (lower.startsWith('posthaste-')) internals[lower.slice(10)] = Number(value)
   }
   const { id = place.fallbackId, partitionkey, deliverytime, expirytime, priority, ...rest } = attributes
+  const { attempts, vanished, stored, origin, order } = internals
   const record: OutgoingRecord = {
     id,
     channel: place.channel,
-    group: place.group,
+    // A copy is for one group, but the record was for all.
+    group: origin === undefined ? place.group : undefined,
     key: partitionkey === '' ? undefined : partitionkey,
     headers: { ...rest },
     body,
@@ -156,6 +166,5 @@ export function decode(headers: Iterable<[string, string[]]> | undefined, body: 
     expiresAtMs: msOf(expirytime),
     priority: priority === undefined ? undefined : Number(priority),
   }
-  const { attempts, vanished, stored, order } = internals
-  return { record, internals: { attempts, vanished, storedAtMs: stored, noteOrder: order } }
+  return { record, internals: { attempts, vanished, storedAtMs: stored, origin, noteOrder: order } }
 }

@@ -229,6 +229,7 @@ export class CompetingSubscription implements EngineSubscription {
     const { publisher, time } = this.#surroundings
     const copy: OutgoingRecord = { ...held.record, group: this.#membership.group, dueAtMs: visibleAtMs }
     const internals = {
+      origin: held.isAddressed ? held.internals.origin : held.seq,
       attempts: countsAttempt ? held.attempt : held.attempt - 1,
       vanished: held.vanished === 0 ? undefined : held.vanished,
       storedAtMs: Math.round(time.toServers(held.storedAtMs)),

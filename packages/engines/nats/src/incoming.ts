@@ -82,6 +82,8 @@ export class Incoming implements Delivery {
   readonly position: string
   readonly range: string | undefined
   readonly seq: number
+  /** Whether it stands in the stream for this group alone. */
+  readonly isAddressed: boolean
   /** Where it is acknowledged. */
   readonly reply: string
   /** Until when it is ours, on the monotonic clock. */
@@ -103,6 +105,7 @@ export class Incoming implements Delivery {
     this.position = positionOf(seq)
     this.range = range
     this.seq = seq
+    this.isAddressed = groupOf(message.subject) !== undefined
     this.reply = reply
     this.deadlineMs = deadlineMs
   }

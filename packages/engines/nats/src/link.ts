@@ -36,8 +36,10 @@ const pingMs = 10_000
 export class Link {
   readonly host: EngineHost
   readonly settings: NatsSettings
-  /** Publications and acknowledgements. */
+  /** Publications. */
   readonly pipeline: Pipeline
+  /** What consumers are told: it must not wait behind publications. */
+  readonly acks: Pipeline
   /** What the server that answered first can do. */
   features: ServerFeatures = featuresOf({ major: 2, minor: 0 })
   #connection: NatsConnection | undefined
@@ -52,7 +54,9 @@ export class Link {
   constructor(settings: NatsSettings, host: EngineHost) {
     this.settings = settings
     this.host = host
-    this.pipeline = new Pipeline({ clock: host.clock, timeoutMs: settings.timeoutMs, windowMax })
+    const pipelineSettings = { clock: host.clock, timeoutMs: settings.timeoutMs, windowMax }
+    this.pipeline = new Pipeline(pipelineSettings)
+    this.acks = new Pipeline(pipelineSettings)
   }
 
   get connected(): boolean {
@@ -89,6 +93,7 @@ export class Link {
     this.#connected = true
     this.features = featuresOf(versionOf(connection))
     this.pipeline.attach(connection, createInbox())
+    this.acks.attach(connection, createInbox())
     this.#manager = await this.#connectManager(connection)
     void this.#follow(connection)
   }
@@ -153,6 +158,7 @@ export class Link {
     this.#closed = true
     this.#connected = false
     this.pipeline.close(closedError())
+    this.acks.close(closedError())
     this.#wake()
     await this.#connection?.close().catch(() => {})
   }
@@ -205,6 +211,7 @@ export class Link {
     if (!this.#connected || this.#closed) return
     this.#connected = false
     this.pipeline.suspend()
+    this.acks.suspend()
     this.host.onState('lost', new PosthasteError('UNAVAILABLE', 'the connection to NATS is lost'))
     for (const listener of [...this.#listeners]) listener.onLost()
   }
@@ -214,6 +221,7 @@ export class Link {
     this.#connected = true
     this.#dials = 0
     this.pipeline.resume(connection)
+    this.acks.resume(connection)
     this.host.onState('connected')
     this.#wake()
     for (const listener of [...this.#listeners]) listener.onConnected()

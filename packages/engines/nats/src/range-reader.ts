@@ -84,6 +84,11 @@ export class RangeReader {
     return this.#state === 'ended'
   }
 
+  /** How many records wait here to be delivered. */
+  get fetchedAhead(): number {
+    return this.#waiting.length
+  }
+
   /** What may be delivered now, at most so many. */
   take(most: number): readonly Incoming[] {
     if (this.#state !== 'reading' || this.isPaused || this.isRecalled || this.#waiting.length === 0) return []

@@ -67,6 +67,13 @@ export class RangedSubscription implements EngineSubscription {
     }
   }
 
+  /** How many records were fetched and wait for credit. */
+  get fetchedAhead(): number {
+    let ahead = 0
+    for (const { fetchedAhead } of this.#readers.values()) ahead += fetchedAhead
+    return ahead
+  }
+
   /** Becomes a member; ranges come by and by. */
   async open(): Promise<void> {
     await this.#claims.open()

@@ -4,7 +4,7 @@ import { messagesFrom } from './browsing.ts'
 import { pullMsFor } from './feed.ts'
 import { recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
-import type { Names } from './names.ts'
+import { type Names, tokenOf } from './names.ts'
 import type { Publisher } from './publisher.ts'
 import type { ServerTime } from './time.ts'
 import { type Channel, guardConsumer, rangesOf, type TopologyKeeper } from './topology.ts'
@@ -23,8 +23,8 @@ export interface SeekingSurroundings {
 /** Where a group begins. */
 interface Start {
   readonly config: Partial<ConsumerConfig>
-  /** Whether what stands here is passed over. */
-  readonly skips: (message: StoredMsg) => boolean
+  /** Whether what stands here, and was stored then by the server's clock, is passed over. */
+  readonly skips: (seq: number, storedAtMs: number) => boolean
 }
 
 /** Moves groups by making their consumers anew. */
@@ -53,7 +53,7 @@ function startOf(target: SeekTarget, what: string, { time }: SeekingSurroundings
     const serverMs = time.toServers(target.atMs)
     return {
       config: { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(serverMs).toISOString() },
-      skips: (message) => message.time.getTime() < serverMs,
+      skips: (_seq, storedAtMs) => storedAtMs < serverMs,
     }
   }
   const seq = seqOf(target.position)
@@ -62,7 +62,7 @@ function startOf(target: SeekTarget, what: string, { time }: SeekingSurroundings
   }
   return {
     config: { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, seq) },
-    skips: (message) => message.seq < seq,
+    skips: (each) => each < seq,
   }
 }
 
@@ -115,32 +115,58 @@ async function remake(around: SeekingSurroundings, channel: Channel, { group, st
   const { stream } = channel.names
   const own: StoredMsg[] = []
   for (const range of rangesOf(channel)) {
-    for await (const message of messagesFrom(around, channel, { subject: channel.names.subject(group, range) })) {
-      if (start.skips(message)) own.push(message)
-    }
+    const subject = channel.names.subject(group, range)
+    for await (const message of messagesFrom(around, channel, { subject })) own.push(message)
   }
   for (const range of rangesOf(channel)) {
     const config = topology.consumerConfig(channel, { group, from: 'next' }, range)
     await link.find('seek', (manager) => manager.consumers.delete(stream, names.consumer(group, range)))
     await link.admin('seek', (manager) => manager.consumers.add(stream, { ...config, ...start.config }))
   }
-  await keepOwn(around, channel, own)
+  await eraseNotes(around, channel, group)
+  for (const message of own) await sort(around, channel, { message, start })
 }
 
-/** What was addressed to the group alone stays: it is published again, since the group begins behind it. */
-async function keepOwn(
+/** What was noted for a range stands at the place that the group leaves. */
+async function eraseNotes(
+  { link, names }: SeekingSurroundings,
+  { spec, keyRanges }: Channel,
+  group: string,
+): Promise<void> {
+  if (keyRanges === 0) return
+  const { stream, subject } = names.notes
+  const filter = `${subject}${tokenOf(spec.name)}.${tokenOf(group)}.>`
+  await link.admin('seek', (manager) => manager.streams.purge(stream, { filter }))
+}
+
+interface Own {
+  readonly message: StoredMsg
+  readonly start: Start
+}
+
+/**
+ * What was addressed to the group alone stays: it is published again where the group begins behind it. A copy that was made
+ * of a record of the log goes, since the record itself comes again, or is behind the target.
+ */
+async function sort(
   { link, publisher }: SeekingSurroundings,
   channel: Channel,
-  own: readonly StoredMsg[],
+  { message, start }: Own,
 ): Promise<void> {
-  for (const message of own) {
-    const { subject, header, data, seq, time } = message
-    const { record, internals } = recordOf({ subject, headers: header, data }, channel, seq)
-    const stored = { storedAtMs: time.getTime(), ...dropUndefined(internals) }
-    const [outcome] = await publisher.publish([{ ...record, dueAtMs: undefined }], [{ internals: stored, server: [] }])
+  const { subject, header, data, seq } = message
+  const { stream } = channel.names
+  const { record, internals } = recordOf({ subject, headers: header, data }, channel, seq)
+  const { origin, storedAtMs = message.time.getTime() } = internals
+  if (origin === undefined) {
+    if (!start.skips(seq, message.time.getTime())) return
+    const kept = { ...dropUndefined(internals), storedAtMs }
+    const [outcome] = await publisher.publish([{ ...record, dueAtMs: undefined }], [{ internals: kept, server: [] }])
     if (outcome?.ok === false) throw outcome.error
-    await link.admin('seek', (manager) => manager.streams.deleteMessage(channel.names.stream, seq, false))
+  } else if (!start.skips(origin, storedAtMs)) {
+    const original = await link.find('seek', (manager) => manager.direct.getMessage(stream, { seq: origin }))
+    if (original == null) return
   }
+  await link.admin('seek', (manager) => manager.streams.deleteMessage(stream, seq, false))
 }
 
 function dropUndefined<T extends object>(values: T): Partial<T> {

@@ -68,18 +68,29 @@ export class Session {
   }
 
   async open(): Promise<void> {
-    await makeBucket(this.link, this.names.members)
     await makeBucket(this.link, this.names.notes)
+    await this.sessions.open()
     await this.#measure()
+    this.#temporary.open()
     await this.#mover?.open()
     this.link.listen({ onLost: () => {}, onConnected: () => void this.#measure() })
   }
 
-  hasMembers = (channel: string, group: string): boolean => {
-    for (const membership of this.#subscriptions.values()) {
-      if (membership.channel.spec.name === channel && membership.group === group) return true
+  *#membersOf(channel: string, group: string): Generator<EngineSubscription> {
+    for (const [subscription, membership] of this.#subscriptions) {
+      if (membership.channel.spec.name === channel && membership.group === group) yield subscription
     }
-    return false
+  }
+
+  readonly hasMembers = (channel: string, group: string): boolean => !this.#membersOf(channel, group).next().done
+
+  /** How many records of a group members of this process have fetched, and not handed over yet. */
+  readonly fetchedAhead = (channel: string, group: string): number => {
+    let ahead = 0
+    for (const member of this.#membersOf(channel, group)) {
+      if (member instanceof RangedSubscription) ahead += member.fetchedAhead
+    }
+    return ahead
   }
 
   /** @throws NOT_FOUND CAPABILITY_UNSUPPORTED UNAVAILABLE */
@@ -140,8 +151,8 @@ export class Session {
   }
 
   /** In a log that is kept, what was for one group alone is not: a group that is moved back must not get it again. */
-  #discard({ spec, names }: Channel, { record, seq }: Incoming): void {
-    if (spec.retention === undefined || record.group === undefined) return
+  #discard({ spec, names }: Channel, { isAddressed, seq }: Incoming): void {
+    if (spec.retention === undefined || !isAddressed) return
     void this.link
       .admin('settled record', (manager) => manager.streams.deleteMessage(names.stream, seq, false))
       .catch(() => {})

@@ -34,16 +34,19 @@ export class TemporaryGroups {
     this.#surroundings = surroundings
   }
 
+  /** Begins to look for what dead processes have left behind. */
+  open(): void {
+    this.#lookAgain()
+  }
+
   /** This process keeps the group from now on, until its last member leaves it. */
   async keep(channel: Channel, group: string): Promise<void> {
     const place = placeOf(channel, group)
     if (this.#kept.has(place)) return
     const { sessions } = this.#surroundings
-    await sessions.open()
     const key = `${place}.${sessions.id}`
     const revision = await sessions.bucket.write(key, sessions.id, sessions.bucket.get(key).revision)
     this.#kept.set(place, { channel, group, revision: revision ?? sessions.bucket.get(key).revision, members: 0 })
-    this.#lookAgain()
   }
 
   joined(channel: Channel, group: string): void {

@@ -11,7 +11,7 @@ import { nats } from '../src/index.ts'
 import { freshPrefix, removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's. */
-const leaseMs = 1_000
+const leaseMs = 2_000
 
 function server(name: string): RunningServer {
   const found = runningServer(name)
