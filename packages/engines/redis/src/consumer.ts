@@ -227,9 +227,8 @@ export class Consumer implements EngineSubscription {
       const error = refusal(record)
       if (error !== undefined) return { ok: false, error }
     }
-    into.array(3).text(ref).number(0)
-    if (publish.length === 0) into.no()
-    else into.array(publish.length)
+    if (publish.length === 0) into.text(ref)
+    else into.array(3).text(ref).number(0).array(publish.length)
     for (const record of publish) packRecord(into, record, this.#needs.time.atServer(record.dueAtMs))
     return undefined
   }

@@ -12,7 +12,7 @@ import { redis } from '../src/engine.ts'
 import { removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's. */
-const sessionMs = 1_000
+const sessionMs = 2_000
 
 function server(): RunningServer {
   const found = runningServer('redis')

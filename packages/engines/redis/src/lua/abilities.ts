@@ -124,12 +124,12 @@ function ops.lag(c, g)
   local G = group(c, g)
   if not G then return channel(c) and 1 or false end
   local inFlight, waiting = 0, call('ZCARD', G.B .. 'd')
-  for _, mid in ipairs(call('SMEMBERS', G.B .. 'm')) do inFlight = inFlight + call('HLEN', G.B .. 'm:' .. mid) end
+  for _, mid in ipairs(call('SMEMBERS', G.B .. 'm')) do inFlight = inFlight + call('HLEN', G.B .. 'm:' .. mid) - 1 end
   local keys = call('HGETALL', G.B .. 'k')
   for i = 1, #keys, 2 do
     if keys[i + 1]:sub(1, 1) == 'L' then waiting = waiting + waitingBehind(G, keys[i]) end
   end
-  local ready = call('ZCARD', G.B .. 'u') + unread(G) - waiting
+  local ready = call('ZCARD', G.B .. 'u') - 1 + unread(G) - waiting
   for _, who in ipairs({ '', g }) do
     waiting = waiting + tonumber(call('HGET', P .. 'scheduled-for:' .. c, who) or '0')
   end
@@ -191,6 +191,7 @@ function ops.seek(c, g, behind)
   for _, key in ipairs(call('HKEYS', G.B .. 'k')) do call('DEL', G.B .. 'w:' .. key, G.B .. 'h:' .. key) end
   for _, part in ipairs({ 'cur', 'u', 'r', 'd', 'k', 't', 'l' }) do call('DEL', G.B .. part) end
   G.lanes, G.dirty = {}, {}
+  lay(G)
   for level, place in pairs(places) do call('HSET', G.B .. 'cur', level, place) end
   call('HSET', G.B .. 'cur', 'read', read)
   for _, each in ipairs(kept) do

@@ -46,32 +46,37 @@ local function handNew(G, H, level)
   local stream, keyed, suffix = streamOf(G.ch, level), G.keyed, level > 0 and '.' .. level or ''
   local cursor = call('HGET', G.B .. 'cur', level) or '0-0'
   local step, read = 10, 0
+  -- Where no record has a key that counts, and none is addressed to a group, nobody need look into them.
+  local looksIn = keyed or (tonumber(call('HGET', P .. 'meta:' .. G.ch.name, 'addressed')) or 0) > 0
   while #H.out < H.credit and H.bytes < H.bytesMax do
     if H.scanned >= scanMax or H.unsettled >= unsettledMax then H.more = H.scanned >= scanMax break end
     local wanted = math.min(H.credit - #H.out, step, scanMax - H.scanned)
     local entries = call('XRANGE', stream, '(' .. cursor, '+', 'COUNT', wanted)
     local before = H.bytes
     local keys, addressees = {}, {}
-    for i, e in ipairs(entries) do
-      local fields, size = e[2], 0
-      for j = 1, #fields, 2 do
-        local name = fields[j]
-        if name == 'partitionkey' then e.key = keyed and fields[j + 1] ~= '' and fields[j + 1] or nil
-        elseif name == 'posthaste-group' then addressees[i] = fields[j + 1] end
-        size = size + #fields[j + 1]
+    if looksIn then
+      for i = 1, #entries do
+        local e = entries[i]
+        local fields = e[2]
+        for j = 1, #fields, 2 do
+          local name = fields[j]
+          if name == 'partitionkey' then e.key = keyed and fields[j + 1] ~= '' and fields[j + 1] or nil
+          elseif name == 'posthaste-group' then addressees[i] = fields[j + 1] end
+        end
+        if e.key then keys[#keys + 1] = e.key end
       end
-      e.size = size
-      if e.key then keys[#keys + 1] = e.key end
     end
     loadLanes(G, keys)
-    for i, e in ipairs(entries) do
+    local taken, unsettled = H.taken, 0
+    for i = 1, #entries do
+      local e = entries[i]
       cursor = e[1]
       local addressee = addressees[i]
       if not addressee or addressee == G.name then
         local ref, key = cursor .. suffix, e.key
-        H.taken[#H.taken + 1] = cursor:match('^%d+')
-        H.taken[#H.taken + 1] = ref
-        H.unsettled = H.unsettled + 1
+        taken[#taken + 1] = cursor:match('^%d+')
+        taken[#taken + 1] = ref
+        unsettled = unsettled + 1
         local L = key and G.lanes[key]
         if L and (L.laned or (L.owner and L.owner ~= H.mid)) then
           call('ZADD', G.B .. 'w:' .. key, 0, rankOf(ref))
@@ -83,10 +88,11 @@ local function handNew(G, H, level)
             L.count, L.owner = L.count + 1, H.mid
             changed(G, L)
           end
-          H.hand(ref, e[2], 0, 0, addressee, key, e.size)
+          H.hand(ref, e[2], 0, 0, addressee, key)
         end
       end
     end
+    H.unsettled = H.unsettled + unsettled
     read = read + #entries
     H.scanned = H.scanned + #entries
     if #entries < wanted then break end
@@ -103,13 +109,15 @@ function ops.claim(c, g, mid, credit, bytesMax)
   local G = group(c, g)
   if not G or call('SISMEMBER', G.B .. 'm', mid) == 0 then return false end
   local H = { mid = mid, credit = credit, bytesMax = bytesMax, bytes = 0, out = {}, taken = {}, scanned = 0 }
-  H.unsettled = call('ZCARD', G.B .. 'u')
+  H.unsettled = call('ZCARD', G.B .. 'u') - 1
   local held = {}
-  function H.hand(ref, fields, a, v, addressed, key, size)
-    H.out[#H.out + 1] = { ref, a + 1, v, fields }
+  local out = H.out
+  function H.hand(ref, fields, a, v, addressed, key)
+    out[#out + 1] = { ref, a + 1, v, fields }
     held[#held + 1] = ref
     held[#held + 1] = info(a, v, addressed, key)
-    H.bytes = H.bytes + (size or #fields[#fields])
+    -- Bodies are the last fields of their entries.
+    H.bytes = H.bytes + #fields[#fields] + 200
   end
   for level = G.ch.levels - 1, 0, -1 do
     handReady(G, H, level)
@@ -135,13 +143,14 @@ local function leaveLane(G, key)
   return L
 end
 
--- Settlements: { ref, 0, records to publish or false } is an ack, { ref, 1, counted, holds, dueAtMs } a release.
+-- Settlements: a text is an ack of that ref, { ref, 0, records to publish } one that publishes, and
+-- { ref, 1, counted, holds, dueAtMs } a release.
 -- @return 0 when all went well; else for each 0, 1 when it is not the member's, or why it could not be published
 function ops.settle(c, g, mid, list)
   local G = group(c, g)
   if not G or call('SISMEMBER', G.B .. 'm', mid) == 0 then return false end
   local refs, out, failed = {}, {}, false
-  for i, s in ipairs(list) do refs[i] = s[1] end
+  for i, s in ipairs(list) do refs[i] = type(s) == 'string' and s or s[1] end
   local infos = call('HMGET', G.B .. 'm:' .. mid, unpack(refs))
   local seen, ended, done, gone, keys = {}, {}, {}, {}, {}
   if G.keyed then
@@ -152,17 +161,19 @@ function ops.settle(c, g, mid, list)
     loadLanes(G, keys)
   end
   for i, s in ipairs(list) do
-    local ref, why = s[1], 0
+    local ref, why = refs[i], 0
+    local isAck = s == ref or s[2] == 0
+    local publishes = isAck and s ~= ref and s[3]
     if not infos[i] or seen[ref] then why = 1
-    elseif s[2] == 0 and s[3] then why = refusalOfAll(s[3]) or 0 end
+    elseif publishes then why = refusalOfAll(publishes) or 0 end
     out[i] = why
     if why ~= 0 then failed = true else
       seen[ref] = true
       ended[#ended + 1] = ref
       local a, v, addressed, key = parse(infos[i])
       local L = key and leaveLane(G, key)
-      if s[2] == 0 then
-        for _, rec in ipairs(s[3] or {}) do storeOne(rec) end
+      if isAck then
+        if publishes then for _, rec in ipairs(publishes) do storeOne(rec) end end
         done[#done + 1] = ref
         if G.ch.kind == 'queue' or addressed then gone[#gone + 1] = ref end
         if addressed then call('HINCRBY', P .. 'meta:' .. c, 'addressed', -1) end
@@ -196,6 +207,10 @@ end
 function ops.holding(c, g, mid)
   local G = group(c, g)
   if not G or call('SISMEMBER', G.B .. 'm', mid) == 0 then return false end
-  return call('HKEYS', G.B .. 'm:' .. mid)
+  local refs = {}
+  for _, ref in ipairs(call('HKEYS', G.B .. 'm:' .. mid)) do
+    if ref ~= long then refs[#refs + 1] = ref end
+  end
+  return refs
 end
 `

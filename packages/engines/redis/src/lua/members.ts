@@ -17,9 +17,11 @@ local function leave(G, mid, vanished)
   local all = call('HGETALL', G.B .. 'm:' .. mid)
   local more = vanished and 1 or 0
   for i = 1, #all, 2 do
-    local a, v, addressed, key = parse(all[i + 1])
-    if key then leaveLane(G, key) end
-    giveBack(G, all[i], a + more, v + more, addressed, key)
+    if all[i] ~= long then
+      local a, v, addressed, key = parse(all[i + 1])
+      if key then leaveLane(G, key) end
+      giveBack(G, all[i], a + more, v + more, addressed, key)
+    end
   end
   call('SREM', G.B .. 'm', mid)
   saveLanes(G)
@@ -122,6 +124,7 @@ function ops.join(c, g, mid, sid)
   if not G then return 1 end
   if not call('ZSCORE', P .. 'sessions', sid) then return 2 end
   call('SADD', G.B .. 'm', mid)
+  asTable(G.B .. 'm:' .. mid)
   call('SADD', P .. 'session:' .. sid, c .. '\n' .. g .. '\n' .. mid)
   return 0
 end

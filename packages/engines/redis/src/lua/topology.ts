@@ -29,6 +29,7 @@ local function addGroup(ch, g, from, lifetime, sid)
   call('HSET', P .. 'groups:' .. ch.name, g, lifetime)
   groupsOf(ch)[g] = lifetime
   local G = group(ch.name, g)
+  lay(G)
   local read = 0
   for level = 0, ch.levels - 1 do
     local stream = streamOf(ch, level)
