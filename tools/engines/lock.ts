@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,11 +37,20 @@ function take(file: string): boolean {
   }
 }
 
+/** Moved aside and looked at again, since another may have taken it over in between: then it goes back. */
 function removeAbandoned(file: string): void {
+  const aside = `${file}.${process.pid}.aside`
   try {
-    const holder = JSON.parse(readFileSync(file, 'utf8')) as ServerProcess
-    if (!lives(holder)) rmSync(file, { force: true })
+    if (lives(holderOf(file))) return
+    renameSync(file, aside)
+    if (lives(holderOf(aside))) linkSync(aside, file)
+    rmSync(aside)
   } catch (error) {
+    // Given back meanwhile.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
+}
+
+function holderOf(file: string): ServerProcess {
+  return JSON.parse(readFileSync(file, 'utf8')) as ServerProcess
 }

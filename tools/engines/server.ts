@@ -17,7 +17,7 @@ export interface PrivateServer extends RunningServer {
   readonly port: number
   /** The process that serves `url`; another one after a restart. */
   readonly pid: number
-  /** Ends all its processes at once, as a power cut would, and waits until they have ended. */
+  /** Ends all its processes at once (`SIGKILL`) and waits until they have ended. */
   kill(): Promise<void>
   /** Stops all its processes where they are (`SIGSTOP`): connections stay, nothing is answered. */
   pause(): void

@@ -33,6 +33,7 @@ export const rabbitmq: Recipe = {
       RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
       RABBITMQ_NODE_PORT: String(ports.main),
       RABBITMQ_DIST_PORT: String(ports.distribution),
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
       RABBITMQ_MNESIA_BASE: join(dir, 'mnesia'),
       RABBITMQ_LOG_BASE: dir,
       RABBITMQ_LOGS: '-',
