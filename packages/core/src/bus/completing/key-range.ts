@@ -13,7 +13,7 @@ import {
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Entry } from './entry.ts'
 import { KeyChain } from './key-chain.ts'
-import { noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
+import { nobody, noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
 import { NoteWriter, type WhenNoted } from './note-writer.ts'
 import { SessionKeeper } from './session.ts'
 
@@ -57,6 +57,8 @@ export class KeyRange {
   readonly #turns = new Set<KeyChain>()
   /** What is parked, by position. */
   readonly #parked = new Map<string, Entry>()
+  /** What was parked by another reader that may not have acknowledged it any more, by position. */
+  readonly #repetitions = new Set<string>()
   #state: 'reading' | 'recalled' | 'gone' = 'reading'
   #isPaused = false
   #orders = 0
@@ -67,7 +69,7 @@ export class KeyRange {
   /** How many deliveries that are still to come may have been with a reader that vanished. */
   #suspects = 0
   /** They were stored before. */
-  readonly #sinceMs: number
+  #sinceMs: number
 
   constructor(init: KeyRangeInit, notes: readonly Note[]) {
     const { name, channel, reader, control, events, deps } = init
@@ -100,8 +102,12 @@ export class KeyRange {
     const { reader, group, deps, name: range } = this.#init
     const note = notes.find(({ name }) => name === sessionName)
     const session = note && sessionOf(note)
-    const hasVanished = session !== undefined && session.reader !== reader
-    if (hasVanished) this.#suspects = session.unsettled
+    const isOther = session !== undefined && session.reader !== reader
+    if (isOther) {
+      this.#suspects = session.unsettled
+      this.#sinceMs = session.sinceMs ?? this.#sinceMs
+    }
+    const hasVanished = isOther && session.reader !== nobody
     const sorted = notes.filter(({ name }) => name !== sessionName).sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const each of sorted) {
       try {
@@ -117,6 +123,7 @@ export class KeyRange {
         this.#orders = Math.max(this.#orders, order + 1)
         this.#parked.set(source.position, entry)
         this.#chainOf(entry).add(entry)
+        if (parked.mayComeAgain) this.#repetitions.add(source.position)
         if (parked.inHand && hasVanished) this.#countVanished(entry)
         else this.#ready(entry)
       } catch (error) {
@@ -140,6 +147,7 @@ export class KeyRange {
    */
   take(delivery: Delivery): Entry | undefined {
     if (this.#parked.size > 0 && this.#parked.has(delivery.position)) return undefined
+    if (this.#repetitions.size > 0 && this.#repetitions.delete(delivery.position)) return undefined
     this.#unsettled += 1
     const entry = new Entry(this, this.#orders++, { source: delivery, raw: delivery })
     if (this.#suspects > 0 && this.#wasWithVanished(delivery)) {
@@ -203,6 +211,7 @@ export class KeyRange {
   /** Notes that something parked is handed over, and then tells so. */
   claim(entry: Entry): void {
     entry.phase = 'claiming'
+    entry.timer?.cancel()
     this.#passTurn(entry)
     this.#session.stand(this.#unsettled + this.#suspects)
     this.#write(entry, true, ({ ok }) => {
@@ -308,7 +317,7 @@ export class KeyRange {
   /** Leaves word that this reader left in order. */
   leave(): Promise<void> {
     this.recall()
-    return new Promise((resolve) => this.#session.end(resolve))
+    return new Promise((resolve) => this.#session.end({ unsettled: this.#suspects, sinceMs: this.#sinceMs }, resolve))
   }
 
   /** It is not ours any more. */

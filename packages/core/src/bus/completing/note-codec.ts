@@ -18,10 +18,15 @@ const radix = 36
 const orderDigits = 11
 const nothing = new Uint8Array(0)
 
+/** The reader in the session of a range whose last one left in order. */
+export const nobody = ''
+
 /** Who reads a key range, and how many deliveries may be under way that no note tells of. */
 export interface Session {
   readonly reader: string
   readonly unsettled: number
+  /** They were stored before; the time of taking over if absent. */
+  readonly sinceMs?: number | undefined
 }
 
 /** A parked record as it was noted. */
@@ -35,6 +40,8 @@ export interface Parked {
   readonly holds: boolean
   /** Whether it was handed over, and nothing was heard of it since. */
   readonly inHand: boolean
+  /** Whether the engine may not have had the acknowledgement of what it delivered. */
+  readonly mayComeAgain: boolean
 }
 
 /** The name of a note: in text order as records are in the order of the range. */
@@ -43,11 +50,11 @@ export function noteName(order: number): string {
 }
 
 /** An entry as a note; `inHand` says that it is handed over from then on. */
-export function noteOf({ source, attempt, vanished, dueAtMs, holds }: Entry, inHand: boolean): OutgoingRecord {
+export function noteOf({ source, raw, attempt, vanished, dueAtMs, holds }: Entry, inHand: boolean): OutgoingRecord {
   const { record, storedAtMs, position } = source
   // What would have the engine act on it is kept in the header: a note is nothing that is due or addressed.
   const { group, dueAtMs: publishedDueAtMs, ...rest } = record
-  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${group === undefined ? '' : 'g'}`
+  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${raw === undefined ? '' : 'r'}${group === undefined ? '' : 'g'}`
   const published = publishedDueAtMs === undefined ? '' : numberText(publishedDueAtMs)
   const numbers = [attempt, vanished, dueAtMs, storedAtMs].map(numberText)
   const state = [...numbers, published, flags, position].join(';')
@@ -77,19 +84,21 @@ export function parkedOf({ name, record }: Note, group: string): Parked {
     dueAtMs: numberOf(dueAtMs),
     holds: flags.includes('h'),
     inHand: flags.includes('i'),
+    mayComeAgain: flags.includes('r'),
   }
 }
 
 /** A session as a note. */
-export function sessionNote(channel: string, { reader, unsettled }: Session): OutgoingRecord {
-  const headers = { [sessionHeader]: `${unsettled.toString(radix)};${reader}` }
+export function sessionNote(channel: string, { reader, unsettled, sinceMs }: Session): OutgoingRecord {
+  const since = sinceMs === undefined ? '' : numberText(sinceMs)
+  const headers = { [sessionHeader]: `${numberText(unsettled)};${since};${reader}` }
   return { id: sessionName, channel, headers, body: nothing }
 }
 
 /** The session that a note tells of. */
 export function sessionOf({ record }: Note): Session {
-  const [unsettled, ...reader] = (record.headers[sessionHeader] ?? '').split(';')
-  return { reader: reader.join(';'), unsettled: numberOf(unsettled) }
+  const [unsettled, since = '', reader = ''] = (record.headers[sessionHeader] ?? '').split(';')
+  return { reader, unsettled: numberOf(unsettled), ...(since !== '' && { sinceMs: numberOf(since) }) }
 }
 
 /** Times may be fractions of a millisecond. */

@@ -1,4 +1,4 @@
-import { sessionName, sessionNote } from './note-codec.ts'
+import { nobody, type Session, sessionName, sessionNote } from './note-codec.ts'
 import type { NoteWriter } from './note-writer.ts'
 
 /** Whose session it is, and where it is noted. */
@@ -48,12 +48,17 @@ export class SessionKeeper {
     if (this.#asked > unsettled) this.#write(unsettled)
   }
 
-  /** Whoever reads the range next finds that its reader left in order. */
-  end(done: () => void): void {
+  /**
+   * Whoever reads the range next finds that its reader left in order, and how many deliveries that it never saw may have
+   * been with one that vanished before it.
+   */
+  end({ unsettled, sinceMs }: Omit<Session, 'reader'>, done: () => void): void {
+    const { channel, notes } = this.#init
     this.#stands = -1
     this.#asked = -1
     this.#writes += 1
-    this.#init.notes.write(sessionName, undefined, done)
+    const note = unsettled === 0 ? undefined : sessionNote(channel, { reader: nobody, unsettled, sinceMs })
+    notes.write(sessionName, note, done)
   }
 
   #write(unsettled: number): void {

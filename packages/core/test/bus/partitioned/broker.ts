@@ -67,4 +67,10 @@ export class PartitionedBroker {
   notes(channel: string, group: string): readonly string[] {
     return this.#feeds.get(`${channel}@${group}`)?.ranges.flatMap(({ notes }) => [...notes.keys()]) ?? []
   }
+
+  /** Ids of what a group has not settled. */
+  unsettled(channel: string, group: string): readonly string[] {
+    const ranges = this.#feeds.get(`${channel}@${group}`)?.ranges ?? []
+    return ranges.flatMap(({ items }) => items.map(({ stored }) => stored.record.id))
+  }
 }

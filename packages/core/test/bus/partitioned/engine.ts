@@ -119,11 +119,12 @@ class PartitionedSubscription implements EngineSubscription {
       pause: (range) => feed.pause(reader, range, true),
       resume: (range) => feed.pause(reader, range, false),
       note: async (range, changes, publish) => {
+        const epoch = feed.epochOf(reader, range)
         await this.#reached()
         const error = broker.options.fault?.('note')
         if (error !== undefined) return { ok: false, error }
         const outcomes = publish === undefined ? [] : await broker.storage.publish(publish)
-        return outcomes.find(({ ok }) => !ok) ?? feed.note(reader, range, changes)
+        return outcomes.find(({ ok }) => !ok) ?? feed.note(reader, { name: range, epoch }, changes)
       },
       giveUp: async (range) => {
         await this.#reached()

@@ -30,6 +30,8 @@ interface Range {
   items: Item[]
   owner: Reader | undefined
   state: 'free' | 'read' | 'recalled' | 'paused'
+  /** How often it was assigned: what was written for another assignment is refused. */
+  epoch: number
 }
 
 /** A member as the server knows it. */
@@ -59,6 +61,7 @@ export class Feed {
       items: [],
       owner: undefined,
       state: 'free',
+      epoch: 0,
     }))
   }
 
@@ -132,6 +135,7 @@ export class Feed {
       if (range.owner === undefined && wanted !== undefined) {
         range.owner = wanted
         range.state = 'read'
+        range.epoch += 1
         const notes = [...range.notes].map(([name, record]) => ({ name, record }))
         wanted.sink.ranges?.assigned(range.name, notes)
       } else if (range.owner !== undefined && range.state !== 'recalled') {
@@ -212,9 +216,18 @@ export class Feed {
     return succeeded
   }
 
-  note(reader: Reader, name: string, changes: readonly NoteChange[]): Outcome {
+  epochOf(reader: Reader, name: string): number | undefined {
+    return this.#rangeOf(reader, name)?.epoch
+  }
+
+  note(
+    reader: Reader,
+    of: { readonly name: string; readonly epoch: number | undefined },
+    changes: readonly NoteChange[],
+  ): Outcome {
+    const { name, epoch } = of
     const range = this.#rangeOf(reader, name)
-    if (range === undefined) return lostBy(`key range ${name} is with somebody else`)
+    if (range === undefined || range.epoch !== epoch) return lostBy(`key range ${name} is with somebody else`)
     for (const change of changes) {
       if (change.record === undefined) range.notes.delete(change.name)
       else range.notes.set(change.name, change.record)
