@@ -27,7 +27,7 @@ async function factoryOf(name: string): Promise<(options: Readonly<Record<string
 }
 
 const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unknown>>>> = {
-  redis: (port) => ({ url: `redis://127.0.0.1:${port}`, leaseMs, timeoutMs }),
+  redis: (port) => ({ url: `redis://127.0.0.1:${port}`, sessionMs: leaseMs, timeoutMs }),
   nats: (port) => ({ url: `nats://127.0.0.1:${port}`, leaseMs, timeoutMs, keyRanges }),
   rabbitmq: (port) => ({ url: `amqp://guest:guest@127.0.0.1:${port}`, timeoutMs, keyRanges }),
   kafka: (port) => ({ url: `kafka://127.0.0.1:${port}`, timeoutMs, keyRanges }),

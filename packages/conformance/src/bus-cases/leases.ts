@@ -162,7 +162,7 @@ export const busLeases: readonly ConformanceCase[] = [
     async run(context) {
       const Noted = plainEvent(context)
       const journal = new Journal(context)
-      const leaseMs = context.underTest.advance === undefined ? 300 : 30_000
+      const leaseMs = context.underTest.advance === undefined ? 1_200 : 30_000
       const leasing = new LeasingEngine(context.engine, context.clock, leaseMs)
       const gate = Promise.withResolvers<void>()
       const options = { group: 'g', retry: false, concurrency: 1, prefetch: 5 } as const
