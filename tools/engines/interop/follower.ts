@@ -29,25 +29,25 @@ export interface Handled {
 /** An application that follows both events, as any user would write it. */
 export interface Follower {
   readonly app: App
-  /** Waits for the message of that id. */
-  handled(id: string): Promise<Handled>
+  /** Waits for the first message like that. */
+  handled(isWanted: (message: Handled) => boolean): Promise<Handled>
 }
 
 /** Starts one. */
 export async function follower(engine: Engine): Promise<Follower> {
-  const seen = new Map<string, Handled>()
+  const seen: Handled[] = []
   const app = posthaste({ name: 'interop', engine, log: silentLog, signals: false })
   for (const contract of [OrderPlaced, OrderSeen]) {
     app.on(contract, { group: 'watch' }, (data, { id, type, source, time, key, headers }) => {
-      seen.set(id, { data, context: { id, type, source, time, key, headers } })
+      seen.push({ data, context: { id, type, source, time, key, headers } })
     })
   }
   await app.start()
   return {
     app,
-    async handled(id) {
+    async handled(isWanted) {
       for (;;) {
-        const found = seen.get(id)
+        const found = seen.find(isWanted)
         if (found) return found
         await sleep(20)
       }
@@ -78,6 +78,20 @@ export function handledAs({ attributes }: ForeignEvent, data: Order = order): Ha
   const headers = { type, source, time: time ?? '', datacontenttype: 'application/json', tenant }
   return { data, context: { id, type, source, time, key: partitionkey, headers } }
 }
+
+/** Whether a message is that event. */
+export function is({ attributes }: ForeignEvent): (message: Handled) => boolean {
+  return ({ context }) => context.id === attributes.id
+}
+
+/** Data alone, without a word about it. */
+export const bareEvent: ForeignEvent = {
+  attributes: {},
+  data: Buffer.from(JSON.stringify({ ...order, orderNo: 'bare' })).toString('base64'),
+}
+
+/** Whether a message is {@link bareEvent}. */
+export const isBare = ({ data }: Handled): boolean => data.orderNo === 'bare'
 
 /** The data of an event that a foreign client read. */
 export function dataOf({ data }: ForeignEvent): unknown {

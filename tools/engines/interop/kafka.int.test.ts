@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { kafka } from '@posthaste/kafka'
 import { expect, it } from 'vitest'
-import { dataOf, follower, foreignEvent, handledAs, OrderPlaced, order } from './follower.ts'
+import { bareEvent, dataOf, follower, foreignEvent, handledAs, is, isBare, OrderPlaced, order } from './follower.ts'
 import { ForeignClient, type ForeignEvent } from './foreign-client.ts'
 import { javaClient } from './languages.ts'
 import { required } from './requirement.ts'
@@ -35,13 +35,22 @@ it('Java and Posthaste understand each other over Kafka, and agree on partitions
       const placed = foreignEvent(OrderPlaced.type, each)
       const { partition } = await java.ask<{ partition: number }>({ do: 'publish', topic, ...placed })
       partitions.set(each.orderNo, partition)
-      expect(await handled(placed.attributes.id ?? '')).toEqual(handledAs(placed, each))
+      expect(await handled(is(placed))).toEqual(handledAs(placed, each))
     }
     expect(new Set(partitions.values()).size).toBeGreaterThan(1)
 
+    // What says nothing but its data is an event of its channel, with an id that is made up.
+    await java.ask({ do: 'publish', topic, ...bareEvent })
+    const { context: bare } = await handled(isBare)
+    expect(bare).toMatchObject({ id: expect.stringMatching(/./), type: OrderPlaced.type, source: '', key: undefined })
+
     const headers = { tenant: 'größer' }
     const receipts = await Promise.all(orders.map((each) => app.publish(OrderPlaced, each, { headers })))
-    const { events } = await java.ask<{ events: readonly ReadEvent[] }>({ do: 'read', topic, count: 2 * orders.length })
+    const { events } = await java.ask<{ events: readonly ReadEvent[] }>({
+      do: 'read',
+      topic,
+      count: 2 * orders.length + 1,
+    })
     for (const [at, each] of orders.entries()) {
       const id = receipts[at]?.id
       const found = events.find(({ attributes }) => attributes.id === id) as ReadEvent

@@ -1,7 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { rabbitmq } from '@posthaste/rabbitmq'
 import { expect, it } from 'vitest'
-import { dataOf, follower, foreignEvent, handledAs, OrderPlaced, OrderSeen, order } from './follower.ts'
+import {
+  bareEvent,
+  dataOf,
+  follower,
+  foreignEvent,
+  handledAs,
+  is,
+  isBare,
+  OrderPlaced,
+  OrderSeen,
+  order,
+} from './follower.ts'
 import { ForeignClient, type ForeignEvent } from './foreign-client.ts'
 import { pythonClient } from './languages.ts'
 import { required } from './requirement.ts'
@@ -21,9 +32,14 @@ it('Python and Posthaste understand each other over RabbitMQ', async (context) =
     // A channel without keys is an exchange that gives to all; with keys, the routing key is the key's range.
     const [seen, placed] = [foreignEvent(OrderSeen.type), foreignEvent(OrderPlaced.type)]
     await python.ask({ do: 'publish', exchange: prefix + OrderSeen.type, ...seen })
-    expect(await handled(seen.attributes.id ?? '')).toEqual(handledAs(seen))
+    expect(await handled(is(seen))).toEqual(handledAs(seen))
     const sent = await python.ask({ do: 'publish', exchange: prefix + OrderPlaced.type, keyRanges, ...placed })
-    expect(await handled(placed.attributes.id ?? '')).toEqual(handledAs(placed))
+    expect(await handled(is(placed))).toEqual(handledAs(placed))
+
+    // What says nothing but its data is an event of its channel, with an id that is made up.
+    await python.ask({ do: 'publish', exchange: prefix + OrderSeen.type, ...bareEvent })
+    const { context: bare } = await handled(isBare)
+    expect(bare).toMatchObject({ id: expect.stringMatching(/./), type: OrderSeen.type, source: '', key: undefined })
 
     const { queue } = await python.ask<{ queue: string }>({
       do: 'listen',
