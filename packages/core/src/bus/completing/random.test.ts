@@ -112,7 +112,7 @@ describe.each(['none', 'hand-overs'] as const)('random programs on key ranges, a
         expect(world.open).toEqual([])
         expect(parked(world)).toEqual([])
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 })

@@ -6,6 +6,7 @@ import {
   type EngineSubscription,
   type OutgoingRecord,
   PosthasteError,
+  type ReleaseSettlement,
   type Settlement,
 } from '@posthaste/contracts'
 import { complete } from '../../../src/bus/completing/complete.ts'
@@ -167,6 +168,9 @@ export class Reader implements DeliverySink {
   readonly #world: World
   readonly #engine: Engine
   #member: EngineSubscription | undefined
+  /** Settlements that are not answered: what stands behind them in their key waits. */
+  readonly #settling = new Set<Delivery>()
+  readonly #lost = new Set<DeliveryTag>()
   #credit = 0
 
   constructor(world: World, raw: PartitionedEngine, engine: Engine) {
@@ -199,6 +203,7 @@ export class Reader implements DeliverySink {
   lost(tags: readonly DeliveryTag[]): void {
     if (!this.isAlive) return
     const gone = new Set(tags)
+    for (const tag of tags) this.#lost.add(tag)
     for (const each of this.hands) if (gone.has(each.tag)) this.#world.lost(each)
     this.hands = this.hands.filter(({ tag }) => !gone.has(tag))
     this.grant(tags.length)
@@ -218,7 +223,7 @@ export class Reader implements DeliverySink {
 
   /** The first of each key, and all that have none. */
   get heads(): readonly Delivery[] {
-    const keys = new Set<string>()
+    const keys = new Set([...this.#settling].map(({ record }) => record.key))
     return this.hands.filter(({ record: { key } }) => {
       if (key === undefined) return true
       const isFirst = !keys.has(key)
@@ -259,7 +264,10 @@ export class Reader implements DeliverySink {
 
   async #settle(batch: readonly (readonly [Delivery, Settlement])[]): Promise<void> {
     const world = this.#world
-    for (const [delivery, settlement] of batch) world.ending(delivery, settlement)
+    for (const [delivery, settlement] of batch) {
+      world.ending(delivery, settlement)
+      this.#settling.add(delivery)
+    }
     const settling = new Set(batch.map(([delivery]) => delivery))
     this.hands = this.hands.filter((each) => !settling.has(each))
     const outcomes = (await this.#member?.settle(batch.map(([, settlement]) => settlement)).catch(() => [])) ?? []
@@ -267,8 +275,14 @@ export class Reader implements DeliverySink {
     const restored: Delivery[] = []
     for (const [at, [delivery, settlement]] of batch.entries()) {
       const outcome = outcomes[at]
-      if (outcome?.ok) world.ended(delivery, settlement)
-      else if (outcome === undefined || !PosthasteError.is(outcome.error, 'DELIVERY_LOST')) {
+      this.#settling.delete(delivery)
+      if (outcome?.ok) {
+        world.ended(delivery, settlement)
+        if (settlement.kind === 'release') this.#handBackBehind(delivery)
+      } else if (
+        !this.#lost.has(delivery.tag) &&
+        (outcome === undefined || !PosthasteError.is(outcome.error, 'DELIVERY_LOST'))
+      ) {
         world.known.get(delivery.record.id)!.holder = this
         restored.push(delivery)
         continue
@@ -277,8 +291,15 @@ export class Reader implements DeliverySink {
     }
     this.hands = [...restored, ...this.hands]
   }
+
+  /** What has come in behind what was given back was on its way before. */
+  #handBackBehind({ record }: Delivery): void {
+    const behind = this.hands.filter((each) => record.key !== undefined && each.record.key === record.key)
+    if (behind.length === 0) return
+    void this.#settle(behind.map((each) => [each, { ...handBack(each), holdKey: each.record.id === record.id }]))
+  }
 }
 
-function handBack({ tag }: Delivery): Settlement {
+function handBack({ tag }: Delivery): ReleaseSettlement {
   return { kind: 'release', tag, countsAttempt: false }
 }
