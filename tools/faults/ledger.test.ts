@@ -68,6 +68,8 @@ describe('Ledger', () => {
     ledger.began(beginning()).ended('done')
     expect(ledger.verdict(none).twiceAtOnce).toEqual(['a'])
     for (const each of [first, second]) each.ended('aborted')
+    ledger.publishing('a')
+    ledger.began(beginning())
     ledger.began(beginning()).ended('done')
     expect(ledger.verdict(none).twiceAtOnce).toEqual(['a'])
   })

@@ -70,11 +70,11 @@ export class Ledger {
     const message = this.#of(id)
     const place = `${by} ${id}`
     const others = this.#running.get(place) ?? new Set()
+    // What was published twice may stand twice, and the second is a message of its own.
+    const standsOnce = message.tries < 2
     // One that was told to stop has lost its message: then somebody may have it again, this member too.
-    if ([...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
-    // What was published twice may stand twice, and the second starts anew.
-    if (message.tries < 2 && attempt <= message.failed)
-      this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
+    if (standsOnce && [...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
+    if (standsOnce && attempt <= message.failed) this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
     if (!message.begun && key !== undefined) this.#first(id, key, n)
     message.begun = true
     const running: Running = {
