@@ -92,7 +92,9 @@ export async function engineUnderTest(installation: Installation): Promise<Engin
     },
     crash: crash && (() => crash(declared).then(reopen)),
     advance,
-    network: installation.network,
+    get network() {
+      return installation.network
+    },
     cleanup: async () => installation.cleanup?.(),
   }
 }

@@ -107,7 +107,9 @@ function mutatedInstallation(sound: EngineUnderTest, mutate: Mutant['mutate']): 
     restart: () => sound.restart(),
     crash: crash && (() => crash()),
     advance: advance && ((ms) => advance(ms)),
-    network: sound.network,
+    get network() {
+      return sound.network
+    },
     cleanup: () => sound.cleanup(),
   }
 }
