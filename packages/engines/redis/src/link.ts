@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { Command, Redis } from 'ioredis'
 import { script, scriptSha } from './lua/script.ts'
-import type { CheckedOptions } from './options.ts'
+import type { CheckedOptions, RedisTls } from './options.ts'
 
 /** What a link tells of itself. */
 export interface LinkEvents {
@@ -8,6 +10,12 @@ export interface LinkEvents {
   message(channel: string, text: string): void
   /** It is gone for good; commands under way have been rejected. Once, and only after it was open. */
   lost(cause: Error): void
+}
+
+/** Without a name in the options, the certificate must be for the host; an address is no name to ask a server for. */
+function tlsOptions({ ca, cert, key, serverName }: RedisTls, host: string): ConnectionOptions {
+  const name = serverName ?? host
+  return { ca, cert, key, ...(isIP(name) === 0 && { servername: name }) }
 }
 
 /** One pair of connections to the server: for commands, and for what others tell. It is used until the first of them is lost. */
@@ -33,9 +41,7 @@ export class Link {
       ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(tls !== undefined && {
-        tls: { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName ?? host },
-      }),
+      ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
       // Who waits for what, and for how long, is decided in one place, and that is not here.
       ...{ lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null, maxRetriesPerRequest: null },
       ...{ autoResendUnfulfilledCommands: false, autoResubscribe: false, disableClientInfo: true },

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { PosthasteError } from '@posthaste/contracts'
 
 /** Encryption, and who the two sides are. */
@@ -62,7 +63,7 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
   const { url, username, password, tls, prefix = 'posthaste', ...rest } = options
   const { timeoutMs = 30_000, sessionMs = 15_000, pollMs = 1_000, ...unknown } = rest
   const mistakes: Mistake[] = []
-  const address = addressOf(url, mistakes)
+  const { encrypted, ...address } = addressOf(url, mistakes)
   const within = (path: string, value: unknown, [min, max]: readonly [number, number]) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
     mistakes.push({ path, message: `must be a whole number from ${min} to ${max}` })
@@ -84,7 +85,7 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
     ...address,
     username: username ?? address.username,
     password: password ?? address.password,
-    tls: tls ?? (address.encrypted ? {} : undefined),
+    tls: tls ?? (encrypted ? {} : undefined),
     prefix,
     timeoutMs,
     sessionMs,
@@ -94,7 +95,7 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
 
 function addressOf(url: unknown, mistakes: Mistake[]) {
   const nowhere = { host: '', port: 0, db: 0, username: undefined, password: undefined, encrypted: false }
-  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined
+  const parsed = typeof url === 'string' && URL.canParse(url) && isDecodable(url) ? new URL(url) : undefined
   const db = parsed?.pathname.replace(/^\//, '') ?? ''
   // Not the url itself: it may hold a password.
   if (parsed === undefined || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === '' || !/^\d{0,5}$/.test(db)) {
@@ -111,6 +112,16 @@ function addressOf(url: unknown, mistakes: Mistake[]) {
   }
 }
 
+/** Whether each `%` in a text begins an encoded character. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function* tlsMistakes(tls: unknown): Generator<Mistake> {
   if (tls === undefined) return
   if (typeof tls !== 'object' || tls === null) {
@@ -120,5 +131,7 @@ function* tlsMistakes(tls: unknown): Generator<Mistake> {
   for (const [name, value] of Object.entries(tls)) {
     if (!['ca', 'cert', 'key', 'serverName'].includes(name)) yield { path: `tls.${name}`, message: 'is not an option' }
     else if (value !== undefined && typeof value !== 'string') yield { path: `tls.${name}`, message: 'must be text' }
+    else if (name === 'serverName' && isIP(value ?? '') > 0)
+      yield { path: 'tls.serverName', message: 'must be no address' }
   }
 }

@@ -1,5 +1,5 @@
 /** Looking in, moving, seeking, preparing, counting. */
-export const abilities = String.raw`
+export const abilities = `
 -- A page of records behind a place, oldest first: { ms, seq, level } or false.
 function ops.browse(c, after, limit, bytesMax)
   local ch = channel(c)

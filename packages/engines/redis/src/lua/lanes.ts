@@ -10,7 +10,7 @@
  * `h:<key>` records that hold their key (zset) · `t` whose turn it is: the first record of each key, and those without one
  * (zset) · `t:<member>` the same for keys that a member has in flight · `l` where a key stands in the turns (hash)
  */
-export const lanes = String.raw`
+export const lanes = `
 local rankBytes = 27
 
 -- Redis keeps small hashes and sorted sets as lists, in which 500 look-ups take 500 times as long as one. One long name

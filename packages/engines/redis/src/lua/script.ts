@@ -7,7 +7,7 @@ import { store } from './store.ts'
 import { topology } from './topology.ts'
 
 /** Runs one operation, and tells whoever waits for what it brought. */
-const run = String.raw`
+const run = `
 local reply = ops[ARGV[1]](unpack(unpackm(ARGV[2])))
 for _, ch in pairs(grown) do trim(ch) end
 for c, g in pairs(wakes) do call('PUBLISH', P .. 'wake:' .. c, g) end
