@@ -69,6 +69,7 @@ async function create(answer: Promise<{ readonly topics: readonly CreateResult[]
 const topicResource = 2
 const groupResource = 32
 const setOperation = 0
+const beatsPerSession = 3
 
 /** Settings of topics, by topic. */
 export async function topicConfigs(
@@ -99,8 +100,15 @@ export async function setSessionTimeout(
   sessionTimeoutMs: number,
 ): Promise<void> {
   if (groupIds.length === 0) return
-  const value = String(sessionTimeoutMs)
-  const configs = [{ name: 'consumer.session.timeout.ms', configOperation: setOperation, value }]
+  const configs = [
+    { name: 'consumer.session.timeout.ms', configOperation: setOperation, value: String(sessionTimeoutMs) },
+    // The server takes no session that is shorter than the time between two signs of life.
+    {
+      name: 'consumer.heartbeat.interval.ms',
+      configOperation: setOperation,
+      value: String(Math.ceil(sessionTimeoutMs / beatsPerSession)),
+    },
+  ]
   const resources = groupIds.map((resourceName) => ({ resourceType: groupResource, resourceName, configs }))
   await cluster.persistently(async () => {
     const lane = await cluster.control()

@@ -27,6 +27,7 @@ export class Cluster {
   readonly #lanes = new Map<string, Lane>()
   #control: Lane | undefined
   #connecting: Promise<void> | undefined
+  #closing = false
   #closed = false
 
   constructor(settings: Settings, host: EngineHost) {
@@ -55,7 +56,7 @@ export class Cluster {
   /** The connection for what any broker answers. */
   async control(): Promise<Lane> {
     if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed')
-    if (this.#connecting !== undefined) await this.#connecting
+    if (this.#connecting !== undefined && !this.#closing) await this.#connecting
     if (this.#control === undefined) throw new ConnectionError('no broker is connected')
     return this.#control
   }
@@ -82,6 +83,11 @@ export class Cluster {
     }
   }
 
+  /** Whether it makes sense to try again: while the engine closes nobody waits for a server that is gone. */
+  mayRetry(error: unknown): boolean {
+    return isTransient(error) && !(this.#closing && error instanceof ConnectionError)
+  }
+
   /** Tries until it succeeds, fails for good, or time is over. */
   async persistently<T>(work: () => Promise<T>, timeoutMs = this.settings.timeoutMs): Promise<T> {
     const { clock, random } = this.host
@@ -91,7 +97,7 @@ export class Cluster {
         return await work()
       } catch (error) {
         if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed', { cause: error })
-        if (!isTransient(error) || clock.monotonicMs() >= deadlineMs) throw error
+        if (!this.mayRetry(error) || clock.monotonicMs() >= deadlineMs) throw error
         await rest(clock, backoffMs(round, random))
       }
     }
@@ -181,6 +187,16 @@ export class Cluster {
         throw error
       }
     })
+  }
+
+  /** From now on what fails because no server is there is not tried again. */
+  beginClose(): void {
+    this.#closing = true
+  }
+
+  /** Whether there is a server at the moment. */
+  get isConnected(): boolean {
+    return this.#control !== undefined
   }
 
   close(): void {

@@ -30,6 +30,8 @@ export interface ConsumerSource {
   readonly groupId: string
   /** The group that records may be addressed to. */
   readonly group: string | undefined
+  /** The group as notes are kept for it: a temporary one of the same name has others. */
+  readonly noted: string
   readonly instanceId: string | undefined
   /** A name that no other subscription of the process has. */
   readonly name: string
@@ -85,9 +87,9 @@ export class Consumer implements EngineSubscription {
     }
   }
 
-  /** Joins the group. */
-  start(): void {
-    this.#member.start()
+  /** Joins the group; resolves when the server knows of it, or cannot be asked for now. */
+  start(): Promise<void> {
+    return this.#member.beat()
   }
 
   /** What it was handed and has not settled, of a partition or of all. */
@@ -250,7 +252,7 @@ export class Consumer implements EngineSubscription {
   }
 
   #rangeName({ name }: Range): RangeName {
-    return { channel: this.#source.channel, group: this.#source.group ?? '', range: name }
+    return { channel: this.#source.channel, group: this.#source.noted, range: name }
   }
 
   // ── Ranges that come and go ───────────────────────────────────────────────────────────────────────────────────────
@@ -292,11 +294,11 @@ export class Consumer implements EngineSubscription {
   }
 
   async #loadOnce(partitions: readonly number[], claim: object): Promise<void> {
-    const { groupId, topic, notes, group, decode } = this.#source
+    const { groupId, topic, notes, noted, group, decode } = this.#source
     const positions = await readPositions(this.#cluster, groupId, { topic, partitions })
     await Promise.all(
       partitions.map(async (partition) => {
-        const name = { channel: this.#source.channel, group: group ?? '', range: String(partition) }
+        const name = { channel: this.#source.channel, group: noted, range: String(partition) }
         const loaded = (await notes?.load(name)) ?? { notes: [], orders: new Map() }
         if (this.#left || this.#claims.get(partition) !== claim || this.#ranges.has(partition)) return
         const position = positions.get(partition) ?? this.#unknown(partition)

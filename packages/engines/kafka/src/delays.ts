@@ -31,11 +31,15 @@ export class Delays {
   #timer: Timer | undefined
   #timerAtMs = Number.POSITIVE_INFINITY
 
-  constructor(cluster: Cluster, source: Omit<ConsumerSource, 'channel' | 'group' | 'notes'>) {
+  constructor(cluster: Cluster, source: Omit<ConsumerSource, 'channel' | 'group' | 'noted' | 'notes'>) {
     this.#clock = cluster.host.clock
     this.#log = cluster.host.log
-    this.#consumer = new Consumer(cluster, { ...source, channel: '', group: undefined, notes: undefined }, this.#sink())
-    this.#consumer.start()
+    this.#consumer = new Consumer(
+      cluster,
+      { ...source, channel: '', group: undefined, noted: '', notes: undefined },
+      this.#sink(),
+    )
+    void this.#consumer.start()
     this.#consumer.grant(heldMax)
   }
 

@@ -11,6 +11,7 @@ export const kafkaCodes = {
   unknownMember: 25,
   topicExists: 36,
   invalidReplication: 38,
+  invalidConfig: 40,
   outOfOrderSequence: 45,
   duplicateSequence: 46,
   invalidProducerEpoch: 47,
@@ -82,6 +83,7 @@ function codeFor(thrown: unknown): ErrorCode {
   if (codes.length === 0) return isAuthentication(thrown) ? 'UNAUTHENTICATED' : 'UNAVAILABLE'
   if (codes.some((code) => authentication.has(code)))
     return codes.includes(58) ? 'UNAUTHENTICATED' : 'PERMISSION_DENIED'
+  if (codes.includes(kafkaCodes.invalidConfig)) return 'CONFIG_INVALID'
   if (codes.includes(kafkaCodes.messageTooLarge)) return 'BODY_TOO_LARGE'
   if (codes.includes(kafkaCodes.unknownTopic)) return 'NOT_FOUND'
   return 'UNAVAILABLE'

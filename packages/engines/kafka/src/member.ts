@@ -73,11 +73,6 @@ export class Member {
     return this.#owned.has(partition)
   }
 
-  /** Joins, and goes on saying that it lives. */
-  start(): void {
-    void this.beat()
-  }
-
   /** Nothing of this partition is under way: another may have it. Resolves once the server knows. */
   async release(partition: number): Promise<void> {
     if (!this.#owned.delete(partition)) return
@@ -86,7 +81,7 @@ export class Member {
     await this.beat()
   }
 
-  /** Tells the server now; calls that come while one is under way get the next one. */
+  /** Tells the server now, joining with the first time, and goes on doing so; calls that come while one is under way get the next one. */
   async beat(): Promise<void> {
     if (this.#beating !== undefined) await this.#beating
     if (this.#stopped) return

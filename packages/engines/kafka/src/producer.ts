@@ -324,7 +324,14 @@ export class Producer {
     if (call.outcomes[index] !== undefined) return
     call.outcomes[index] = outcome
     call.unanswered -= 1
-    if (call.unanswered === 0) call.resolve(call.outcomes)
+    if (call.unanswered > 0) return
+    call.resolve(call.outcomes)
+    if (this.#idle.length > 0) this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.#calls.some(({ unanswered }) => unanswered > 0)) return
+    for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   // ── Time limit ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,6 +360,7 @@ export class Producer {
       call.unanswered = 0
     }
     this.#calls = this.#calls.filter(({ unanswered }) => unanswered > 0)
+    this.#tellIdle()
   }
 
   close(): void {

@@ -17,6 +17,11 @@ export interface RegisteredGroup {
   readonly token: string | undefined
 }
 
+/** A group as notes are kept for it. */
+export function notedGroup({ group, token }: RegisteredGroup): string {
+  return token === undefined ? group : `${group}~${token}`
+}
+
 /** A channel and its groups. */
 export interface ChannelEntry extends RegisteredChannel {
   readonly groups: Map<string, RegisteredGroup>
@@ -110,7 +115,7 @@ export class Registry {
       return
     }
     if (kind !== 'group') return
-    if (token !== undefined && token !== this.#token) {
+    if (token !== undefined && !token.startsWith(this.#token)) {
       this.#applyForeign(`${channel} ${group}`, token, value)
       return
     }
@@ -129,7 +134,10 @@ export class Registry {
   }
 }
 
-/** Where a group that is declared begins, and how long it lives, as it stands in the registry. */
+/** A group as it is to stand in the registry. */
 export function registeredGroup({ group, lifetime = 'durable' }: GroupSpec, token: string): RegisteredGroup {
-  return { group, lifetime, token: lifetime === 'temporary' ? token : undefined }
+  // The next one of the same name has nothing in common with it.
+  return { group, lifetime, token: lifetime === 'temporary' ? `${token}.${++temporaryGroups}` : undefined }
 }
+
+let temporaryGroups = 0

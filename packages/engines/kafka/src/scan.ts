@@ -79,7 +79,8 @@ export async function scan(
     if (isEnough) return (records.at(-1)?.offset ?? offset) + 1
     offset = Math.max(offset, page.nextOffset)
   }
-  return offset
+  // A batch may go on behind the end.
+  return Math.min(offset, Math.max(from, until))
 }
 
 async function fetchPage(cluster: Cluster, place: { topic: string; partition: number; offset: number }) {

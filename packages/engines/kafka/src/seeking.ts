@@ -8,6 +8,7 @@ import { fromOutside, memberCount, partitionPosition, readPositions } from './po
 import type { Routed } from './producer.ts'
 import { placeOf } from './range.ts'
 import { fromKafka, internalHeaders } from './record-codec.ts'
+import { notedGroup } from './registry.ts'
 import { offsetsOf, scan } from './scan.ts'
 import { Transactor } from './transactor.ts'
 import { Window } from './window.ts'
@@ -75,7 +76,7 @@ async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, targ
         records.push({ topic, partition, record: { key, value, headers }, bytes: (value?.length ?? 0) + 65_536 })
       }
     })
-    const name = { channel: channel.spec.name, group: entry.group, range: String(partition) }
+    const name = { channel: channel.spec.name, group: notedGroup(entry), range: String(partition) }
     const noted = await notes.load(name)
     const erased = noted.notes.map((note) => ({ name: note.name, record: undefined }))
     records.push(...notes.routed(name, erased, noted.orders))

@@ -24,7 +24,7 @@ import type { Settings } from './options.ts'
 import { Producer, type Routed } from './producer.ts'
 import { positionOf } from './range.ts'
 import { fromKafka } from './record-codec.ts'
-import { groupLine, Registry } from './registry.ts'
+import { groupLine, notedGroup, Registry } from './registry.ts'
 import { Router } from './routing.ts'
 import { declare, type TopologyPlace, write } from './topology.ts'
 import { Transactors } from './transactor.ts'
@@ -168,6 +168,7 @@ export class Session {
         ...this.#source(topic, groupId),
         channel,
         group,
+        noted: notedGroup(entry),
         notes: this.notes,
         decode: (read, partition) => fromKafka(read, channel, `${topic}/${positionOf(partition, read.offset)}`),
         onStopped: async () => {
@@ -179,7 +180,7 @@ export class Session {
       sink,
     )
     this.#consumers.set(consumer, groupId)
-    consumer.start()
+    await consumer.start()
     return consumer
   }
 
@@ -190,7 +191,7 @@ export class Session {
     return sum
   }
 
-  #source(topic: string, groupId: string): Omit<ConsumerSource, 'channel' | 'group' | 'notes' | 'decode'> {
+  #source(topic: string, groupId: string): Omit<ConsumerSource, 'channel' | 'group' | 'noted' | 'notes' | 'decode'> {
     this.#consumersMade += 1
     const { instanceId } = this.#settings
     const same = [...this.#consumers.values()].filter((each) => each === groupId).length
@@ -210,6 +211,18 @@ export class Session {
     if (entry?.lifetime !== 'temporary') return
     await deleteGroup(this.cluster, this.#names.groupId(channel, group, entry.token))
     await write(this.#topology, [groupLine(channel, entry, true)])
+    await this.#eraseNotes(channel, notedGroup(entry))
+  }
+
+  async #eraseNotes(channel: string, group: string): Promise<void> {
+    const ranges = [...(await this.cluster.topic(this.#names.topic(channel))).leaders.keys()]
+    const names = ranges.map((range) => ({ channel, group, range: String(range) }))
+    const loaded = await Promise.all(names.map((name) => this.notes.load(name)))
+    const erasures = loaded.flatMap(({ notes, orders }, at) => {
+      const changes = notes.map(({ name }) => ({ name, record: undefined }))
+      return this.notes.routed(names[at] as (typeof names)[number], changes, orders)
+    })
+    await this.#producer.send(erasures, new Array(erasures.length))
   }
 
   #startDelays(): void {
@@ -255,6 +268,8 @@ export class Session {
 
   async #close(): Promise<void> {
     this.#trimTimer?.cancel()
+    this.cluster.beginClose()
+    if (!this.cluster.isConnected) this.#producer.expire(Number.POSITIVE_INFINITY)
     await this.#producer.idle()
     await Promise.allSettled([...this.#consumers.keys()].map((consumer) => consumer.stop()))
     await this.#delays?.stop()

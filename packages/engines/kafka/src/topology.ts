@@ -62,10 +62,12 @@ export async function declare(topology: Topology, place: TopologyPlace): Promise
     const differs = groupDrift(wanted, registry)
     drift.push(...differs)
     if (differs.length > 0) continue
-    const entry = registeredGroup(wanted, place.token)
-    groupIds.push(names.groupId(wanted.channel, wanted.group, entry.token))
-    if (registry.channel(wanted.channel)?.groups.has(wanted.group)) continue
-    await begin(wanted, place)
+    const known = registry.channel(wanted.channel)?.groups.get(wanted.group)
+    const entry = known ?? registeredGroup(wanted, place.token)
+    const groupId = names.groupId(wanted.channel, wanted.group, entry.token)
+    groupIds.push(groupId)
+    if (known !== undefined) continue
+    await begin(wanted, groupId, place)
     lines.push(groupLine(wanted.channel, entry))
     created.push(`${wanted.channel}@${wanted.group}`)
   }
@@ -135,10 +137,9 @@ function groupDrift(wanted: GroupSpec, registry: Registry): TopologyDrift[] {
 }
 
 /** Writes down where a group begins, which makes it exist. Where it stands already, it stays. */
-async function begin(wanted: GroupSpec, { cluster, names, registry, token }: TopologyPlace): Promise<void> {
-  const { channel, group, from, lifetime } = wanted
+async function begin(wanted: GroupSpec, groupId: string, { cluster, names, registry }: TopologyPlace): Promise<void> {
+  const { channel, from, lifetime } = wanted
   const topic = names.topic(channel)
-  const groupId = names.groupId(channel, group, lifetime === 'temporary' ? token : undefined)
   const partitions = [...(await cluster.topic(topic)).leaders.keys()]
   const isQueue = registry.channel(channel)?.spec.kind === 'queue'
   const known = lifetime === 'temporary' ? new Map() : await readPositions(cluster, groupId, { topic, partitions })

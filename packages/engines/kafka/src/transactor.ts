@@ -1,7 +1,7 @@
 import { initProducerIdV5 } from '@platformatic/kafka'
 import { PosthasteError } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
-import { ConnectionError, hasCode, isTransient, KafkaError, kafkaCodes } from './errors.ts'
+import { ConnectionError, hasCode, KafkaError, kafkaCodes } from './errors.ts'
 import type { Routed } from './producer.ts'
 import { backoffMs, rest } from './waiting.ts'
 import { type PartitionBatch, produce } from './wire/produce.ts'
@@ -146,7 +146,7 @@ export class Transactor {
         return await work()
       } catch (error) {
         const isConcurrent = hasCode(error, kafkaCodes.concurrentTransactions)
-        if (!(isConcurrent || isTransient(error)) || clock.monotonicMs() >= deadlineMs) throw error
+        if (!(isConcurrent || this.#cluster.mayRetry(error)) || clock.monotonicMs() >= deadlineMs) throw error
         if (this.#cluster.isClosed) throw new ConnectionError('the engine is closed', { cause: error })
         await rest(clock, isConcurrent ? concurrentRestMs * (1 + random()) : backoffMs(round, random))
       }

@@ -11,7 +11,7 @@ export const server = runningServer('kafka')
 export const howToStart = 'start it with: npm run engines -- up kafka'
 
 /** Settings that make what waits in tests short. */
-export const quick = { keyRanges: 4, sessionTimeoutMs: 1_500, rebalanceTimeoutMs: 5_000, transactionTimeoutMs: 2_000 }
+export const quick = { keyRanges: 4, sessionTimeoutMs: 1_500, rebalanceTimeoutMs: 5_000, transactionTimeoutMs: 2_000, timeoutMs: 5_000 }
 
 let made = 0
 
