@@ -2,8 +2,9 @@ import type { Note, NoteChange, OutgoingRecord } from '@posthaste/contracts'
 import { decode, type EncodedHeaders, RecordEncoder, serverHeaders } from './codec.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
-import { type BucketNames, nameOf, tokenOf } from './names.ts'
+import { type BucketNames, type Names, nameOf, tokenOf } from './names.ts'
 import { publishBytes } from './publisher.ts'
+import type { Channel } from './topology.ts'
 
 /** Which range of which group. */
 export interface NotesPlace {
@@ -121,4 +122,16 @@ export class Notes {
       )
       .catch(() => {})
   }
+}
+
+/** Removes all notes of a group, of every range. */
+export async function eraseNotes(
+  { link, names }: { readonly link: Link; readonly names: Names },
+  { spec, keyRanges }: Channel,
+  group: string,
+): Promise<void> {
+  if (keyRanges === 0) return
+  const { stream, subject } = names.notes
+  const filter = `${subject}${tokenOf(spec.name)}.${tokenOf(group)}.>`
+  await link.admin('notes', (manager) => manager.streams.purge(stream, { filter }))
 }

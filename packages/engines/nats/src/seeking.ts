@@ -1,13 +1,14 @@
 import { type ConsumerConfig, DeliverPolicy, type StoredMsg } from '@nats-io/jetstream'
-import { PosthasteError, type Seeking, type SeekTarget } from '@posthaste/contracts'
+import { type OutgoingRecord, PosthasteError, type Seeking, type SeekTarget } from '@posthaste/contracts'
 import { messagesFrom } from './browsing.ts'
 import { pullMsFor } from './feed.ts'
-import { recordOf, seqOf } from './incoming.ts'
+import { groupOf, recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
-import { type Names, tokenOf } from './names.ts'
-import type { Publisher } from './publisher.ts'
+import type { Names } from './names.ts'
+import { eraseNotes } from './notes.ts'
+import type { Additions, Publisher } from './publisher.ts'
 import type { ServerTime } from './time.ts'
-import { type Channel, guardConsumer, rangesOf, type TopologyKeeper } from './topology.ts'
+import { type Channel, guardConsumer, inParallel, rangesOf, type TopologyKeeper } from './topology.ts'
 
 /** What moving groups needs. */
 export interface SeekingSurroundings {
@@ -123,50 +124,41 @@ async function remake(around: SeekingSurroundings, channel: Channel, { group, st
     await link.find('seek', (manager) => manager.consumers.delete(stream, names.consumer(group, range)))
     await link.admin('seek', (manager) => manager.consumers.add(stream, { ...config, ...start.config }))
   }
+  // What was noted for a range stands at the place that the group leaves.
   await eraseNotes(around, channel, group)
-  for (const message of own) await sort(around, channel, { message, start })
-}
-
-/** What was noted for a range stands at the place that the group leaves. */
-async function eraseNotes(
-  { link, names }: SeekingSurroundings,
-  { spec, keyRanges }: Channel,
-  group: string,
-): Promise<void> {
-  if (keyRanges === 0) return
-  const { stream, subject } = names.notes
-  const filter = `${subject}${tokenOf(spec.name)}.${tokenOf(group)}.>`
-  await link.admin('seek', (manager) => manager.streams.purge(stream, { filter }))
+  await sortOwn(around, channel, { own, start })
 }
 
 interface Own {
-  readonly message: StoredMsg
+  readonly own: readonly StoredMsg[]
   readonly start: Start
 }
 
 /**
- * What was addressed to the group alone stays: it is published again where the group begins behind it. A copy that was made
- * of a record of the log goes, since the record itself comes again, or is behind the target.
+ * What was addressed to the group alone stays: it is published again, since the group may begin behind it. A copy that was
+ * made of a record of the log goes, since the record itself comes again, or is behind the target.
  */
-async function sort(
-  { link, publisher }: SeekingSurroundings,
-  channel: Channel,
-  { message, start }: Own,
-): Promise<void> {
-  const { subject, header, data, seq } = message
+async function sortOwn({ link, publisher }: SeekingSurroundings, channel: Channel, { own, start }: Own): Promise<void> {
+  if (own.length === 0) return
   const { stream } = channel.names
-  const { record, internals } = recordOf({ subject, headers: header, data }, channel, seq)
-  const { origin, storedAtMs = message.time.getTime() } = internals
-  if (origin === undefined) {
-    if (!start.skips(seq, message.time.getTime())) return
-    const kept = { ...dropUndefined(internals), storedAtMs }
-    const [outcome] = await publisher.publish([{ ...record, dueAtMs: undefined }], [{ internals: kept, server: [] }])
-    if (outcome?.ok === false) throw outcome.error
-  } else if (!start.skips(origin, storedAtMs)) {
-    const original = await link.find('seek', (manager) => manager.direct.getMessage(stream, { seq: origin }))
-    if (original == null) return
+  const { state } = await link.admin('seek', (manager) => manager.streams.info(stream))
+  const isKept = async (seq: number): Promise<boolean> => {
+    if (channel.spec.retention !== undefined) return seq >= state.first_seq
+    return (await link.find('seek', (manager) => manager.direct.getMessage(stream, { seq }))) != null
   }
-  await link.admin('seek', (manager) => manager.streams.deleteMessage(stream, seq, false))
+  const records: OutgoingRecord[] = []
+  const additions: Additions[] = []
+  for (const { subject, header, data, seq, time } of own) {
+    const { record, internals } = recordOf({ subject, headers: header, data }, channel, seq)
+    const { origin, storedAtMs = time.getTime() } = internals
+    if (origin !== undefined && (start.skips(origin, storedAtMs) || (await isKept(origin)))) continue
+    records.push({ ...record, group: groupOf(subject), dueAtMs: undefined })
+    additions.push({ internals: { ...dropUndefined(internals), storedAtMs }, server: [] })
+  }
+  const failure = (await publisher.publish(records, additions)).find(({ ok }) => !ok)
+  if (failure?.ok === false) throw failure.error
+  // Not by a purge of their subjects, for which a server takes everything else of the consumer for purged, too.
+  await inParallel(own, ({ seq }) => link.find('seek', (manager) => manager.streams.deleteMessage(stream, seq, false)))
 }
 
 function dropUndefined<T extends object>(values: T): Partial<T> {

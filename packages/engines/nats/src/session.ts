@@ -61,8 +61,7 @@ export class Session {
       headerBytesMax: capabilities.headerBytesMax,
     })
     this.sessions = new Sessions(link, names)
-    const consumerOf = names.consumer
-    this.#temporary = new TemporaryGroups({ link, sessions: this.sessions, topology: this.topology, consumerOf })
+    this.#temporary = new TemporaryGroups({ link, sessions: this.sessions, topology: this.topology, names })
     this.#retention = new Retention(this)
     this.#mover = link.features.schedules ? undefined : new Mover(link, names, this.time)
   }

@@ -1,7 +1,8 @@
 import type { Timer } from '@posthaste/contracts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
-import { nameOf, tokenOf } from './names.ts'
+import { type Names, nameOf, tokenOf } from './names.ts'
+import { eraseNotes } from './notes.ts'
 import type { Sessions } from './sessions.ts'
 import { type Channel, rangesOf, type TopologyKeeper } from './topology.ts'
 
@@ -10,7 +11,7 @@ export interface TemporarySurroundings {
   readonly link: Link
   readonly sessions: Sessions
   readonly topology: TopologyKeeper
-  readonly consumerOf: (group: string, range?: number) => string
+  readonly names: Names
 }
 
 interface Kept {
@@ -79,14 +80,15 @@ export class TemporaryGroups {
   }
 
   async #deleteIfDeserted(channel: Channel, group: string): Promise<void> {
-    const { sessions, topology, link, consumerOf } = this.#surroundings
+    const { sessions, topology, link, names } = this.#surroundings
     const others = [...sessions.bucket.keys(`${placeOf(channel, group)}.`)]
     if (others.length > 0) return
     channel.groups.delete(group)
     topology.known(channel.spec.name)?.groups.delete(group)
+    await eraseNotes(this.#surroundings, channel, group)
     for (const range of rangesOf(channel)) {
       await link.find(`group ${group}`, (manager) =>
-        manager.consumers.delete(channel.names.stream, consumerOf(group, range)),
+        manager.consumers.delete(channel.names.stream, names.consumer(group, range)),
       )
     }
   }

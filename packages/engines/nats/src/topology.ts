@@ -394,7 +394,8 @@ function isName(name: string): boolean {
   return /^[A-Za-z0-9._-]{1,240}$/.test(name)
 }
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+/** Works on several at once, and rejects with the first failure. */
+export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
   const rest = items.values()
   const worker = async (): Promise<void> => {
     for (const item of rest) await work(item)
