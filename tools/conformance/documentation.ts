@@ -1,21 +1,49 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { areas, type Guarantee, guarantees } from '@posthaste/conformance'
 import { mutants } from '@posthaste/conformance/mutants'
+import type { FaultDocument } from '../faults/report.ts'
 import { ownEngines } from './engines.ts'
+import { faultsText } from './fault-table.ts'
 import { type ConformanceDocument, figuresText } from './report.ts'
+
+/** The runs that are kept beside the page. */
+export interface KeptRuns {
+  readonly conformance: readonly ConformanceDocument[]
+  readonly faults: readonly FaultDocument[]
+}
+
+/** Reads what is kept in a folder; runs with faults are in a folder of it. */
+export function keptRuns(dir: string): KeptRuns {
+  return { conformance: documentsIn(dir), faults: documentsIn(join(dir, 'faults')) }
+}
+
+function documentsIn<T>(dir: string): readonly T[] {
+  if (!existsSync(dir)) return []
+  const names = readdirSync(dir).filter((name) => name.endsWith('.json'))
+  return names.sort().map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as T)
+}
 
 /** Begins and ends a part of the page that is written by a program. */
 const marker = (part: string, end: 'begin' | 'end') => `<!-- ${end} ${part}: npm run conformance -- --write-docs -->`
 
-const parts = ['guarantees', 'matrix', 'mutants'] as const
+const parts = ['guarantees', 'matrix', 'faults', 'mutants'] as const
 
 /**
  * The page with its generated parts written anew.
  * @throws Error when a marker is missing
  */
-export function written(page: string, kept: readonly ConformanceDocument[]): string {
-  const place = ({ engine }: ConformanceDocument) => (ownEngines as readonly string[]).indexOf(engine)
-  const runs = [...kept].sort((a, b) => place(a) - place(b))
-  const texts = { guarantees: guaranteesText(), matrix: matrixText(runs), mutants: mutantsText(runs) }
+export function written(page: string, { conformance, faults }: KeptRuns): string {
+  const place = ({ engine }: { readonly engine: string }) => (ownEngines as readonly string[]).indexOf(engine)
+  const inOrder = <T extends { readonly engine: string }>(kept: readonly T[]) =>
+    [...kept].sort((a, b) => place(a) - place(b))
+  const runs = inOrder(conformance)
+  const texts = {
+    guarantees: guaranteesText(),
+    matrix: matrixText(runs),
+    faults: faultsText(inOrder(faults)),
+    mutants: mutantsText(runs),
+  }
   return parts.reduce((text, part) => replaced(text, part, texts[part]), page)
 }
 

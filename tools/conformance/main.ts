@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { type ConformanceResult, isConformant, runConformance } from '@posthaste/conformance'
-import { written } from './documentation.ts'
+import { keptRuns, written } from './documentation.ts'
 import { loadHarness, namedEngines, whatIsMissing } from './engines.ts'
 import { type ConformanceCommand, parseCommand } from './options.ts'
 import { type ConformanceDocument, documentOf, fileText, textReport } from './report.ts'
@@ -62,9 +62,5 @@ function writeDocs(runs: readonly ConformanceDocument[]): void {
     writeFileSync(join(resultsDir, `${each.engine}.json`), fileText(each))
   }
   const page = join(docs, 'guarantees.md')
-  const kept = readdirSync(resultsDir)
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .map((name) => JSON.parse(readFileSync(join(resultsDir, name), 'utf8')) as ConformanceDocument)
-  writeFileSync(page, written(readFileSync(page, 'utf8'), kept))
+  writeFileSync(page, written(readFileSync(page, 'utf8'), keptRuns(resultsDir)))
 }

@@ -30,7 +30,14 @@ const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unk
   redis: (port) => ({ url: `redis://127.0.0.1:${port}`, sessionMs: leaseMs, timeoutMs }),
   nats: (port) => ({ url: `nats://127.0.0.1:${port}`, leaseMs, timeoutMs, keyRanges }),
   rabbitmq: (port) => ({ url: `amqp://guest:guest@127.0.0.1:${port}`, timeoutMs, keyRanges }),
-  kafka: (port) => ({ url: `kafka://127.0.0.1:${port}`, timeoutMs, keyRanges }),
+  // A broker names itself by its own address, which would lead past the proxy.
+  kafka: (port) => ({
+    brokers: [`127.0.0.1:${port}`],
+    reach: () => ({ host: '127.0.0.1', port }),
+    sessionTimeoutMs: leaseMs,
+    timeoutMs,
+    keyRanges,
+  }),
 }
 
 /** The engines that have a network between them and their data, those first that start fast. */
