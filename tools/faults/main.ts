@@ -18,7 +18,15 @@ process.on('uncaughtException', (error) => unhandled.push(error))
 
 const command = readCommand()
 const runs: FaultRun[] = []
-for (const engine of command.engines) runs.push(await run(engine))
+/** Runs that came to no end. */
+const broken: string[] = []
+for (const engine of command.engines) {
+  try {
+    runs.push(await run(engine))
+  } catch (error) {
+    broken.push(`${engine}: ${(error as Error)?.stack ?? String(error)}`)
+  }
+}
 const documents = runs.map(documentOf)
 process.stdout.write(`${command.json ? JSON.stringify(documents, undefined, 2) : runs.map(textReport).join('\n\n')}\n`)
 if (command.writeDocs) {
@@ -26,8 +34,9 @@ if (command.writeDocs) {
   for (const each of documents)
     writeFileSync(join(resultsDir, `${each.engine}.json`), `${JSON.stringify(each, undefined, 2)}\n`)
 }
+for (const each of broken) process.stderr.write(`${each}\n`)
 for (const reason of unhandled) process.stderr.write(`nobody handled: ${(reason as Error)?.stack ?? String(reason)}\n`)
-process.exit(runs.every(isSound) && unhandled.length === 0 ? 0 : 1)
+process.exit(runs.every(isSound) && unhandled.length + broken.length === 0 ? 0 : 1)
 
 function readCommand(): FaultsCommand {
   try {
