@@ -1,6 +1,13 @@
-import type { Delivery, DeliveryTag, OutgoingRecord, Timer } from '@posthaste/contracts'
-import type { KeyChain } from './key-chain.ts'
-import type { KeyRange } from './key-range.ts'
+import type {
+  AckSettlement,
+  Delivery,
+  DeliveryTag,
+  MaybePromise,
+  Outcome,
+  OutgoingRecord,
+  ReleaseSettlement,
+  Timer,
+} from '@posthaste/contracts'
 
 /**
  * Where a record of a key range is.
@@ -16,9 +23,32 @@ export type Phase = 'ready' | 'saving' | 'claiming' | 'inHand' | 'ending' | 'gon
 /** What a record was delivered with. */
 export type Source = Pick<Delivery, 'record' | 'storedAtMs' | 'position'>
 
+/** The key range of an entry: what becomes of an entry, it is told. */
+export interface EntryRange {
+  readonly name: string
+  /** Whether anything of it may still be handed over. */
+  readonly isReading: boolean
+  /** Something that is not parked is handed over. */
+  handOver(entry: Entry): void
+  /** Notes that something parked is handed over, and then tells so. */
+  claim(entry: Entry): void
+  /** It is handed over, and what stands behind it may follow. */
+  claimed(entry: Entry): void
+  /** What was claimed cannot be handed over after all. */
+  unclaim(entry: Entry): void
+  /** The engine has the acknowledgement of what it delivered. */
+  acknowledged(entry: Entry): void
+  /** The engine has taken back what it delivered, and nothing of it is noted. */
+  takenBack(entry: Entry): void
+  /** The core is done with something parked. */
+  finish(entry: Entry, settlement: AckSettlement): Promise<Outcome>
+  /** The core gives something back. */
+  release(entry: Entry, settlement: ReleaseSettlement): MaybePromise<Outcome>
+}
+
 /** One record of a key range, from when it came until it is done. */
 export class Entry {
-  readonly range: KeyRange
+  readonly range: EntryRange
   /** Its place among the records of its range. */
   readonly order: number
   readonly source: Source
@@ -40,7 +70,7 @@ export class Entry {
   chain: KeyChain | undefined = undefined
   timer: Timer | undefined = undefined
 
-  constructor(range: KeyRange, order: number, from: { readonly source: Source; readonly raw: Delivery | undefined }) {
+  constructor(range: EntryRange, order: number, from: { readonly source: Source; readonly raw: Delivery | undefined }) {
     this.range = range
     this.order = order
     this.source = from.source
@@ -78,5 +108,63 @@ export class OwnDelivery implements Delivery {
     this.position = entry.source.position
     this.range = entry.range.name
     this.vanished = entry.vanished
+  }
+}
+
+/**
+ * The records of one key that are anything but simply in hand, in the order of the key. A record without a key has a chain
+ * of its own.
+ */
+export class KeyChain {
+  readonly key: string | undefined
+  readonly #entries: Entry[] = []
+
+  constructor(key: string | undefined) {
+    this.key = key
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries
+  }
+
+  add(entry: Entry): void {
+    const entries = this.#entries
+    let at = entries.length
+    // Nearly always the last: only what comes back from the core has successors.
+    while (at > 0 && entries[at - 1]!.order > entry.order) at -= 1
+    entries.splice(at, 0, entry)
+    entry.chain = this
+  }
+
+  remove(entry: Entry): void {
+    const at = this.#entries.indexOf(entry)
+    if (at >= 0) this.#entries.splice(at, 1)
+    entry.chain = undefined
+  }
+
+  /** Whether something before it holds the key. */
+  isHeldBefore({ order }: Entry): boolean {
+    for (const entry of this.#entries) {
+      if (entry.order >= order) return false
+      if (entry.holds) return true
+    }
+    return false
+  }
+
+  /** What is to be handed over next; undefined where all waits, for its time or for what is before it. */
+  next(nowMs: number): Entry | undefined {
+    let isClaiming = false
+    for (const entry of this.#entries) {
+      const { phase, note, holds, dueAtMs } = entry
+      // Claims are made in their order; what need not be claimed would overtake them.
+      if (phase === 'ready' && dueAtMs <= nowMs) return isClaiming && note === undefined ? undefined : entry
+      if (holds || (phase === 'saving' && dueAtMs <= nowMs)) return undefined
+      if (phase === 'claiming') isClaiming = true
+    }
+    return undefined
   }
 }

@@ -11,8 +11,7 @@ import {
   succeeded,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { Entry } from './entry.ts'
-import { KeyChain } from './key-chain.ts'
+import { Entry, type EntryRange, KeyChain } from './entry.ts'
 import { nobody, noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
 import { NoteWriter, type WhenNoted } from './note-writer.ts'
 import { SessionKeeper } from './session.ts'
@@ -47,7 +46,7 @@ export interface KeyRangeInit {
  * One key range that this member reads: what is parked in its notes, and which record of a key has its turn. What is merely
  * delivered and acknowledged leaves no trace here but a number.
  */
-export class KeyRange {
+export class KeyRange implements EntryRange {
   readonly name: string
   readonly #init: KeyRangeInit
   readonly #notes: NoteWriter
@@ -200,7 +199,6 @@ export class KeyRange {
     return undefined
   }
 
-  /** Something that is not parked is handed over. */
   handOver(entry: Entry): void {
     entry.phase = 'inHand'
     if (entry.chain === undefined) return
@@ -208,7 +206,6 @@ export class KeyRange {
     this.#leaveChain(entry)
   }
 
-  /** Notes that something parked is handed over, and then tells so. */
   claim(entry: Entry): void {
     entry.phase = 'claiming'
     entry.timer?.cancel()
@@ -220,13 +217,11 @@ export class KeyRange {
     })
   }
 
-  /** It is handed over, and what stands behind it may follow. */
   claimed(entry: Entry): void {
     entry.phase = 'inHand'
     this.#turn(entry.chain)
   }
 
-  /** What was claimed cannot be handed over after all. */
   unclaim(entry: Entry): void {
     if (entry.phase === 'claiming') this.#ready(entry)
   }
@@ -238,7 +233,6 @@ export class KeyRange {
 
   // ── Ends of deliveries ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The engine has the acknowledgement of what it delivered. */
   acknowledged(entry: Entry): void {
     this.#unsettled -= 1
     entry.raw = undefined
@@ -261,7 +255,6 @@ export class KeyRange {
     }
   }
 
-  /** The engine has taken back what it delivered, and nothing of it is noted. */
   takenBack(entry: Entry): void {
     this.#unsettled -= 1
     entry.raw = undefined
@@ -271,7 +264,6 @@ export class KeyRange {
     this.#leaveChain(entry)
   }
 
-  /** The core is done with something parked. */
   async finish(entry: Entry, { publish }: AckSettlement): Promise<Outcome> {
     entry.phase = 'ending'
     const name = entry.note!
@@ -291,7 +283,6 @@ export class KeyRange {
     return outcome
   }
 
-  /** The core gives something back. */
   release(entry: Entry, { countsAttempt, visibleAtMs, holdKey }: ReleaseSettlement): MaybePromise<Outcome> {
     const isHandBack = !countsAttempt && visibleAtMs === undefined && (entry.holds || holdKey !== true)
     if (countsAttempt) entry.attempt += 1

@@ -62,7 +62,7 @@ async function run(attempts: 'none' | 'hand-overs', operations: readonly Operati
       const found = of(inHand(), each.pick)
       if (found === undefined) return
       const { reader, delivery } = found
-      void (each.do === 'ack' ? reader.ack(delivery) : reader.release(delivery, each))
+      void (each.do === 'release' ? reader.release(delivery, each) : reader.ack(delivery))
       // Sometimes the next thing happens before the engine has answered.
       if (each.pick % 3 === 0) return
     } else {

@@ -25,7 +25,11 @@ export class SessionKeeper {
   #stands = -1
   /** The same, of the one that is being written. */
   #asked = -1
+  /** How many there are, where that is more. */
+  #wanted = -1
   #writes = 0
+  #isPlanned = false
+  #isOver = false
 
   constructor(init: SessionInit) {
     this.#init = init
@@ -34,7 +38,8 @@ export class SessionKeeper {
   /** Whether there may be this many; if not, sees to it that there soon may. Hot path. */
   admits(unsettled: number): boolean {
     if (unsettled <= this.#stands) return true
-    if (unsettled > this.#asked) this.#write(unsettled <= exactMax ? unsettled : 2 ** Math.ceil(Math.log2(unsettled)))
+    this.#wanted = unsettled
+    if (!this.#isPlanned) this.#plan()
     return false
   }
 
@@ -55,10 +60,20 @@ export class SessionKeeper {
   end({ unsettled, sinceMs }: Omit<Session, 'reader'>, done: () => void): void {
     const { channel, notes } = this.#init
     this.#stands = -1
-    this.#asked = -1
+    this.#isOver = true
     this.#writes += 1
     const note = unsettled === 0 ? undefined : sessionNote(channel, { reader: nobody, unsettled, sinceMs })
     notes.write(sessionName, note, done)
+  }
+
+  /** Once for all that came in one turn. */
+  #plan(): void {
+    this.#isPlanned = true
+    queueMicrotask(() => {
+      this.#isPlanned = false
+      if (this.#isOver || this.#wanted <= this.#asked) return
+      this.#write(this.#wanted <= exactMax ? this.#wanted : 2 ** Math.ceil(Math.log2(this.#wanted)))
+    })
   }
 
   #write(unsettled: number): void {

@@ -17,9 +17,11 @@ import {
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Leases } from '../consuming/leases.ts'
 import { Quiet } from '../consuming/quiet.ts'
+import { deferredControl } from './deferred-control.ts'
 import { aloneFrom, Entry, OwnDelivery } from './entry.ts'
 import { Isolation, type Suspect } from './isolation.ts'
 import { KeyRange, type KeyRangeInit } from './key-range.ts'
+import { lostDelivery, merged, type OwnAnswer } from './outcomes.ts'
 import { RawSettler } from './raw-settler.ts'
 
 /** What a completed subscription is made of. */
@@ -54,6 +56,7 @@ export class CompletedSubscription implements EngineSubscription {
   /** The engine may assign ranges before it has handed out its subscription. */
   readonly #joined: Promise<EngineSubscription>
   readonly #settler: RawSettler
+  readonly #control: KeyRangeControl
   readonly #quiet: Quiet
   readonly #isolation: Isolation
   /** In the order in which they have their turn. */
@@ -83,6 +86,7 @@ export class CompletedSubscription implements EngineSubscription {
       this.#attach = resolve
     })
     this.#settler = new RawSettler(this.#joined, init.deps)
+    this.#control = deferredControl(this.#joined, init.deps)
     this.#quiet = new Quiet(init.deps.timers)
     this.#isolation = new Isolation({
       recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose]),
@@ -204,7 +208,7 @@ export class CompletedSubscription implements EngineSubscription {
     return {
       ...{ channel: spec.channel, group: spec.group, reader, parkedMax, deps },
       tellsRedeliveries: capabilities.attempts !== 'none',
-      control: this.#control(),
+      control: this.#control,
       events: {
         turn: () => this.#plan(),
         acknowledge: (entry) => this.#acknowledgeParked(entry),
@@ -213,29 +217,6 @@ export class CompletedSubscription implements EngineSubscription {
           this.#plan()
         },
       },
-    }
-  }
-
-  #control(): KeyRangeControl {
-    const control = async (): Promise<KeyRangeControl> => {
-      const { ranges } = this.#member ?? (await this.#joined)
-      if (ranges === undefined)
-        throw new PosthasteError('INTERNAL', 'an engine with key ranges does not let them be controlled')
-      return ranges
-    }
-    const report = (error: unknown): void =>
-      this.#init.deps.log.warn('the engine did not pause a key range', { target: this.#init.deps.target, error })
-    return {
-      pause: (range) =>
-        void control()
-          .then((ranges) => ranges.pause(range))
-          .catch(report),
-      resume: (range) =>
-        void control()
-          .then((ranges) => ranges.resume(range))
-          .catch(report),
-      note: async (range, changes, publish) => (await control()).note(range, changes, publish),
-      giveUp: async (range) => (await control()).giveUp(range),
     }
   }
 
@@ -276,7 +257,7 @@ export class CompletedSubscription implements EngineSubscription {
     if (!isOurs()) return
     this.#revoked(range.name, new PosthasteError('DELIVERY_LOST', 'it was given up'))
     try {
-      await this.#control().giveUp(range.name)
+      await this.#control.giveUp(range.name)
     } catch (error) {
       deps.log.warn('the engine did not take a key range back', { target: deps.target, range: range.name, error })
     }
@@ -496,33 +477,4 @@ export class CompletedSubscription implements EngineSubscription {
     this.#quiet.look()
     this.#init.ended()
   }
-}
-
-interface OwnAnswer {
-  readonly at: number
-  readonly answer: MaybePromise<Outcome>
-}
-
-async function merged(
-  count: number,
-  answered: Promise<readonly Outcome[]>,
-  own: readonly OwnAnswer[],
-): Promise<readonly Outcome[]> {
-  const [raw, ...answers] = await Promise.all([answered.catch(failures), ...own.map(({ answer }) => answer)])
-  const outcomes = new Map(own.map(({ at }, index) => [at, answers[index]!]))
-  let next = 0
-  return Array.from({ length: count }, (_, at) => outcomes.get(at) ?? raw[next++] ?? unanswered)
-}
-
-const unanswered: Outcome = {
-  ok: false,
-  error: new PosthasteError('UNAVAILABLE', 'the engine answered fewer settlements than it was given'),
-}
-
-function failures(): readonly Outcome[] {
-  return []
-}
-
-function lostDelivery(tag: DeliveryTag): Outcome {
-  return { ok: false, error: new PosthasteError('DELIVERY_LOST', `delivery ${tag} is settled or not ours any more`) }
 }

@@ -1,25 +1,17 @@
-import type { Clock, Engine, PosthasteError } from '@posthaste/contracts'
+import type { Engine } from '@posthaste/contracts'
 import { memory, memoryStore } from '@posthaste/memory'
 import { silentLog } from '../../../src/pipeline/log.ts'
 import { PartitionedEngine } from './engine.ts'
 import { Feed } from './feed.ts'
-
-/** How a broker behaves. */
-export interface BrokerOptions {
-  readonly clock: Clock
-  /** `none`: every delivery looks like the first. `hand-overs`: hand-backs and members that left are counted, too. */
-  readonly attempts?: 'none' | 'hand-overs' | undefined
-  readonly keyRanges?: number | undefined
-  /** Asked before each write of notes and each settlement: an error to answer instead. */
-  readonly fault?: ((what: 'note' | 'settle') => PosthasteError | undefined) | undefined
-}
+import type { BrokerOptions } from './options.ts'
+import type { Server } from './server.ts'
 
 /**
  * What stands behind engines with key ranges, in memory: each range of a group has one reader, and notes. It outlives the
  * engines that are connected to it, and knows nothing of holding keys, of counted or of delayed releases.
  */
-export class PartitionedBroker {
-  readonly options: Required<Omit<BrokerOptions, 'fault'>> & Pick<BrokerOptions, 'fault'>
+export class PartitionedBroker implements Server {
+  readonly options: Server['options']
   readonly storage: Engine
   readonly #feeds = new Map<string, Feed>()
   readonly #engines = new Set<PartitionedEngine>()

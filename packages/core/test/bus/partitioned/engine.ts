@@ -16,19 +16,19 @@ import {
   type Topology,
   type TopologyReport,
 } from '@posthaste/contracts'
-import type { PartitionedBroker } from './broker.ts'
 import type { Feed, Reader } from './feed.ts'
+import type { Server } from './server.ts'
 
 /** A client of a broker with key ranges: it can acknowledge, hand back, and write notes. */
 export class PartitionedEngine implements Engine {
   readonly name = 'partitioned'
   readonly browsing: Browsing
   readonly scheduling: Scheduling
-  readonly #broker: PartitionedBroker
+  readonly #broker: Server
   readonly #members = new Set<PartitionedSubscription>()
   #state: 'new' | 'open' | 'closed' = 'new'
 
-  constructor(broker: PartitionedBroker) {
+  constructor(broker: Server) {
     const { browsing, scheduling } = broker.storage
     this.#broker = broker
     this.browsing = {
@@ -112,7 +112,7 @@ class PartitionedSubscription implements EngineSubscription {
   readonly #reader: Reader
   #isOver = false
 
-  constructor(feed: Feed, reader: Reader, broker: PartitionedBroker) {
+  constructor(feed: Feed, reader: Reader, broker: Server) {
     this.#feed = feed
     this.#reader = reader
     this.ranges = {

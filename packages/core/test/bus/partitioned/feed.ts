@@ -12,7 +12,7 @@ import {
   type SubscriptionSpec,
   succeeded,
 } from '@posthaste/contracts'
-import type { BrokerOptions } from './broker.ts'
+import type { BrokerSettings } from './options.ts'
 
 /** One record that a group has not settled. */
 interface Item {
@@ -48,12 +48,12 @@ const lostBy = (why: string): Outcome => ({ ok: false, error: new PosthasteError
 /** What a group of a channel waits for, in its ranges; who reads them, and what is with whom. */
 export class Feed {
   readonly ranges: readonly Range[]
-  readonly #options: BrokerOptions & { readonly keyRanges: number }
+  readonly #options: BrokerSettings
   #readers: Reader[] = []
   #storage: EngineSubscription | undefined
   #isPlanned = false
 
-  constructor(options: BrokerOptions & { readonly keyRanges: number }) {
+  constructor(options: BrokerSettings) {
     this.#options = options
     this.ranges = Array.from({ length: options.keyRanges }, (_, at) => ({
       name: `r${at}`,

@@ -1,0 +1,340 @@
+import {
+  type Delivery,
+  type DeliverySink,
+  type Engine,
+  type EngineCapabilities,
+  type EngineSubscription,
+  type Note,
+  type NoteChange,
+  type OutgoingRecord,
+  PosthasteError,
+  type Settlement,
+  succeeded,
+} from '@posthaste/contracts'
+import { memory } from '@posthaste/memory'
+import { describe, expect, it } from 'vitest'
+import { PartitionedBroker } from '../../../test/bus/partitioned/broker.ts'
+import { World } from '../../../test/bus/partitioned/world.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
+import { recordingLog } from '../../testing/recording-log.ts'
+import { complete } from './complete.ts'
+
+const lost = new PosthasteError('DELIVERY_LOST', 'the connection is lost')
+
+/** An engine with key ranges whose every move is a test's. */
+class ScriptedEngine {
+  readonly settlements: Settlement[] = []
+  readonly changes: NoteChange[] = []
+  readonly moves: string[] = []
+  granted = 0
+  sink: DeliverySink | undefined
+  failure: PosthasteError | undefined
+
+  engine(capabilities: Partial<EngineCapabilities> = {}): Engine {
+    const { capabilities: all } = memory()
+    const subscription: EngineSubscription = {
+      grant: (credit) => {
+        this.granted += credit
+      },
+      settle: async (batch) => {
+        this.settlements.push(...batch)
+        return batch.map(() => succeeded)
+      },
+      extend: async () => {},
+      stop: async () => void this.moves.push('stop'),
+      ranges: {
+        pause: (range) => this.moves.push(`pause ${range}`),
+        resume: (range) => this.moves.push(`resume ${range}`),
+        note: async (_, changes) => {
+          if (this.failure !== undefined) return { ok: false, error: this.failure }
+          this.changes.push(...changes)
+          return succeeded
+        },
+        giveUp: async (range) => void this.moves.push(`giveUp ${range}`),
+      },
+    }
+    const closed = async (): Promise<void> => {}
+    return {
+      name: 'scripted',
+      capabilities: { ...all, keyOrder: 'partitions', holdKey: 'none', attempts: 'hand-overs', ...capabilities },
+      open: closed,
+      declare: async () => ({ created: [], drift: [] }),
+      publish: async (records) => records.map(() => succeeded),
+      subscribe: async (_, sink) => {
+        this.sink = sink
+        return subscription
+      },
+      close: closed,
+    }
+  }
+}
+
+async function rig(capabilities: Partial<EngineCapabilities> = {}) {
+  const clock = manualClock()
+  const log = recordingLog()
+  const scripted = new ScriptedEngine()
+  const engine = complete(scripted.engine(capabilities))
+  await engine.open({ clock, log, instance: 'test', random: () => 0.5, onState() {} })
+  const seen: Delivery[] = []
+  const told: { lost: number[]; recalled: number[] } = { lost: [], recalled: [] }
+  const member = await engine.subscribe(
+    { channel: 'c', group: 'g', member: 'm' },
+    {
+      deliver: (batch) => seen.push(...batch),
+      lost: (tags) => told.lost.push(...tags),
+      recall: (tags) => told.recalled.push(...tags),
+      closed() {},
+    },
+  )
+  const sink = scripted.sink!
+  let tag = 0
+  const deliver = (...given: (Partial<Delivery> & { readonly id?: string; readonly key?: string })[]) => {
+    const batch = given.map(({ id, key, ...rest }) => {
+      tag += 1
+      return {
+        tag,
+        attempt: 1,
+        storedAtMs: 0,
+        position: `p${tag}`,
+        range: 'r',
+        record: record(id ?? `m${tag}`, key),
+        ...rest,
+      }
+    })
+    sink.deliver(batch)
+    return batch
+  }
+  return { clock, log, scripted, engine, seen, told, member, sink, deliver }
+}
+
+function record(id: string, key?: string): OutgoingRecord {
+  return { id, channel: 'c', headers: { type: 't' }, body: new Uint8Array(0), ...(key !== undefined && { key }) }
+}
+
+const ack = (tag: number): Settlement => ({ kind: 'ack', tag })
+const ids = (seen: readonly Delivery[]) => seen.map((each) => each.record.id)
+const names = (changes: readonly NoteChange[]) =>
+  changes.map(
+    ({ name, record: noted }) => `${noted === undefined ? 'erase' : 'write'} ${name === 'session' ? name : 'note'}`,
+  )
+
+describe('complete', () => {
+  it('returns an engine that keeps the order of keys itself as it is, and what is complete, too', () => {
+    const engine = memory()
+    expect(complete(engine)).toBe(engine)
+    const completed = complete(new ScriptedEngine().engine())
+    expect(complete(completed)).toBe(completed)
+  })
+
+  it('presents what it adds, and keeps room for the header of notes', () => {
+    const { headerBytesMax } = memory().capabilities
+    const { capabilities } = complete(new ScriptedEngine().engine({ attempts: 'none' }))
+    expect(capabilities).toMatchObject({ keyOrder: 'engine', holdKey: 'native', attempts: 'exact' })
+    expect(capabilities.headerBytesMax).toBe(headerBytesMax - 512)
+  })
+
+  it('refuses headers that leave no room, and publishes the rest', async () => {
+    const { engine } = await rig()
+    const long = { ...record('long'), headers: { a: 'x'.repeat(engine.capabilities.headerBytesMax) } }
+    const outcomes = await engine.publish([record('one'), long, record('two')])
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, false, true])
+    expect(outcomes[1]).toMatchObject({ error: { code: 'INVALID_ARGUMENT' } })
+  })
+})
+
+describe('a key range', () => {
+  it('notes who reads it before anything is handed over, once', async () => {
+    const { clock, scripted, seen, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    await clock.advance(0)
+    expect(scripted).toMatchObject({ granted: 10, changes: [] })
+    const [first] = deliver({ key: 'a' })
+    expect(seen).toEqual([])
+    await clock.advance(0)
+    expect(seen).toEqual([first])
+    await member.settle([ack(1)])
+    deliver({ key: 'a' })
+    expect(ids(seen)).toEqual(['m1', 'm2'])
+    await member.settle([ack(2)])
+    await clock.advance(60_000)
+    expect(names(scripted.changes)).toEqual(['write session'])
+    expect(scripted.settlements).toEqual([ack(1), ack(2)])
+  })
+
+  it('tries a note again that cannot be written, and keeps the delivery until then', async () => {
+    const { clock, scripted, seen, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' })
+    await clock.advance(0)
+    scripted.failure = new PosthasteError('UNAVAILABLE', 'not now')
+    let answered = false
+    void member.settle([{ kind: 'release', tag: 1, countsAttempt: true }]).then(() => {
+      answered = true
+    })
+    await clock.advance(30_000)
+    expect(answered).toBe(false)
+    expect(scripted.settlements).toEqual([])
+    scripted.failure = undefined
+    await clock.advance(30_000)
+    expect(answered).toBe(true)
+    expect(scripted.settlements).toEqual([ack(1)])
+    expect(seen[1]).toMatchObject({ attempt: 2, record: { id: 'm1', headers: { type: 't' } } })
+  })
+
+  it('acknowledges unseen what stands in a note already', async () => {
+    const { clock, scripted, seen, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' })
+    await clock.advance(0)
+    await member.settle([{ kind: 'release', tag: 1, countsAttempt: true, visibleAtMs: clock.nowMs() + 1_000 }])
+    await clock.advance(0)
+    deliver({ id: 'm1', key: 'a', position: 'p1' })
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['m1'])
+    expect(scripted.settlements).toEqual([ack(1), ack(2)])
+    expect(scripted.granted).toBeGreaterThan(10)
+  })
+
+  it('is paused where too much is parked, which is said, and goes on at half of it', async () => {
+    const { clock, log, scripted, member, sink, seen } = await rig()
+    const notes = await notesOf(9_999)
+    sink.ranges?.assigned('r', notes)
+    await clock.advance(0)
+    expect(scripted.moves).toEqual([])
+    sink.ranges?.assigned('r', [...notes, ...(await notesOf(10_000)).slice(-1)])
+    await clock.advance(0)
+    expect(scripted.moves).toEqual(['pause r'])
+    expect(log.entries.map(({ level }) => level)).toContain('warn')
+    member.grant(10_000)
+    await clock.advance(0)
+    expect(seen).toHaveLength(10_000)
+    await member.settle(seen.slice(0, 4_999).map(({ tag }) => ack(tag)))
+    await clock.advance(0)
+    expect(scripted.moves).toEqual(['pause r'])
+    await member.settle(seen.slice(4_999, 5_000).map(({ tag }) => ack(tag)))
+    await clock.advance(0)
+    expect(scripted.moves).toEqual(['pause r', 'resume r'])
+  })
+
+  it('is given up when what is in hand has ended, and says that its reader left', async () => {
+    const { clock, scripted, told, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' }, { key: 'b' })
+    await clock.advance(0)
+    sink.ranges?.recalled('r')
+    await clock.advance(0)
+    expect(told.recalled).toEqual([1, 2])
+    await member.settle([ack(1)])
+    await clock.advance(0)
+    expect(scripted.moves).toEqual([])
+    await member.settle([{ kind: 'release', tag: 2, countsAttempt: false }])
+    await clock.advance(0)
+    expect(scripted.moves).toEqual(['giveUp r'])
+    expect(names(scripted.changes)).toEqual(['write session', 'erase session'])
+    expect(scripted.settlements).toEqual([ack(1)])
+  })
+
+  it('that is revoked takes everything with it', async () => {
+    const { clock, told, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' }, { key: 'b' })
+    await clock.advance(0)
+    sink.ranges?.revoked('r', lost)
+    expect(told.lost).toEqual([1, 2])
+    const outcomes = await member.settle([ack(1), { kind: 'release', tag: 2, countsAttempt: true }])
+    expect(outcomes).toMatchObject([{ error: { code: 'DELIVERY_LOST' } }, { error: { code: 'DELIVERY_LOST' } }])
+  })
+
+  it('is left in order when the member stops, also where the engine takes no notes any more', async () => {
+    const { clock, log, scripted, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' })
+    await clock.advance(0)
+    scripted.failure = new PosthasteError('UNAVAILABLE', 'not now')
+    const stopped = member.stop()
+    await clock.advance(20_000)
+    await stopped
+    expect(scripted.moves).toEqual(['stop'])
+    expect(log.entries.map(({ message }) => message)).toContain('a member left without having noted so')
+  })
+})
+
+describe('what has ended two processes', () => {
+  it('runs alone, after all else is back, and then the others go on', async () => {
+    const clock = manualClock()
+    const world = new World(new PartitionedBroker({ clock, keyRanges: 1 }), clock)
+    await world.begin()
+    await world.publish('poison')
+    for (let crashes = 0; crashes < 2; crashes += 1) {
+      const reader = await world.join()
+      reader.grant(1)
+      await world.settle()
+      expect(reader.hands.map(({ attempt }) => attempt)).toEqual([crashes + 1])
+      reader.crash()
+      await clock.advance(1)
+    }
+    for (const key of ['a', 'b', 'c']) await world.publish(key)
+    const reader = await world.join()
+    reader.grant(4)
+    await world.settle()
+    expect(reader.hands.map(({ record: { key }, attempt }) => [key, attempt])).toEqual([['poison', 3]])
+    reader.crash()
+    await clock.advance(1)
+    const last = await world.join()
+    last.grant(4)
+    await world.settle()
+    expect(last.hands.map(({ record: { key }, attempt }) => [key, attempt])).toEqual([['poison', 4]])
+    await last.ack(last.hands[0]!)
+    await world.settle()
+    expect(last.hands.map(({ record: { key }, attempt }) => [key, attempt])).toEqual([
+      ['a', 1],
+      ['b', 1],
+      ['c', 1],
+    ])
+    expect(world.violations).toEqual([])
+  })
+
+  it('without a key range runs alone, too, and what comes meanwhile is handed back uncounted', async () => {
+    const { clock, scripted, seen, told, member, deliver } = await rig()
+    const loose = { range: undefined }
+    member.grant(10)
+    deliver(loose, loose)
+    expect(ids(seen)).toEqual(['m1', 'm2'])
+    deliver({ ...loose, attempt: 3, vanished: 2 }, loose)
+    expect(told.recalled).toEqual([1, 2])
+    await member.settle([ack(1), { kind: 'release', tag: 2, countsAttempt: false }])
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['m1', 'm2', 'm3'])
+    expect(scripted.settlements).toContainEqual({ kind: 'release', tag: 4, countsAttempt: false })
+    const granted = scripted.granted
+    member.grant(2)
+    await clock.advance(0)
+    expect(scripted.granted).toBe(granted)
+    await member.settle([ack(3)])
+    await clock.advance(0)
+    expect(scripted.granted).toBeGreaterThan(granted)
+    deliver(loose)
+    expect(ids(seen)).toEqual(['m1', 'm2', 'm3', 'm5'])
+  })
+})
+
+/** Notes as a reader leaves them that parked as many records, each of another key, and left in order. */
+async function notesOf(count: number): Promise<readonly Note[]> {
+  const { clock, scripted, member, sink, deliver } = await rig()
+  sink.ranges?.assigned('r', [])
+  member.grant(count)
+  deliver(...Array.from({ length: count }, (_, at) => ({ key: `k${at}` })))
+  await clock.advance(0)
+  const tags = Array.from({ length: count }, (_, at) => at + 1)
+  await member.settle(tags.map((tag) => ({ kind: 'release', tag, countsAttempt: true })))
+  const written = new Map(scripted.changes.map(({ name, record: noted }) => [name, noted]))
+  return [...written].flatMap(([name, noted]) =>
+    noted === undefined || name === 'session' ? [] : [{ name, record: noted }],
+  )
+}
