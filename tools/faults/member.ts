@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TcpProxy } from '@posthaste/conformance'
 import type { Engine, Log } from '@posthaste/contracts'
-import { type Bus, createBus, type MessageContext } from 'posthaste/bus'
+import { type Bus, complete, createBus, type MessageContext } from 'posthaste/bus'
 import { systemClock } from 'posthaste/pipeline'
 import type { Flow } from './flow.ts'
 import type { Ledger } from './ledger.ts'
@@ -41,7 +41,7 @@ export class FaultMember {
     const { log } = around
     const proxy = new TcpProxy({ port: around.serverPort })
     await proxy.listen()
-    const engine = around.connect(proxy.port)
+    const engine = complete(around.connect(proxy.port))
     const host = { clock: systemClock, log, instance: name, random: Math.random, onState: () => {} }
     await engine.open(host)
     const member = new FaultMember(name, { proxy, engine, log })
