@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { Command, Redis } from 'ioredis'
+import { Command, Redis, type RedisOptions as RedisClientOptions } from 'ioredis'
 import { script, scriptSha } from './lua/script.ts'
 import type { CheckedOptions, RedisTls } from './options.ts'
 
@@ -16,6 +16,18 @@ export interface LinkEvents {
 function tlsOptions({ ca, cert, key, serverName }: RedisTls, host: string): ConnectionOptions {
   const name = serverName ?? host
   return { ca, cert, key, ...(isIP(name) === 0 && { servername: name }) }
+}
+
+/** How any connection is made; without queues, in which a command could wait unseen. */
+export function connectionOptions(options: CheckedOptions, name: string): RedisClientOptions {
+  const { host, port, db, username, password, tls } = options
+  return {
+    ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
+    ...{ lazyConnect: true, enableOfflineQueue: false, autoResendUnfulfilledCommands: false, disableClientInfo: true },
+  }
 }
 
 /** One pair of connections to the server: for commands, and for what others tell. It is used until the first of them is lost. */
@@ -36,15 +48,10 @@ export class Link {
   }
 
   #connection(options: CheckedOptions, name: string): Redis {
-    const { host, port, db, username, password, tls } = options
     const redis = new Redis({
-      ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
+      ...connectionOptions(options, name),
       // Who waits for what, and for how long, is decided in one place, and that is not here.
-      ...{ lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null, maxRetriesPerRequest: null },
-      ...{ autoResendUnfulfilledCommands: false, autoResubscribe: false, disableClientInfo: true },
+      ...{ retryStrategy: () => null, maxRetriesPerRequest: null, autoResubscribe: false },
     })
     redis.on('error', (error: Error) => {
       this.#lastError = error

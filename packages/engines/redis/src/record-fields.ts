@@ -56,13 +56,19 @@ const timeOf = (text: string): number | undefined => {
 
 /** Hot path: packs a record as the script takes it. `dueAtMs` is by the server's clock, 0 for at once. */
 export function packRecord(packer: Packer, record: OutgoingRecord, dueAtMs: number): void {
-  const { channel, id, key, group, priority, expiresAtMs, headers, body } = record
+  const { channel, group, priority } = record
   packer
     .array(5)
     .text(channel)
     .number(priority ?? 0)
     .textOrNo(group)
     .number(dueAtMs)
+  packFields(packer, record)
+}
+
+/** Hot path: packs the fields of a record alone. */
+export function packFields(packer: Packer, record: OutgoingRecord): void {
+  const { id, key, group, priority, expiresAtMs, headers, body } = record
   const block = packHeaders(headers)
   let fields = 2 + block.count
   if (key !== undefined) fields += 1
