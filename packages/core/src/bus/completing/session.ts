@@ -50,6 +50,7 @@ export class SessionKeeper {
 
   /** Allows for no more than this many from now on. */
   lower(unsettled: number): void {
+    this.#wanted = unsettled
     if (this.#asked > unsettled) this.#write(unsettled)
   }
 
