@@ -298,11 +298,13 @@ export class Competing implements EngineSubscription {
     await this.#seat.onStopped()
   }
 
+  /** As with a key range, the server has to be brought to remember all acknowledgements before the channel goes. */
   async #giveBack(session: Session): Promise<void> {
     const { channel, consumerTag } = session
     if (consumerTag !== undefined) await channel.basicCancel(consumerTag)
     await afterReceived()
     if (this.#seat.isLastOfTemporary()) return
+    await channel.queueDeclare({ queue: this.#queue, passive: true })
     const all = [...this.#held.values(), ...this.#buffer, ...this.#early.clear()]
     this.#held.clear()
     this.#buffer = []

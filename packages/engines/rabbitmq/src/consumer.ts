@@ -43,7 +43,7 @@ export class Consumers {
       spec,
       channel,
       prepare: async () => {
-        if (isTemporary) await this.#deps.keeper.renewTemporary()
+        if (isTemporary) await this.#deps.keeper.renew(spec.channel, spec.group)
       },
       isLastOfTemporary: () => isTemporary && peers.size === 1,
       onStopped: async () => {

@@ -144,13 +144,14 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   const catalogue = new Catalogue({ names: new Names(prefix), settings, admin })
   const waiting = new Waiting()
   const publisher = new Publisher({ link: publishing, catalogue, clock, timeoutMs, waiting })
-  const topology = { admin, consumerAdmin, catalogue, capabilities, keyRanges }
+  const generation = () => consuming.generation
+  const topology = { admin, consumerAdmin, catalogue, capabilities, keyRanges, generation }
   const keeper = new TopologyKeeper(topology)
   const member = {
     ...{ link: consuming, publisher, catalogue, clock, log, random, rebalanceMs, consumerTimeoutMs },
   }
   states.onRenewed = () => {
-    keeper.renewTemporary().catch((cause) => log.warn('rabbitmq: temporary groups are not there again yet', { cause }))
+    keeper.renewAll().catch((cause) => log.warn('rabbitmq: temporary groups are not there again yet', { cause }))
   }
   const consumers = new Consumers({ member, topology, keeper, waiting })
   const browser = new Browser({ link: consuming, catalogue, publisher, clock, timeoutMs })

@@ -2,17 +2,15 @@ import type { Channel } from 'rabbitmq-client'
 import type { Admin } from './admin.ts'
 
 /*
- * Delays of any length without a plugin: a ladder of queues whose messages expire after 256 ms, 512 ms, 1,024 ms … and are
+ * Delays of any length without a plugin: a ladder of queues whose messages expire after 16 ms, 32 ms, 64 ms … and are
  * dead-lettered into the next lower level. The routing key says in binary digits at which levels a message stops, and
  * behind them, as one word, where it goes at last. A message leaves up to a step early and is held for the rest by the
- * member that receives it, so that steps this coarse are precise all the same. There is one ladder per vhost.
+ * member that receives it. There is one ladder per vhost.
  * @see https://docs.particular.net/transports/rabbitmq/delayed-delivery
  */
 
-const stepMs = 256
-const levels = 24
-/** How much earlier than due a message leaves the ladder, at least: each level takes its time. */
-const marginMs = 100
+const stepMs = 16
+const levels = 28
 
 const base = 'posthaste~'
 /** Where messages leave the ladder: a topic exchange that everything that may be delayed is bound to. */
@@ -28,7 +26,7 @@ export interface Entry {
 
 /** The way of a message that is due in `delayMs`; undefined where it is not worth it, and the member holds it for so long. */
 export function entryOf(delayMs: number, target: string): Entry | undefined {
-  const steps = Math.floor((Math.min(delayMs, delayMsMax) - marginMs) / stepMs)
+  const steps = Math.floor(Math.min(delayMs, delayMsMax) / stepMs)
   if (!(steps >= 1)) return undefined
   const bits = steps.toString(2)
   const key = bits.padStart(levels, '0').split('').join('.')

@@ -22,6 +22,8 @@ export class Link {
   readonly #host: EngineHost
   readonly #what: string
   readonly #waiting = new Set<Waiting>()
+  /** How many connections there were, this one included. */
+  generation = 0
   #isUp = false
   #isClosed = false
   #cause: PosthasteError
@@ -34,6 +36,7 @@ export class Link {
     this.#connection = new VersionedConnection(connectionOptions(settings, `${host.instance} ${what}`))
     this.#connection.on('connection', () => {
       this.#isUp = true
+      this.generation += 1
       for (const each of this.#waiting) this.#end(each, undefined)
       events.onUp()
     })

@@ -9,6 +9,7 @@ import {
   type Timer,
 } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
+import { AckWindow } from './ack-window.ts'
 import { type ControlMessage, fence, hello, noteMessage, readControl } from './control-messages.ts'
 import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
@@ -41,7 +42,7 @@ export interface RangeEvents {
  * it wakes the next reader when this one is gone. Only then the records are consumed: as they have a single active consumer
  * too, what the last reader had comes back before anything new.
  *
- * All of it on one channel: it dies together, and closing it gives everything to the next in line in one step.
+ * The channel of the notes is the one that decides: closing it gives them to the next in line in one step.
  */
 export class RangeReader {
   readonly name: string
@@ -119,9 +120,14 @@ export class RangeReader {
     this.#events.ready()
   }
 
-  ack({ deliveryTag }: Held): void {
-    const channel = this.#session?.channel
-    if (channel?.active) channel.basicAck({ deliveryTag })
+  ack(all: readonly Held[]): void {
+    const records = this.#session?.records
+    if (records?.channel.active !== true) return
+    const { channel, acks } = records
+    acks.settle(
+      all.map(({ deliveryTag }) => deliveryTag),
+      (deliveryTag, multiple) => channel.basicAck({ deliveryTag, multiple }),
+    )
   }
 
   /** How many members stand in line, as the server counts them; undefined where it cannot be asked now. */
@@ -145,6 +151,13 @@ export class RangeReader {
     const session = this.#session
     if (session === undefined) return
     this.#forget()
+    try {
+      await this.#flush(session)
+    } catch {
+      // A channel is closed: all of it went back.
+    }
+    // The records first: whoever is woken by the notes finds them free.
+    await session.records?.channel.close()
     await session.channel.close()
     if (!this.#isStopped) this.#reopener.again()
   }
@@ -187,6 +200,26 @@ export class RangeReader {
     return succeeded
   }
 
+  /**
+   * Waits until the server has the acknowledgements. It puts some aside while a queue is busy and forgets them with the
+   * channel; a command that goes through the queue, and one more question, bring them all on their way.
+   */
+  async #flush(session: Session): Promise<void> {
+    const { records } = session
+    if (records?.consumerTag !== undefined && records.channel.active) {
+      await records.channel.basicCancel(records.consumerTag)
+      await records.channel.queueDeclare({ queue: this.#queue, passive: true })
+    }
+    if (session.acked < acksPutAside || !session.channel.active) return
+    const fenced = Promise.withResolvers<void>()
+    session.onFence = fenced.resolve
+    const timer = this.#deps.clock.setTimer(flushMs, fenced.resolve)
+    await this.#deps.publisher.send([fence(this.#control, randomUUID())])
+    await fenced.promise
+    timer.cancel()
+    await session.channel.queueDeclare({ queue: this.#control, passive: true })
+  }
+
   // ── In line ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #open(): Promise<void> {
@@ -195,9 +228,11 @@ export class RangeReader {
     await channel.queueDeclare({ queue: this.#queue, passive: true })
     if (this.#isStopped) return channel.close()
     const ack = (deliveryTag: number): void => {
+      session.acked += 1
       if (channel.active) channel.basicAck({ deliveryTag })
     }
-    const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, book: new NoteBook(ack) }
+    const book = new NoteBook(ack)
+    const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, acked: 0, book }
     this.#session = session
     channel.on('close', () => this.#lost(session))
     channel.on('basic.cancel', () => void channel.close())
@@ -221,7 +256,7 @@ export class RangeReader {
   }
 
   #controlled(session: Session, message: Received): void {
-    if (session !== this.#session) return
+    if (session !== this.#session) return session.onFence?.()
     const read = readControl(message, this.#seat.spec.channel)
     if (read === undefined) return session.ack(message.deliveryTag)
     if (session.state === 'assigned') return this.#heard(session, read)
@@ -240,13 +275,24 @@ export class RangeReader {
       else if (each.kind === 'fence' && each.id === session.fence) session.token = each.deliveryTag
       else session.ack(each.deliveryTag)
     }
-    const { channel } = session
-    Promise.all([
-      channel.basicQos({ prefetchCount: prefetch }),
-      channel.basicConsume({ queue: this.#queue }, (message) => this.#received(session, message as Received)),
-    ]).catch(() => channel.close())
+    this.#consume(session).catch(() => session.channel.close())
     this.#refreshLater(session)
     this.#events.assigned(this, session.book.load(notes))
+  }
+
+  /** The records have a channel of their own, where acknowledgements can be taken together. */
+  async #consume(session: Session): Promise<void> {
+    const channel = await this.#deps.link.channel()
+    if (session !== this.#session) return channel.close()
+    const records: Records = { channel, acks: new AckWindow(), consumerTag: undefined }
+    session.records = records
+    channel.on('close', () => this.#lost(session))
+    channel.on('basic.cancel', () => void channel.close())
+    const [, { consumerTag }] = await Promise.all([
+      channel.basicQos({ prefetchCount: prefetch }),
+      channel.basicConsume({ queue: this.#queue }, (message) => this.#received(session, message as Received)),
+    ])
+    records.consumerTag = consumerTag
   }
 
   /** What comes while the range is read. */
@@ -281,18 +327,29 @@ export class RangeReader {
       if (session !== this.#session || !session.channel.active) return
       const [first] = this.#buffer
       const isStuck = first !== undefined && first === session.firstBuffered
-      const buffered = isStuck ? this.#buffer.splice(0).map(({ deliveryTag }) => deliveryTag) : []
+      const stuck = isStuck ? this.#buffer.splice(0) : []
       session.firstBuffered = this.#buffer[0]
+      this.#nack(session, stuck)
       const token = session.token === undefined ? [] : [session.token]
       session.token = undefined
-      for (const deliveryTag of [...token, ...session.book.giveBack(), ...buffered])
+      for (const deliveryTag of [...token, ...session.book.giveBack()])
         session.channel.basicNack({ deliveryTag, requeue: true })
       this.#refreshLater(session)
     })
   }
 
+  #nack({ records }: Session, all: readonly Held[]): void {
+    for (const { deliveryTag } of all) {
+      // They come again in this order, under other tags.
+      records?.channel.basicNack({ deliveryTag, requeue: true })
+      records?.acks.settle([deliveryTag], () => {})
+    }
+  }
+
   #lost(session: Session): void {
     if (session !== this.#session) return
+    void session.channel.close()
+    void session.records?.channel.close()
     const wasAssigned = session.state === 'assigned'
     this.#forget()
     // The cause is told to the connection after its channels.
@@ -320,12 +377,24 @@ interface Session {
   readonly fence: string
   readonly seen: ControlMessage[]
   readonly ack: (deliveryTag: number) => void
+  /** How many messages of the control queue were acknowledged. */
+  acked: number
   readonly book: NoteBook
+  records?: Records
+  /** Somebody waits for a fence. */
+  onFence?: () => void
   /** The fence, once it came. */
   token?: number | undefined
   timer?: Timer
   /** What was first in the buffer the last time. */
   firstBuffered?: Held | undefined
+}
+
+/** The channel that the records come over. */
+interface Records {
+  readonly channel: Channel
+  readonly acks: AckWindow
+  consumerTag: string | undefined
 }
 
 interface Written {
@@ -338,3 +407,6 @@ interface Written {
 const notesMax = 65_535
 /** Records of one range that are here before they are wanted; nobody else may have them anyway. */
 const prefetch = 256
+/** The server puts acknowledgements aside while 32 or more are under way. */
+const acksPutAside = 16
+const flushMs = 1_000

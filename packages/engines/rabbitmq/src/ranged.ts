@@ -73,8 +73,7 @@ export class Ranged implements EngineSubscription {
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     if (this.#stopped !== undefined) return batch.map(() => deliveryLost)
     const endings = batch.map((settlement) => ({ settlement, held: this.#takeHeld(settlement.tag) }))
-    if (endings.every(({ settlement }) => !publishes(settlement) || isAtOnce(settlement)))
-      return endings.map((ending) => this.#endAtOnce(ending))
+    if (endings.every(({ settlement }) => !publishes(settlement) || isAtOnce(settlement))) return this.#endAtOnce(endings)
     this.#settling += 1
     try {
       return await this.#settleAfterPublishing(endings)
@@ -134,12 +133,25 @@ export class Ranged implements EngineSubscription {
     return found?.session === found?.reader.session ? found : undefined
   }
 
-  #endAtOnce({ settlement, held: found }: EndingOfRange): Outcome {
-    if (found === undefined) return deliveryLost
-    if (settlement.kind === 'ack') found.reader.ack(found.held)
-    // It never left: nobody else may have it.
-    else found.reader.putBack(found.held)
-    return succeeded
+  #endAtOnce(endings: readonly EndingOfRange[]): readonly Outcome[] {
+    this.#ack(endings.filter(({ settlement }) => settlement.kind === 'ack'))
+    return endings.map(({ settlement, held: found }) => {
+      if (found === undefined) return deliveryLost
+      // It never left: nobody else may have it.
+      if (settlement.kind === 'release') found.reader.putBack(found.held)
+      return succeeded
+    })
+  }
+
+  #ack(endings: readonly EndingOfRange[]): void {
+    const all = new Map<RangeReader, Held[]>()
+    for (const { held: found } of endings) {
+      if (found === undefined) continue
+      const own = all.get(found.reader)
+      if (own === undefined) all.set(found.reader, [found.held])
+      else own.push(found.held)
+    }
+    for (const [reader, held] of all) reader.ack(held)
   }
 
   async #settleAfterPublishing(all: readonly EndingOfRange[]): Promise<readonly Outcome[]> {
@@ -155,15 +167,18 @@ export class Ranged implements EngineSubscription {
       at += 1
       return this.#returnOf(release, readers[at])
     })
-    return all.map((ending, index): Outcome => {
+    const done: EndingOfRange[] = []
+    const answers = all.map((ending, index): Outcome => {
       const { settlement, held: found } = ending
       if (found === undefined || found.session !== found.reader.session) return deliveryLost
-      if (isAtOnce(settlement)) return this.#endAtOnce(ending)
-      const outcome = outcomes[index] ?? succeeded
-      if (outcome.ok) found.reader.ack(found.held)
+      const outcome = isAtOnce(settlement) ? succeeded : (outcomes[index] ?? succeeded)
+      if (isAtOnce(settlement)) found.reader.putBack(found.held)
+      else if (outcome.ok) done.push(ending)
       else this.#held.set(settlement.tag, found)
       return outcome
     })
+    this.#ack(done)
+    return answers
   }
 
   #returnOf({ countsAttempt, visibleAtMs }: ReleaseSettlement, reader: RangeReader | undefined): Return {

@@ -27,12 +27,14 @@ export interface TopologyDeps {
   readonly catalogue: Catalogue
   readonly capabilities: EngineCapabilities
   readonly keyRanges: number
+  /** Counts the connections that consumed, this one included. */
+  readonly generation: () => number
 }
 
 /** Makes exchanges and queues exist, and knows the temporary groups of this process. */
 export class TopologyKeeper {
   readonly #deps: TopologyDeps
-  readonly #temporary = new Map<string, GroupSpec>()
+  readonly #temporary = new Map<string, Temporary>()
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(deps: TopologyDeps) {
@@ -60,16 +62,24 @@ export class TopologyKeeper {
 
   /** Deletes the temporary groups that nobody has joined. */
   async close(): Promise<void> {
-    const drops = Array.from(this.#temporary.values(), ({ channel, group }) => this.dropTemporary(channel, group))
+    const drops = Array.from(this.#temporary.values(), ({ spec }) => this.dropTemporary(spec.channel, spec.group))
     await Promise.allSettled(drops)
   }
 
-  /** Makes the temporary groups anew, which went with a connection. */
-  async renewTemporary(): Promise<void> {
-    for (const spec of this.#temporary.values()) {
-      const channel = await this.#deps.catalogue.find(spec.channel)
-      if (channel !== undefined) await this.#makeGroup(channel, spec)
-    }
+  /** Makes all temporary groups anew that went with a connection. */
+  async renewAll(): Promise<void> {
+    for (const { spec } of this.#temporary.values()) await this.renew(spec.channel, spec.group)
+  }
+
+  /** Makes one temporary group anew, if it went with a connection. */
+  async renew(channel: string, group: string): Promise<void> {
+    const generation = this.#deps.generation()
+    const made = this.#temporary.get(`${channel}@${group}`)
+    if (made === undefined || made.generation === generation) return
+    const known = await this.#deps.catalogue.find(channel)
+    if (known === undefined) return
+    await this.#makeGroup(known, made.spec)
+    made.generation = generation
   }
 
   /** Deletes a temporary group with all that waits in it. */
@@ -144,7 +154,7 @@ export class TopologyKeeper {
     const found = await this.#lifetimeOf(channel, group)
     const differences = found === undefined ? [] : lifetimeDrift(found, spec)
     if (differences.length > 0) return { isNew: false, differences }
-    if (lifetime === 'temporary') this.#temporary.set(`${name}@${group}`, spec)
+    if (lifetime === 'temporary') this.#temporary.set(`${name}@${group}`, { spec, generation: this.#deps.generation() })
     return this.#making(`${name}@${group}`, found === undefined, () => this.#makeGroup(channel, spec))
   }
 
@@ -212,6 +222,12 @@ export function queuesOf({ names }: Catalogue, { spec, keyRanges }: KnownChannel
   if (keyRanges === 0) return [queue]
   const ranges = Array.from({ length: keyRanges }, (_, range) => range)
   return ranges.flatMap((range) => [names.range(queue, range), names.control(queue, range)])
+}
+
+interface Temporary {
+  readonly spec: GroupSpec
+  /** Which connection it was made for. */
+  generation: number
 }
 
 interface Declared {

@@ -14,7 +14,7 @@ const keyRanges = 3
 
 /** Installations on the running server, each under a prefix of its own. A crash cuts the engine off for good. */
 export const harness: EngineHarness = {
-  parallel: 4,
+  parallel: 6,
   settings: { scale: 0.3, patienceMs: 20_000, randomRuns: 6 },
   async create() {
     const { url } = server()
