@@ -177,7 +177,7 @@ export class Claims {
   #lookAgain(): void {
     this.#timer?.cancel()
     if (this.#closed || this.#link.closed) return
-    this.#timer = this.#link.host.clock.setTimer(this.#link.settings.leaseMs / 4, () => this.#balance())
+    this.#timer = this.#link.host.clock.setTimer(this.#link.settings.leaseMs / 8, () => this.#balance())
   }
 
   async #balanceOnce(): Promise<void> {

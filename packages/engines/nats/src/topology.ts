@@ -154,6 +154,7 @@ export class TopologyKeeper {
       { channels, groups },
       { capabilities: capabilities(), kindOf: (name) => this.#channels.get(name)?.spec.kind },
     )
+    refuseShortWindows(channels)
     const created: string[] = []
     const drift: TopologyDrift[] = []
     const report = { created, drift }
@@ -310,6 +311,20 @@ export class TopologyKeeper {
     }
     return undefined
   }
+}
+
+/** Shortest time for which a server recognises ids. */
+const windowMsMin = 100
+
+/** @throws CONFIG_INVALID */
+function refuseShortWindows(channels: readonly ChannelSpec[]): void {
+  const issues = channels.flatMap(({ name, deduplicateForMs = windowMsMin }, at) => {
+    if (deduplicateForMs >= windowMsMin) return []
+    const message = `${name}: NATS recognises ids for ${windowMsMin} ms at least, not for ${deduplicateForMs}`
+    return [{ path: `channels.${at}.deduplicateForMs`, message }]
+  })
+  if (issues.length === 0) return
+  throw new PosthasteError('CONFIG_INVALID', `topology: ${issues.map(({ message }) => message).join('; ')}`, { issues })
 }
 
 /** Keeps everything that is to be consumed while the consumers of a group are made anew. */

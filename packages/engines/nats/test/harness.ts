@@ -11,7 +11,7 @@ import { nats } from '../src/index.ts'
 import { freshPrefix, removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's. */
-const leaseMs = 2_000
+const leaseMs = 1_200
 
 function server(name: string): RunningServer {
   const found = runningServer(name)
@@ -20,7 +20,7 @@ function server(name: string): RunningServer {
 }
 
 /** Installations on a running server, each under a prefix of its own. A crash cuts the engine off for good. */
-export function harnessOn(name: string): EngineHarness {
+export function harnessOn(name: string, change: (engine: Engine) => Engine = (engine) => engine): EngineHarness {
   return {
     parallel: 8,
     settings: { scale: 0.3, patienceMs: 20_000, randomRuns: 6 },
@@ -33,7 +33,7 @@ export function harnessOn(name: string): EngineHarness {
       const closing: Promise<void>[] = []
       return engineUnderTest({
         connect() {
-          const engine = nats({ url: proxy.url(url), prefix, leaseMs, keyRanges: 3, timeoutMs: 10_000 })
+          const engine = change(nats({ url: proxy.url(url), prefix, leaseMs, keyRanges: 3, timeoutMs: 10_000 }))
           proxies.set(engine, proxy)
           return engine
         },
