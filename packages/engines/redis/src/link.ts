@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { Command, Redis, type RedisOptions as RedisClientOptions } from 'ioredis'
+import { Command, Redis } from 'ioredis'
 import { script, scriptSha } from './lua/script.ts'
 import type { CheckedOptions, RedisTls } from './options.ts'
 
@@ -19,7 +19,7 @@ function tlsOptions({ ca, cert, key, serverName }: RedisTls, host: string): Conn
 }
 
 /** How any connection is made; without queues, in which a command could wait unseen. */
-export function connectionOptions(options: CheckedOptions, name: string): RedisClientOptions {
+export function connectionOptions(options: CheckedOptions, name: string) {
   const { host, port, db, username, password, tls } = options
   return {
     ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },

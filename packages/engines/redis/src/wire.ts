@@ -51,11 +51,11 @@ export class Packer {
     // UTF-16 code units become at most three bytes each.
     this.#room(5 + 3 * units)
     if (units < 11) {
-      const written = this.#buffer.utf8Write(text, this.#at + 1)
+      const written = this.#buffer.write(text, this.#at + 1)
       this.#buffer[this.#at] = 0xa0 | written
       this.#at += 1 + written
     } else {
-      const written = this.#buffer.utf8Write(text, this.#at + 5)
+      const written = this.#buffer.write(text, this.#at + 5)
       this.#buffer[this.#at] = 0xdb
       this.#buffer.writeUInt32BE(written, this.#at + 1)
       this.#at += 5 + written
@@ -158,7 +158,7 @@ export class Unpacker {
 
   text(): string {
     const length = this.textLength()
-    const text = this.buffer.utf8Slice(this.at, this.at + length)
+    const text = this.buffer.toString('utf8', this.at, this.at + length)
     this.at += length
     return text
   }
@@ -166,7 +166,7 @@ export class Unpacker {
   /** A text that is known to be ASCII. */
   ascii(): string {
     const length = this.textLength()
-    const text = this.buffer.latin1Slice(this.at, this.at + length)
+    const text = this.buffer.toString('latin1', this.at, this.at + length)
     this.at += length
     return text
   }
