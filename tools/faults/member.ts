@@ -82,8 +82,8 @@ export class FaultMember {
         throw error
       }
     }
-    this.bus.on(Placed, { group, retry, from: 'earliest', concurrency: 32 }, handle)
-    this.bus.on(Noted, { group, retry, from: 'earliest' }, handle)
+    this.bus.on(Placed, { group, retry, concurrency: 32 }, handle)
+    this.bus.on(Noted, { group, retry }, handle)
     this.bus.handle(Asked, { retry }, ({ n }) => ({ n }))
   }
 }

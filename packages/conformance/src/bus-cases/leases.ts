@@ -88,7 +88,8 @@ class LeasingEngine {
         }),
       )
     }
-    const joined = await this.#engine.subscribe(spec, {
+    const engine = this.#engine
+    const joined = await engine.subscribe(spec, {
       deliver(batch) {
         for (const { tag } of batch) lease(tag)
         sink.deliver(batch)
@@ -104,6 +105,7 @@ class LeasingEngine {
       },
       async extend(tags) {
         for (const tag of tags) if (leases.has(tag)) lease(tag)
+        if (Number.isFinite(engine.capabilities.leaseMs)) await joined.extend(tags)
       },
       async stop() {
         for (const tag of [...leases.keys()]) end(tag)
