@@ -98,6 +98,8 @@ class RabbitmqEngine implements Engine {
     if (parts === undefined) return
     const { states, consumers, keeper, publisher, admin, consumerAdmin, publishing, consuming } = parts
     states.closed()
+    publishing.leave()
+    consuming.leave()
     // Members hand back what they have by publishing copies of it, so the publisher goes after them.
     if (publishing.isUp && consuming.isUp) {
       await consumers.close()

@@ -25,6 +25,7 @@ export class Link {
   /** How many connections there were, this one included. */
   generation = 0
   #isUp = false
+  #isLeaving = false
   #isClosed = false
   #cause: PosthasteError
 
@@ -42,7 +43,7 @@ export class Link {
     })
     this.#connection.on('error', (thrown) => {
       this.#cause = errorOf(thrown, `the connection for ${what} was lost`)
-      if (isHopeless(thrown)) for (const each of this.#waiting) this.#end(each, this.#cause)
+      if (isHopeless(thrown) || this.#isLeaving) for (const each of this.#waiting) this.#end(each, this.#cause)
       if (!this.#isUp) return
       this.#isUp = false
       if (!this.#isClosed) events.onDown(this.#cause)
@@ -70,7 +71,7 @@ export class Link {
    */
   up(timeoutMs: number): Promise<void> {
     if (this.isUp) return Promise.resolve()
-    if (this.#isClosed) return Promise.reject(closedError())
+    if (this.#isLeaving) return Promise.reject(closedError())
     return new Promise((resolve, reject) => {
       const timer = this.#host.clock.setTimer(Math.max(0, timeoutMs), () =>
         this.#end(waiting, this.#timedOut(timeoutMs)),
@@ -90,9 +91,16 @@ export class Link {
     return channel
   }
 
+  /** It is about to be closed: from here on nobody waits for it to come back. */
+  leave(): void {
+    this.#isLeaving = true
+    if (!this.#isUp) for (const each of this.#waiting) this.#end(each, closedError())
+  }
+
   /** Ends the connection, politely as long as that takes no longer than `patienceMs`. */
   async close(patienceMs: number): Promise<void> {
     if (this.#isClosed) return
+    this.leave()
     this.#isClosed = true
     for (const each of this.#waiting) this.#end(each, closedError())
     await new Promise<void>((resolve) => {
