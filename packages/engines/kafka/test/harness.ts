@@ -13,6 +13,9 @@ export const harness: EngineHarness = {
     return engineUnderTest({
       connect: () => installation.connectNow(),
       clock: systemClock,
+      get network() {
+        return installation.proxy
+      },
       async crash(engine) {
         await installation.cut()
         void engine.close().catch(() => {})

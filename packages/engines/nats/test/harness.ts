@@ -38,6 +38,9 @@ export function harnessOn(name: string, change: (engine: Engine) => Engine = (en
           return engine
         },
         clock: systemClock,
+        get network() {
+          return proxy
+        },
         async crash(engine) {
           await proxies.get(engine)?.destroy()
           closing.push(engine.close().catch(() => {}))

@@ -39,6 +39,9 @@ export const harness: EngineHarness = {
         return engine
       },
       clock: systemClock,
+      get network() {
+        return proxy
+      },
       async crash(engine) {
         await proxies.get(engine)?.destroy()
         closing.push(engine.close().catch(() => {}))
