@@ -1,0 +1,99 @@
+import type { OutgoingRecord } from '@posthaste/contracts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { NoteBook, type NoteMessage } from './note-book.ts'
+
+function record(id: string): OutgoingRecord {
+  return { id, channel: 'c', headers: {}, body: new Uint8Array() }
+}
+
+function message(name: string, version: number, deliveryTag: number, order = version): NoteMessage {
+  return { name, version, order, deliveryTag, record: record(`${name}${version}`) }
+}
+
+function book() {
+  const acked: number[] = []
+  return { acked, notes: new NoteBook((tag) => acked.push(tag)) }
+}
+
+describe('the notes of a key range', () => {
+  it('are the last versions, in the order in which their names were first written', () => {
+    const { acked, notes } = book()
+    const all = [message('b', 1, 1, 2), message('a', 4, 2, 1), message('b', 2, 3, 2), message('a', 3, 4, 1)]
+    expect(notes.load(all).map(({ name, record: { id } }) => [name, id])).toEqual([
+      ['a', 'a4'],
+      ['b', 'b2'],
+    ])
+    expect(acked.sort()).toEqual([1, 4])
+  })
+
+  it('lose an older version once the newer is confirmed, whichever comes first', () => {
+    const { acked, notes } = book()
+    notes.load([message('a', 1, 1)])
+    const { version, order } = notes.next('a')
+    expect({ version, order }).toEqual({ version: 2, order: 1 })
+    notes.arrived('a', 2, 5)
+    expect(acked).toEqual([])
+    notes.written('a', 2)
+    expect(acked).toEqual([1])
+  })
+
+  it('are erased also where the message comes only afterwards', () => {
+    const { acked, notes } = book()
+    const { version } = notes.next('a')
+    notes.written('a', version)
+    notes.erased('a', version)
+    expect(notes.arrived('a', version, 9)).toBe(true)
+    expect(acked).toEqual([9])
+    expect(notes.size).toBe(0)
+  })
+
+  it('do not know what another reader wrote', () => {
+    expect(book().notes.arrived('a', 1, 1)).toBe(false)
+  })
+
+  it('come again when they are given back', () => {
+    const { acked, notes } = book()
+    notes.load([message('a', 1, 1), message('b', 1, 2)])
+    expect(notes.giveBack()).toEqual([1, 2])
+    notes.erased('a', 1)
+    expect(notes.arrived('a', 1, 11)).toBe(true)
+    expect(notes.arrived('b', 1, 12)).toBe(true)
+    expect(acked).toEqual([11])
+  })
+
+  it('are what was written last, for whoever reads next, however writes, confirms and messages interleave', () => {
+    const operations = fc.array(
+      fc.tuple(fc.constantFrom('write', 'erase'), fc.constantFrom('a', 'b', 'c'), fc.boolean()),
+      { maxLength: 40 },
+    )
+    fc.assert(
+      fc.property(operations, (all) => {
+        const queue = new Map<number, NoteMessage>()
+        const notes = new NoteBook((tag) => queue.delete(tag))
+        const expected = new Map<string, number>()
+        const late: NoteMessage[] = []
+        let tag = 0
+        for (const [what, name, isLate] of all) {
+          if (what === 'erase') {
+            notes.erased(name, notes.versionOf(name))
+            expected.delete(name)
+            continue
+          }
+          const { version, order } = notes.next(name)
+          const written = message(name, version, ++tag, order)
+          queue.set(tag, written)
+          if (isLate) late.push(written)
+          else notes.arrived(name, version, tag)
+          notes.written(name, version)
+          expected.set(name, version)
+        }
+        for (const each of late) notes.arrived(each.name, each.version, each.deliveryTag)
+        const next = book().notes.load([...queue.values()])
+        expect(new Map(next.map(({ name, record: { id } }) => [name, id]))).toEqual(
+          new Map([...expected].map(([name, version]) => [name, `${name}${version}`])),
+        )
+      }),
+    )
+  })
+})
