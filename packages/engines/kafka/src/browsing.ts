@@ -13,9 +13,9 @@ import type { Cluster } from './cluster.ts'
 import { hasCode, kafkaCodes, mapped } from './errors.ts'
 import type { Declared } from './groups.ts'
 import type { Names } from './names.ts'
+import { placeOf, positionOf } from './place.ts'
 import { fromOutside, partitionPosition, readPositions } from './positions.ts'
 import type { Routed } from './producer.ts'
-import { placeOf, positionOf } from './range.ts'
 import { fromKafka } from './record-codec.ts'
 import type { ChannelEntry } from './registry.ts'
 import type { Router } from './routing.ts'
@@ -156,7 +156,7 @@ class PartitionCursor {
         for (const read of records) {
           if (window.isDone(read.offset)) continue
           const position = positionOf(partition, read.offset)
-          const { record } = fromKafka(read, channel, position)
+          const { record } = fromKafka(read, channel, { topic, partition })
           this.#buffer.push({ position, storedAtMs: read.timestampMs, record })
           this.#offsets.push(read.offset)
         }

@@ -49,6 +49,12 @@ export interface ConsumerSource {
 /** How many records that were not for the group are passed before that is written down. */
 const skippedMax = 1_000
 
+/** Deliveries of a range that are acknowledged together, and where they are in their batch. */
+interface Acknowledged {
+  readonly entries: Entry[]
+  readonly indexes: number[]
+}
+
 /** One member of a group: what it reads, what it was handed and what it has settled. */
 export class Consumer implements EngineSubscription {
   readonly ranges: KeyRangeControl
@@ -169,15 +175,51 @@ export class Consumer implements EngineSubscription {
         left -= 1
         if (left === 0) resolve(outcomes)
       }
-      for (let index = 0; index < batch.length; index += 1)
-        this.#settleOne(batch[index] as Settlement, (outcome) => conclude(index, outcome))
+      const acknowledged = new Map<Range, Acknowledged>()
+      for (let index = 0; index < batch.length; index += 1) {
+        const settlement = batch[index] as Settlement
+        if (!this.#acknowledge(settlement, index, acknowledged))
+          this.#settleOne(settlement, (outcome) => conclude(index, outcome))
+      }
+      for (const [range, { entries, indexes }] of acknowledged) {
+        const concludeAll = (outcome: Outcome) => {
+          if (!outcome.ok) for (const entry of entries) this.#restore(range, entry, outcome)
+          for (const index of indexes) conclude(index, outcome)
+        }
+        this.#settler.add({ range, offset: undefined, conclude: concludeAll })
+      }
+      if (acknowledged.size > 0) this.#fetcher.wake()
     })
+  }
+
+  /** The hot path: what is just done is one thing for all of a range that is settled together. */
+  #acknowledge(settlement: Settlement, index: number, acknowledged: Map<Range, Acknowledged>): boolean {
+    if (settlement.kind !== 'ack' || (settlement.publish !== undefined && settlement.publish.length > 0)) return false
+    const entry = this.#inFlight.get(settlement.tag)
+    const range = entry && this.#ranges.get(entry.partition)
+    if (entry === undefined || range === undefined) return false
+    this.#inFlight.delete(settlement.tag)
+    range.window.complete(entry.offset)
+    const known = acknowledged.get(range)
+    if (known === undefined) {
+      acknowledged.set(range, { entries: [entry], indexes: [index] })
+    } else {
+      known.entries.push(entry)
+      known.indexes.push(index)
+    }
+    return true
+  }
+
+  /** What did not go through may be tried again. */
+  #restore(range: Range, entry: Entry, outcome: Outcome): void {
+    const isLost = !outcome.ok && outcome.error.code === 'DELIVERY_LOST'
+    if (!isLost && this.#ranges.get(range.partition) === range) this.#inFlight.set(entry.tag, entry)
   }
 
   #settleOne(settlement: Settlement, conclude: (outcome: Outcome) => void, isSecond = false): void {
     const { tag } = settlement
     const entry = this.#inFlight.get(tag)
-    const range = entry && this.#ranges.get(Number(entry.range))
+    const range = entry && this.#ranges.get(entry.partition)
     if (entry === undefined || range === undefined) {
       const message = `delivery ${tag} of ${this.#source.groupId}: settled or given back before`
       conclude({ ok: false, error: new PosthasteError('DELIVERY_LOST', message) })
@@ -206,9 +248,7 @@ export class Consumer implements EngineSubscription {
       offset: entry.offset,
       write: routed.length === 0 ? undefined : () => routed,
       conclude: (outcome) => {
-        // What did not go through may be tried again.
-        const isLost = !outcome.ok && outcome.error.code === 'DELIVERY_LOST'
-        if (!outcome.ok && !isLost && this.#ranges.get(range.partition) === range) this.#inFlight.set(tag, entry)
+        if (!outcome.ok) this.#restore(range, entry, outcome)
         conclude(outcome)
       },
     })

@@ -21,12 +21,12 @@ export async function readLag(
   const isOurs = (internal: Readonly<Record<string, string>>) =>
     [undefined, entry.group].includes(internal[internalHeaders.group])
   const ready = await undone(cluster, { topic, groupId }, (read, window) => {
-    const { internal } = fromKafka(read, '', '')
+    const { internal } = fromKafka(read, '', { topic, partition: 0 })
     const isStale = internal[internalHeaders.group] !== undefined && read.offset < window.addressedFrom
     return isOurs(internal) && !isStale
   })
   const waiting = await undone(cluster, { topic: names.delays, groupId: delaysGroup(names) }, (read) => {
-    const { internal } = fromKafka(read, '', '')
+    const { internal } = fromKafka(read, '', { topic, partition: 0 })
     return internal[internalHeaders.channel] === channel.spec.name && isOurs(internal)
   })
   return { ready, waiting, inFlight }

@@ -50,7 +50,7 @@ export class Notes {
     const prefix = prefixOf(name)
     const latest = await this.#latest(partitionOf(prefix, notePartitions), prefix)
     const found = [...latest].map(([key, read]) => {
-      const { record, internal } = fromKafka(read, '', '')
+      const { record, internal } = fromKafka(read, '', { topic: this.#topic, partition: 0 })
       const { [internalHeaders.channel]: channel = '', [internalHeaders.key]: ownKey } = internal
       const { key: _note, ...rest } = record
       const own: OutgoingRecord = { ...rest, channel, ...(ownKey !== undefined && { key: ownKey }) }

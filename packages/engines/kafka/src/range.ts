@@ -1,4 +1,5 @@
 import type { Delivery, OutgoingRecord } from '@posthaste/contracts'
+import { positionOf } from './place.ts'
 import { type Decoded, internalHeaders } from './record-codec.ts'
 import { type GroupPosition, Window } from './window.ts'
 import type { Fetched } from './wire/fetch.ts'
@@ -9,14 +10,16 @@ export class Entry implements Delivery {
   tag = 0
   readonly attempt = 1
   readonly range: string
+  readonly partition: number
   readonly record: OutgoingRecord
   readonly storedAtMs: number
   readonly offset: number
   /** What the engine noted beside the record. */
   readonly internal: Readonly<Record<string, string>>
 
-  constructor(range: string, read: ReadRecord, { record, internal }: Decoded) {
-    this.range = range
+  constructor(range: Range, read: ReadRecord, { record, internal }: Decoded) {
+    this.range = range.name
+    this.partition = range.partition
     this.record = record
     this.internal = internal
     this.storedAtMs = read.timestampMs
@@ -26,19 +29,6 @@ export class Entry implements Delivery {
   get position(): string {
     return positionOf(this.range, this.offset)
   }
-}
-
-const offsetDigits = 16
-
-/** A place in a channel, as text: `partition-offset`, in text order within a partition. */
-export function positionOf(partition: string | number, offset: number): string {
-  return `${partition}-${String(offset).padStart(offsetDigits, '0')}`
-}
-
-/** The place that a text names; undefined where it is none of ours. */
-export function placeOf(position: string): { readonly partition: number; readonly offset: number } | undefined {
-  const [, partition, offset] = /^(\d{1,6})-(\d{16})$/.exec(position) ?? []
-  return partition === undefined ? undefined : { partition: Number(partition), offset: Number(offset) }
 }
 
 const bufferedMax = 2_000
@@ -150,7 +140,7 @@ export class Range {
       this.skipped += 1
       return
     }
-    this.#buffer.push(new Entry(this.name, read, decoded))
+    this.#buffer.push(new Entry(this, read, decoded))
     this.#bytes += read.value?.length ?? 0
   }
 

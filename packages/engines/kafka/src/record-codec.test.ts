@@ -12,10 +12,11 @@ function readOf({ key, value, headers }: KafkaRecord): ReadRecord {
     timestampMs: 5,
     key: key === undefined ? undefined : bytes(key),
     value: value && Buffer.from(value),
-    headers: headers.map(bytes),
+    headers: headers.map(String),
   }
 }
 
+const place = { topic: 't', partition: 0 }
 const attribute = fc.stringMatching(/^[a-z0-9]{1,12}$/).filter((name) => !own.has(name))
 const own = new Set(['id', 'specversion', 'partitionkey', 'deliverytime', 'expirytime', 'priority'])
 const text = fc.string({ maxLength: 30, unit: 'grapheme' })
@@ -41,7 +42,7 @@ describe('records on Kafka', () => {
   it('come back as they were sent', () => {
     fc.assert(
       fc.property(record, (sent) => {
-        expect(fromKafka(readOf(toKafka(sent)), 'c', 'p').record).toEqual(sent)
+        expect(fromKafka(readOf(toKafka(sent)), 'c', place).record).toEqual(sent)
       }),
     )
   })
@@ -61,8 +62,8 @@ describe('records on Kafka', () => {
 
   it('of a foreign client are named by where they stand, and keep what could be an attribute', () => {
     const foreign = { key: 'k', value: undefined, headers: ['traceparent', '00-1', 'X-Other', 'x', 'ce_id', ''] }
-    expect(fromKafka(readOf(foreign), 'c', 'c/0-3').record).toEqual({
-      id: 'c/0-3',
+    expect(fromKafka(readOf(foreign), 'c', place).record).toEqual({
+      id: 't/0-0000000000000003',
       channel: 'c',
       key: 'k',
       headers: { traceparent: '00-1' },
@@ -75,7 +76,7 @@ describe('records on Kafka', () => {
     const { record: read, internal: noted } = fromKafka(
       readOf(toKafka({ id: '1', channel: 'c', headers: {}, body: Buffer.alloc(0) }, internal)),
       'c',
-      'p',
+      place,
     )
     expect(noted).toEqual({ [internalHeaders.wakeAt]: '7' })
     expect(read.headers).toEqual({})

@@ -1,4 +1,5 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
+import { positionOf } from './place.ts'
 import type { KafkaRecord, ReadRecord } from './wire/record-batch.ts'
 
 /** What the engine notes beside a record, in headers of its own that no CloudEvents attribute can have. */
@@ -51,6 +52,12 @@ const calendarMsMax = 8_640_000_000_000_000
 
 const timeText = (ms: number): string => new Date(Math.min(Math.max(ms, -calendarMsMax), calendarMsMax)).toISOString()
 
+/** Where a record was read. */
+export interface RecordPlace {
+  readonly topic: string
+  readonly partition: number
+}
+
 /** A record of ours, and what was noted beside it. */
 export interface Decoded {
   readonly record: OutgoingRecord
@@ -67,19 +74,20 @@ const emptyBody = new Uint8Array(0)
  * A record as the core takes it, also one of a foreign client: what has no id is named by where it stands. Headers that
  * are no attributes of CloudEvents are handed on where they could be one.
  */
-export function fromKafka(read: ReadRecord, channel: string, place: string): Decoded {
+export function fromKafka(read: ReadRecord, channel: string, place: RecordPlace): Decoded {
   const headers: Record<string, string> = {}
-  const record: Unfinished = { id: place, channel, headers, body: read.value ?? emptyBody }
+  const record: Unfinished = { id: '', channel, headers, body: read.value ?? emptyBody }
   if (read.key !== undefined && read.key.length > 0) record.key = read.key.toString()
   let internal: Record<string, string> | undefined
   for (let at = 0; at < read.headers.length; at += 2) {
-    const name = (read.headers[at] as Buffer).toString()
-    const value = (read.headers[at + 1] as Buffer).toString()
+    const name = read.headers[at] as string
+    const value = read.headers[at + 1] as string
     if (name.startsWith('ce_')) setAttribute(record, remembered(name, withoutPrefix), value)
     else if (name === 'content-type') headers.datacontenttype = value
     else if (name.startsWith('posthaste-')) internal = { ...internal, [name]: value }
     else if (!(name in headers) && foreignAttribute.test(name)) headers[name] = value
   }
+  if (record.id === '') record.id = `${place.topic}/${positionOf(place.partition, read.offset)}`
   const group = internal?.[internalHeaders.group]
   if (group !== undefined) record.group = group
   return { record, internal: internal ?? nothing }

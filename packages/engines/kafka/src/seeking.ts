@@ -4,9 +4,9 @@ import type { Cluster } from './cluster.ts'
 import { hasCode, kafkaCodes, mapped } from './errors.ts'
 import type { FoundGroup } from './groups.ts'
 import type { Notes } from './notes.ts'
+import { placeOf } from './place.ts'
 import { fromOutside, memberCount, partitionPosition, readPositions } from './positions.ts'
 import type { Routed } from './producer.ts'
-import { placeOf } from './range.ts'
 import { fromKafka, internalHeaders } from './record-codec.ts'
 import { notedGroup } from './registry.ts'
 import { offsetsOf, scan } from './scan.ts'
@@ -69,7 +69,7 @@ async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, targ
     const range = { topic, partition, from: window.watermark, until: ends.get(partition) ?? 0 }
     await scan(cluster, range, (page) => {
       for (const read of page) {
-        const { internal } = fromKafka(read, '', '')
+        const { internal } = fromKafka(read, '', { topic, partition })
         const isOurs = internal[internalHeaders.group] === entry.group && read.offset >= window.addressedFrom
         if (!isOurs || window.isDone(read.offset)) continue
         const { key, value, headers } = read

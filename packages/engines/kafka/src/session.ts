@@ -22,7 +22,6 @@ import { Names } from './names.ts'
 import { Notes } from './notes.ts'
 import type { Settings } from './options.ts'
 import { Producer, type Routed } from './producer.ts'
-import { positionOf } from './range.ts'
 import { fromKafka } from './record-codec.ts'
 import { groupLine, notedGroup, Registry } from './registry.ts'
 import { Router } from './routing.ts'
@@ -170,7 +169,7 @@ export class Session {
         group,
         noted: notedGroup(entry),
         notes: this.notes,
-        decode: (read, partition) => fromKafka(read, channel, `${topic}/${positionOf(partition, read.offset)}`),
+        decode: (read, partition) => fromKafka(read, channel, { topic, partition }),
         onStopped: async () => {
           this.#consumers.delete(consumer)
           if (entry.lifetime === 'temporary' && ![...this.#consumers.values()].includes(groupId))
@@ -228,7 +227,7 @@ export class Session {
   #startDelays(): void {
     this.#delays ??= new Delays(this.cluster, {
       ...this.#source(this.#names.delays, delaysGroup(this.#names)),
-      decode: (read, partition) => fromKafka(read, '', positionOf(partition, read.offset)),
+      decode: (read, partition) => fromKafka(read, '', { topic: this.#names.delays, partition }),
     })
   }
 

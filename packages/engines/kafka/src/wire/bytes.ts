@@ -211,6 +211,16 @@ export class ByteReader {
     return length < 0 ? undefined : this.raw(length)
   }
 
+  /** Text behind its length; empty where that is negative. Makes no view in between: this is the hot path of reading. */
+  sizedText(): string {
+    const length = this.varint()
+    if (length <= 0) return ''
+    const from = this.at
+    this.at += length
+    if (this.at > this.bytes.length) throw new RangeError('a field goes beyond the end')
+    return this.bytes.toString('utf8', from, this.at)
+  }
+
   raw(length: number): Buffer {
     const end = this.at + length
     if (end > this.bytes.length) throw new RangeError('a field goes beyond the end')

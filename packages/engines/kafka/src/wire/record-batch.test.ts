@@ -43,7 +43,7 @@ describe('batches of records', () => {
           batch?.records.map(({ key, value, headers }) => ({
             key: key?.toString(),
             value: value && new Uint8Array(value),
-            headers: headers.map(String),
+            headers,
           })),
         ).toEqual(records)
         expect(batch?.records.map(({ offset, timestampMs }) => [offset, timestampMs])).toEqual(

@@ -16,8 +16,8 @@ export interface ReadRecord {
   readonly timestampMs: number
   readonly key: Buffer | undefined
   readonly value: Buffer | undefined
-  /** Names and values in turn. */
-  readonly headers: readonly Buffer[]
+  /** Names and values in turn, as text. */
+  readonly headers: readonly string[]
 }
 
 /** A batch that was read, and what stands in it. */
@@ -142,8 +142,8 @@ function readBatch(bytes: Buffer, fromOffset: number): ReadBatch {
     const offset = baseOffset + inner.varint()
     if (offset >= fromOffset) {
       const [key, value] = [inner.sized(), inner.sized()]
-      const headers: Buffer[] = []
-      for (let left = inner.varint(); left > 0; left -= 1) headers.push(inner.sized() ?? empty, inner.sized() ?? empty)
+      const headers: string[] = []
+      for (let left = inner.varint(); left > 0; left -= 1) headers.push(inner.sizedText(), inner.sizedText())
       records.push({ offset, timestampMs: appended ? maxTimestampMs : timestampMs, key, value, headers })
     }
     inner.at = end
@@ -152,8 +152,6 @@ function readBatch(bytes: Buffer, fromOffset: number): ReadBatch {
   const transactional = (attributes & transactionalBit) !== 0
   return { baseOffset, nextOffset, producerId, transactional, control, abort, records: control ? [] : records }
 }
-
-const empty = Buffer.alloc(0)
 
 function decompressed(bytes: Buffer, bitmask: number): Buffer {
   if (bitmask === 0) return bytes
