@@ -25,7 +25,9 @@ export function checkRequirements(demands: readonly Demand[], engine: Engine): v
   const issues = demands.flatMap((demand) => missing(demand, engine.capabilities))
   if (issues.length === 0) return
   const told = issues.map(({ path, message }) => `${path} ${message}`).join('; ')
-  throw new PosthasteError('CAPABILITY_UNSUPPORTED', `engine ${engine.name}: ${told}`, { issues })
+  // Only whoever makes a bus without an application can have left it out.
+  const remedy = engine.capabilities.keyOrder === 'partitions' ? 'Give the bus complete(engine).' : undefined
+  throw new PosthasteError('CAPABILITY_UNSUPPORTED', `engine ${engine.name}: ${told}`, { issues, remedy })
 }
 
 function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {

@@ -18,6 +18,7 @@ import {
   type TopologyReport,
 } from '@posthaste/contracts'
 import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
+import { endsWithin, enginePatienceMs } from '../consuming/patience.ts'
 import { headersFit } from '../publishing/attributes.ts'
 import { noteHeaderBytes } from './note-codec.ts'
 import { CompletedSubscription } from './subscription.ts'
@@ -126,7 +127,8 @@ class CompletedEngine implements Engine {
 
   async close(): Promise<void> {
     // What is unsettled goes back in order, as far as nobody has stopped them before.
-    await Promise.allSettled([...this.#subscriptions].map((subscription) => subscription.stop()))
+    const left = Promise.allSettled([...this.#subscriptions].map((subscription) => subscription.stop()))
+    if (this.#timers !== undefined) await endsWithin(enginePatienceMs, left, this.#timers)
     await this.#engine.close()
     this.#timers?.close()
   }

@@ -41,7 +41,7 @@ export interface CompletedSubscriptionInit {
 }
 
 /** How long the engine may take for the last notes, in milliseconds. */
-const leaveMaxMs = 5_000
+const leaveMaxMs = 2_000
 
 /**
  * Stands between the core and the subscription of an engine with key ranges. What comes without a range passes through, and

@@ -13,6 +13,7 @@ import { Consumer, type ConsumerInit } from './consumer.ts'
 import type { DeliveryLevel } from './delivery.ts'
 import type { Ladder } from './ladder.ts'
 import type { BatchSettings, HandlerSettings } from './options.ts'
+import { endsWithin, enginePatienceMs } from './patience.ts'
 import { SinkRelay } from './sink-relay.ts'
 import { noCounts, type SubscriptionCounters, type SubscriptionStats } from './stats.ts'
 
@@ -196,7 +197,9 @@ export class Subscription {
     const formerEnded = this.#former.map((former) => former.quiet(graceMs, () => former.running === 0))
     await Promise.all([consumer?.drain(graceMs), ...formerEnded])
     // One that is joining leaves again by itself.
-    await this.#joined.catch(() => {})
+    const { deps } = this.#init
+    if (await endsWithin(enginePatienceMs, this.#joined, deps.timers)) return
+    deps.log.warn('the engine does not answer whether a group was joined', { target: deps.target })
   }
 
   /** What was paused before it began joins when it goes on. */
@@ -303,11 +306,10 @@ export class Subscription {
 
   async #leave(member: EngineSubscription): Promise<void> {
     const { deps } = this.#init
-    try {
-      await member.stop()
-    } catch (error) {
+    const report = (error?: unknown): void =>
       deps.log.warn('the engine did not let go of a subscription', { target: deps.target, error })
-    }
+    const left = member.stop().catch(report)
+    if (!(await endsWithin(enginePatienceMs, left, deps.timers))) report()
   }
 
   #prefetch(): number {
