@@ -55,7 +55,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     title: 'A lost delivery is dropped and counted',
     area: 'Flow',
     promise:
-      'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again as another attempt, to this member or another.',
+      'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again, to this member or another: as another attempt, unless its key range came back to the process that had it.',
     support: always,
     cases: ['lease/ends', 'faults/lost-told', 'bus-lease/lost'],
     refusals: [],
