@@ -4,7 +4,15 @@ import { faultsText } from './fault-table.ts'
 
 const run: FaultDocument = {
   ...{ engine: 'redis', serverVersion: '7.0', seed: 1, sound: true, confirmed: 7_000, lost: 0, handled: 7_010 },
-  ...{ duplicates: 10, republished: 9, orderViolations: 0, attemptsReset: 0, twiceAtOnce: 0, deadLetters: 5 },
+  ...{
+    duplicates: 10,
+    republished: 9,
+    orderViolations: 0,
+    attemptsRepeated: 1,
+    attemptsReset: 0,
+    twiceAtOnce: 0,
+    deadLetters: 5,
+  },
   requests: { answered: 20, failed: 1 },
   faults: [
     { kind: 'cut', tookMs: 1, firstMs: 20, fullMs: 1_500 },

@@ -27,7 +27,9 @@ export interface Verdict {
   readonly republished: number
   /** First runs of a message after the first run of a later one of its key. */
   readonly orderViolations: readonly string[]
-  /** Attempts that were not counted on after a failure. */
+  /** Attempts that had failed before, which could not be settled. */
+  readonly attemptsRepeated: number
+  /** Attempts with a lower number than one that had failed. */
   readonly attemptsReset: readonly string[]
   /** Runs that began while the same member still had the message. */
   readonly twiceAtOnce: readonly string[]
@@ -54,6 +56,7 @@ export class Ledger {
   readonly #orderViolations: string[] = []
   readonly #attemptsReset: string[] = []
   readonly #twiceAtOnce: string[] = []
+  #attemptsRepeated = 0
   #handled = 0
 
   /** A message is about to be published, for the first time or again. */
@@ -74,7 +77,9 @@ export class Ledger {
     const standsOnce = message.tries < 2
     // One that was told to stop has lost its message: then somebody may have it again, this member too.
     if (standsOnce && [...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
-    if (standsOnce && attempt <= message.failed) this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
+    // The same attempt again: its failure was not settled before the fault. A lower one: a count was forgotten.
+    if (standsOnce && attempt === message.failed) this.#attemptsRepeated += 1
+    if (standsOnce && attempt < message.failed) this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
     if (!message.begun && key !== undefined) this.#first(id, key, n)
     message.begun = true
     const running: Running = {
@@ -114,6 +119,7 @@ export class Ledger {
       duplicates: sum(({ done }) => Math.max(0, done - 1)),
       republished: sum(({ tries }) => Math.max(0, tries - 1)),
       orderViolations: this.#orderViolations,
+      attemptsRepeated: this.#attemptsRepeated,
       attemptsReset: this.#attemptsReset,
       twiceAtOnce: this.#twiceAtOnce,
       deadLetters: deadLetters.size,

@@ -12,6 +12,7 @@ export interface FaultDocument {
   readonly duplicates: number
   readonly republished: number
   readonly orderViolations: number
+  readonly attemptsRepeated: number
   readonly attemptsReset: number
   readonly twiceAtOnce: number
   readonly deadLetters: number
@@ -42,6 +43,7 @@ export function documentOf(run: FaultRun): FaultDocument {
     duplicates: verdict.duplicates,
     republished: verdict.republished,
     orderViolations: verdict.orderViolations.length,
+    attemptsRepeated: verdict.attemptsRepeated,
     attemptsReset: verdict.attemptsReset.length,
     twiceAtOnce: verdict.twiceAtOnce.length,
     deadLetters: verdict.deadLetters,
@@ -75,7 +77,7 @@ export function textReport(run: FaultRun): string {
   return [
     `${document.engine} ${document.serverVersion ?? ''} (seed ${document.seed}): ${document.sound ? 'all held' : 'NOT all held'}`,
     `  ${document.confirmed} confirmed, ${document.lost} lost, ${document.handled} handled, ${document.duplicates} duplicates, ${document.republished} published again`,
-    `  ${document.orderViolations} out of order, ${document.attemptsReset} attempts reset, ${document.twiceAtOnce} twice at once, ${document.deadLetters} dead letters`,
+    `  ${document.orderViolations} out of order, ${document.attemptsReset} attempts reset, ${document.attemptsRepeated} repeated, ${document.twiceAtOnce} twice at once, ${document.deadLetters} dead letters`,
     `  ${document.requests.answered} requests answered, ${document.requests.failed} not`,
     ...table([['fault', 'lasted', 'first delivery', 'full flow'], ...rows]).map((line) => `  ${line}`),
     ...Object.entries(examples).flatMap(([what, ids]) =>
