@@ -170,22 +170,8 @@ export class RangedSubscription implements EngineSubscription {
       void this.#giveUp(range).catch(() => {})
       return
     }
+    // What runs may take its time: this process lives, and a range that was taken from it would run things twice.
     sink.ranges.recalled(String(range))
-    this.#awaitGivingUp(range, reader)
-  }
-
-  /** Another member waits for it: patience ends after a lease. */
-  #awaitGivingUp(range: number, reader: RangeReader): void {
-    const { clock } = this.#surroundings.link.host
-    clock.setTimer(this.#surroundings.link.settings.leaseMs, () => {
-      if (this.#readers.get(range) !== reader || this.#stopping !== undefined) return
-      this.#forget(range)
-      this.#membership.sink.ranges?.revoked(String(range), lost('the key range was not given up in time'))
-      void reader
-        .giveUp()
-        .then(() => this.#claims.release(range))
-        .catch(() => {})
-    })
   }
 
   #revoke(range: number, why: string): void {
