@@ -162,6 +162,44 @@ describe('a key range', () => {
     expect(scripted.settlements).toEqual([ack(1), ack(2)])
   })
 
+  it('that rests says that nothing is in hand, where deliveries do not tell whether somebody had them', async () => {
+    const { clock, scripted, member, sink, deliver } = await rig({ attempts: 'none' })
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' }, { key: 'b' })
+    await clock.advance(0)
+    await member.settle([ack(1)])
+    await clock.advance(60_000)
+    expect(names(scripted.changes)).toEqual(['write session'])
+    await member.settle([ack(2)])
+    await clock.advance(60_000)
+    expect(names(scripted.changes)).toEqual(['write session', 'write session'])
+    const after = await rig({ attempts: 'none' })
+    after.sink.ranges?.assigned('r', scripted.changes.slice(-1) as Note[])
+    after.member.grant(1)
+    after.deliver({ key: 'a' })
+    await after.clock.advance(0)
+    expect(after.seen).toMatchObject([{ attempt: 1 }])
+  })
+
+  it('whose reader vanished has as many suspects as that had in hand', async () => {
+    const { clock, scripted, member, sink, deliver } = await rig({ attempts: 'none' })
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' }, { key: 'b' })
+    await clock.advance(0)
+    const after = await rig({ attempts: 'none' })
+    after.sink.ranges?.assigned('r', scripted.changes as Note[])
+    after.member.grant(10)
+    after.deliver({ key: 'a' }, { key: 'b' }, { key: 'c' })
+    await after.clock.advance(0)
+    expect(Object.fromEntries(after.seen.map(({ record: { key }, attempt }) => [key, attempt]))).toEqual({
+      a: 2,
+      b: 2,
+      c: 1,
+    })
+  })
+
   it('tries a note again that cannot be written, and keeps the delivery until then', async () => {
     const { clock, scripted, seen, member, sink, deliver } = await rig()
     sink.ranges?.assigned('r', [])

@@ -26,6 +26,12 @@ export interface KeyRangeEvents {
   claimed(entry: Entry): void
 }
 
+/** How many deliveries that are still to come may have been with a reader that vanished, and since when there are none. */
+export interface Suspicion {
+  readonly suspects: number
+  readonly sinceMs: number
+}
+
 /** What a key range is read with. */
 export interface KeyRangeInit {
   readonly name: string
@@ -35,12 +41,17 @@ export interface KeyRangeInit {
   readonly reader: string
   /** Whether the engine's attempt tells which deliveries somebody may have had before. */
   readonly tellsRedeliveries: boolean
+  /** What this process suspected when it lost the range. */
+  readonly suspicion: Suspicion | undefined
   /** Most parked records. */
   readonly parkedMax: number
   readonly control: KeyRangeControl
   readonly events: KeyRangeEvents
   readonly deps: FilterDeps
 }
+
+/** How long nothing is to be in hand before a session says so, in milliseconds: long enough not to be written all the time. */
+const restMs = 1_000
 
 /**
  * One key range that this member reads: what is parked in its notes, and which record of a key has its turn. What is merely
@@ -60,6 +71,7 @@ export class KeyRange implements EntryRange {
   readonly #repetitions = new Set<string>()
   #state: 'reading' | 'recalled' | 'gone' = 'reading'
   #isPaused = false
+  #isResting = false
   #orders = 0
   /** Deliveries that the engine waits for an answer about. */
   #unsettled = 0
@@ -88,6 +100,10 @@ export class KeyRange implements EntryRange {
     return this.#state === 'recalled'
   }
 
+  get suspicion(): Suspicion {
+    return { suspects: this.#suspects, sinceMs: this.#sinceMs }
+  }
+
   get buffered(): number {
     return this.#buffered
   }
@@ -98,13 +114,16 @@ export class KeyRange implements EntryRange {
   }
 
   #load(notes: readonly Note[]): void {
-    const { reader, group, deps, name: range } = this.#init
+    const { reader, suspicion, group, deps, name: range } = this.#init
     const note = notes.find(({ name }) => name === sessionName)
     const session = note && sessionOf(note)
     const isOther = session !== undefined && session.reader !== reader
     if (isOther) {
       this.#suspects = session.unsettled
       this.#sinceMs = session.sinceMs ?? this.#sinceMs
+    } else if (session !== undefined && suspicion !== undefined) {
+      this.#suspects = suspicion.suspects
+      this.#sinceMs = suspicion.sinceMs
     }
     const hasVanished = isOther && session.reader !== nobody
     const sorted = notes.filter(({ name }) => name !== sessionName).sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -235,6 +254,7 @@ export class KeyRange implements EntryRange {
 
   acknowledged(entry: Entry): void {
     this.#unsettled -= 1
+    if (this.#unsettled === 0 && !this.#isResting && !this.#init.tellsRedeliveries) this.#rest()
     entry.raw = undefined
     if (entry.phase === 'saving') this.#ready(entry)
     else entry.phase = 'gone'
@@ -253,6 +273,15 @@ export class KeyRange implements EntryRange {
         if (entry.phase === 'ready' && entry.raw !== undefined && tags.has(entry.raw.tag)) this.takenBack(entry)
       }
     }
+  }
+
+  /** What was in hand at a time would be suspected for as long as the session stands; not so once all of it has ended. */
+  #rest(): void {
+    this.#isResting = true
+    this.#init.deps.timers.set(restMs, () => {
+      this.#isResting = false
+      if (this.#unsettled === 0) this.lowerSession()
+    })
   }
 
   takenBack(entry: Entry): void {

@@ -28,7 +28,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       afterMs: fc.constantFrom(0, 5, 50),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(0, 1, 10, 100) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(0, 1, 10, 100, 2_000) }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constantFrom('stop', 'crash', 'interrupt', 'grant'), pick }),

@@ -20,7 +20,7 @@ import { Quiet } from '../consuming/quiet.ts'
 import { deferredControl } from './deferred-control.ts'
 import { aloneFrom, Entry, OwnDelivery } from './entry.ts'
 import { Isolation, type Suspect } from './isolation.ts'
-import { KeyRange, type KeyRangeInit } from './key-range.ts'
+import { KeyRange, type KeyRangeInit, type Suspicion } from './key-range.ts'
 import { lostDelivery, merged, type OwnAnswer } from './outcomes.ts'
 import { RawSettler } from './raw-settler.ts'
 
@@ -61,6 +61,8 @@ export class CompletedSubscription implements EngineSubscription {
   readonly #isolation: Isolation
   /** In the order in which they have their turn. */
   readonly #ranges = new Map<string, KeyRange>()
+  /** Of ranges that were lost. */
+  readonly #suspicions = new Map<string, Suspicion>()
   /** What the core has of key ranges, by its tags. */
   readonly #inHand = new Map<DeliveryTag, Entry>()
   /** What it has of no range. */
@@ -199,11 +201,12 @@ export class CompletedSubscription implements EngineSubscription {
   #assigned(name: string, notes: readonly Note[]): void {
     if (this.#state !== 'reading') return
     this.#revoked(name, new PosthasteError('DELIVERY_LOST', `the engine assigned key range ${name} again`))
-    this.#ranges.set(name, new KeyRange({ ...this.#rangeInit(), name }, notes))
+    const suspicion = this.#suspicions.get(name)
+    this.#ranges.set(name, new KeyRange({ ...this.#rangeInit(), name, suspicion }, notes))
     this.#plan()
   }
 
-  #rangeInit(): Omit<KeyRangeInit, 'name'> {
+  #rangeInit(): Omit<KeyRangeInit, 'name' | 'suspicion'> {
     const { spec, reader, capabilities, parkedMax, deps } = this.#init
     return {
       ...{ channel: spec.channel, group: spec.group, reader, parkedMax, deps },
@@ -233,6 +236,7 @@ export class CompletedSubscription implements EngineSubscription {
     const range = this.#ranges.get(name)
     if (range === undefined) return
     this.#ranges.delete(name)
+    this.#suspicions.set(name, range.suspicion)
     range.drop(reason)
     const tags: DeliveryTag[] = []
     for (const [tag, entry] of this.#inHand) {
