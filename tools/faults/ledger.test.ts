@@ -67,6 +67,8 @@ describe('Ledger', () => {
     expect(ledger.verdict(none).twiceAtOnce).toEqual([])
     ledger.began(beginning()).ended('done')
     expect(ledger.verdict(none).twiceAtOnce).toEqual(['a'])
+    ledger.began(beginning({ id: 'b', key: undefined })).ended('failed')
+    for (let copies = 0; copies < 2; copies += 1) ledger.began(beginning({ id: 'b', key: undefined, attempt: 2 }))
     for (const each of [first, second]) each.ended('aborted')
     ledger.publishing('a')
     ledger.began(beginning())

@@ -75,8 +75,10 @@ export class Ledger {
     const others = this.#running.get(place) ?? new Set()
     // What was published twice may stand twice, and the second is a message of its own.
     const standsOnce = message.tries < 2
+    // So may one without a key that was given back: where that publishes a copy, a fault can leave both.
+    const isAlone = standsOnce && (key !== undefined || message.failed === 0)
     // One that was told to stop has lost its message: then somebody may have it again, this member too.
-    if (standsOnce && [...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
+    if (isAlone && [...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
     // The same attempt again: its failure was not settled before the fault. A lower one: a count was forgotten.
     if (standsOnce && attempt === message.failed) this.#attemptsRepeated += 1
     if (standsOnce && attempt < message.failed) this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
