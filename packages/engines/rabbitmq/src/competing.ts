@@ -163,7 +163,10 @@ export class Competing implements EngineSubscription {
 
   #flushSoon(): void {
     if (this.#isFlushing || this.#buffer.length === 0) return
-    if (this.#credit === 0) return this.#watchIdle()
+    if (this.#credit === 0) {
+      this.#watchIdle()
+      return
+    }
     this.#isFlushing = true
     setImmediate(() => {
       this.#isFlushing = false

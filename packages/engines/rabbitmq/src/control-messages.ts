@@ -4,18 +4,19 @@ import { addressed, type Outbound } from './publisher.ts'
 import { bufferOf, decode, encode, type Received } from './record-codec.ts'
 
 /*
- * What stands in the control queue of a key range. A *hello* wakes whoever reads the range: somebody has joined, and has so
- * many ranges. A *fence* is what a reader sends itself to know that all before it has come. The rest are notes.
+ * What stands in the control queue of a key range. A *hello* tells whoever reads the range that somebody else is in line for
+ * it, and reads so many others. A *fence* is what a reader sends itself to know that all before it has come. The rest are notes.
  */
 
 /** A message of a control queue. */
 export type ControlMessage =
-  | { readonly kind: 'hello'; readonly deliveryTag: number; readonly ranges: number }
+  | { readonly kind: 'hello'; readonly deliveryTag: number; readonly member: string; readonly ranges: number }
   | { readonly kind: 'fence'; readonly deliveryTag: number; readonly id: string }
   | ({ readonly kind: 'note' } & NoteMessage)
 
 const kindHeader = 'posthaste-control'
 const idHeader = 'posthaste-fence'
+const memberHeader = 'posthaste-member'
 const rangesHeader = 'posthaste-ranges'
 const nameHeader = 'posthaste-note'
 const versionHeader = 'posthaste-note-version'
@@ -25,7 +26,8 @@ const orderHeader = 'posthaste-note-order'
 export function readControl(message: Received, channel: string): ControlMessage | undefined {
   const { headers = {}, deliveryTag } = message
   const kind = headers[kindHeader]
-  if (kind === 'hello') return { kind, deliveryTag, ranges: Number(headers[rangesHeader]) }
+  if (kind === 'hello')
+    return { kind, deliveryTag, member: String(headers[memberHeader]), ranges: Number(headers[rangesHeader]) }
   if (kind === 'fence') return { kind, deliveryTag, id: String(headers[idHeader]) }
   if (kind !== 'note') return undefined
   const { record } = decode(message, channel)
@@ -33,9 +35,12 @@ export function readControl(message: Received, channel: string): ControlMessage 
   return { kind, name: String(headers[nameHeader]), version, order, deliveryTag, record }
 }
 
-/** A member has come, and reads so many ranges. */
-export function hello(queue: string, ranges: number): Outbound {
-  return signal(queue, { [kindHeader]: 'hello', [rangesHeader]: ranges })
+/** A member is in line, and reads so many ranges. */
+export function hello(
+  queue: string,
+  { member, ranges }: { readonly member: string; readonly ranges: number },
+): Outbound {
+  return signal(queue, { [kindHeader]: 'hello', [memberHeader]: member, [rangesHeader]: ranges })
 }
 
 /** All that was in the queue before is here, once it is. */

@@ -38,6 +38,13 @@ function codeOf(cause: unknown): ErrorCode {
   return typeof reply === 'string' && Object.hasOwn(codes, reply) ? codes[reply as ServerReply] : 'UNAVAILABLE'
 }
 
+/** Why a connection was not made, or was lost. Refused access is a refused login there. */
+export function connectionError(cause: unknown, what: string): PosthasteError {
+  const { code, message } = errorOf(cause, what)
+  const text = message.replace(/^\[\w+\] /, '')
+  return new PosthasteError(isReply(cause, 'ACCESS_REFUSED') ? 'UNAUTHENTICATED' : code, text, { cause })
+}
+
 /** What no other attempt at connecting mends: credentials, the vhost, another protocol. */
 export function isHopeless(cause: unknown): boolean {
   return isReply(cause, 'ACCESS_REFUSED') || isReply(cause, 'NOT_ALLOWED') || isReply(cause, 'VERSION_MISMATCH')

@@ -18,11 +18,6 @@ export function owes(shares: Shares, other: number): boolean {
   return other < least && shares.own > least
 }
 
-/** Whether a member has fewer than everybody should have at least, and had better say so. */
-export function isHungry(shares: Shares): boolean {
-  return shares.own < leastShare(shares)
-}
-
 function leastShare({ ranges, members }: Shares): number {
   return Math.floor(ranges / Math.max(1, members))
 }

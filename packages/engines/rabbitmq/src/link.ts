@@ -1,6 +1,6 @@
 import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
-import { errorOf, fail, isHopeless } from './errors.ts'
+import { connectionError, fail, isHopeless } from './errors.ts'
 import type { Settings } from './options.ts'
 import { keepBodiesRaw } from './raw-bodies.ts'
 import { VersionedConnection } from './server-version.ts'
@@ -42,7 +42,7 @@ export class Link {
       events.onUp()
     })
     this.#connection.on('error', (thrown) => {
-      this.#cause = errorOf(thrown, `the connection for ${what} was lost`)
+      this.#cause = connectionError(thrown, `the connection for ${what} was lost`)
       if (isHopeless(thrown) || this.#isLeaving) for (const each of this.#waiting) this.#end(each, this.#cause)
       if (!this.#isUp) return
       this.#isUp = false
@@ -67,7 +67,7 @@ export class Link {
 
   /**
    * Resolves once the connection is there.
-   * @throws UNAVAILABLE after `timeoutMs`, PERMISSION_DENIED when the server refuses us, ENGINE_CLOSED
+   * @throws UNAVAILABLE after `timeoutMs`, UNAUTHENTICATED or PERMISSION_DENIED when the server refuses us, ENGINE_CLOSED
    */
   up(timeoutMs: number): Promise<void> {
     if (this.isUp) return Promise.resolve()

@@ -7,7 +7,11 @@ function record(id: string): OutgoingRecord {
   return { id, channel: 'c', headers: {}, body: new Uint8Array() }
 }
 
-function message(name: string, version: number, deliveryTag: number, order = version): NoteMessage {
+function message(
+  name: string,
+  version: number,
+  { deliveryTag, order = version }: { readonly deliveryTag: number; readonly order?: number },
+): NoteMessage {
   return { name, version, order, deliveryTag, record: record(`${name}${version}`) }
 }
 
@@ -19,7 +23,12 @@ function book() {
 describe('the notes of a key range', () => {
   it('are the last versions, in the order in which their names were first written', () => {
     const { acked, notes } = book()
-    const all = [message('b', 1, 1, 2), message('a', 4, 2, 1), message('b', 2, 3, 2), message('a', 3, 4, 1)]
+    const all = [
+      message('b', 1, { deliveryTag: 1, order: 2 }),
+      message('a', 4, { deliveryTag: 2, order: 1 }),
+      message('b', 2, { deliveryTag: 3, order: 2 }),
+      message('a', 3, { deliveryTag: 4, order: 1 }),
+    ]
     expect(notes.load(all).map(({ name, record: { id } }) => [name, id])).toEqual([
       ['a', 'a4'],
       ['b', 'b2'],
@@ -29,7 +38,7 @@ describe('the notes of a key range', () => {
 
   it('lose an older version once the newer is confirmed, whichever comes first', () => {
     const { acked, notes } = book()
-    notes.load([message('a', 1, 1)])
+    notes.load([message('a', 1, { deliveryTag: 1 })])
     const { version, order } = notes.next('a')
     expect({ version, order }).toEqual({ version: 2, order: 1 })
     notes.arrived('a', 2, 5)
@@ -54,7 +63,7 @@ describe('the notes of a key range', () => {
 
   it('come again when they are given back', () => {
     const { acked, notes } = book()
-    notes.load([message('a', 1, 1), message('b', 1, 2)])
+    notes.load([message('a', 1, { deliveryTag: 1 }), message('b', 1, { deliveryTag: 2 })])
     expect(notes.giveBack()).toEqual([1, 2])
     notes.erased('a', 1)
     expect(notes.arrived('a', 1, 11)).toBe(true)
@@ -81,7 +90,7 @@ describe('the notes of a key range', () => {
             continue
           }
           const { version, order } = notes.next(name)
-          const written = message(name, version, ++tag, order)
+          const written = message(name, version, { deliveryTag: ++tag, order })
           queue.set(tag, written)
           if (isLate) late.push(written)
           else notes.arrived(name, version, tag)

@@ -42,7 +42,11 @@ describe('options', () => {
   it('map channels onto exchanges of each type', () => {
     const exchanges = { a: { exchange: 'x', type: 'topic', bindingKey: 'a.*' }, b: { exchange: 'y', type: 'fanout' } }
     expect(mistakes({ url, exchanges })).toEqual([])
-    const wrong = { a: { exchange: '', type: 'queue' }, b: { exchange: 'y', type: 'headers' }, c: { exchange: 'z', type: 'topic', headers: {}, match: 'some', more: 1 } }
+    const wrong = {
+      a: { exchange: '', type: 'queue' },
+      b: { exchange: 'y', type: 'headers' },
+      c: { exchange: 'z', type: 'topic', headers: {}, match: 'some', more: 1 },
+    }
     expect(mistakes({ url, exchanges: wrong })).toEqual([
       'exchanges.a.exchange',
       'exchanges.a.type',

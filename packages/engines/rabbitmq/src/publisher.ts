@@ -182,9 +182,9 @@ export class Publisher {
     }
     const finish = (): void => {
       this.#calls.delete(call)
-      if (!isReturnable) return resolve(outcomes)
       // A record that came back was told before its confirm, in a turn of its own that has begun by then.
-      setImmediate(() => resolve(this.#withReturned(messages, outcomes)))
+      if (isReturnable) setImmediate(() => resolve(this.#withReturned(messages, outcomes)))
+      else resolve(outcomes)
     }
     this.#calls.add(call)
     for (const [at, message] of messages.entries()) {

@@ -27,11 +27,13 @@ export interface RangeEvents {
   lost(reader: RangeReader, cause: PosthasteError): void
   /** There is something to deliver. */
   ready(): void
-  /** Another member, that reads so many ranges, would have this one. */
-  asked(reader: RangeReader, ranges: number): void
+  /** Another member, that reads so many ranges, is in line for this one. */
+  asked(reader: RangeReader, other: { readonly member: string; readonly ranges: number }): void
   /** The queues are gone. */
   ended(cause: PosthasteError): void
-  /** How many ranges the member reads. */
+  /** Names this member, for the others. */
+  readonly member: string
+  /** How many ranges it reads. */
   readonly count: number
 }
 
@@ -130,18 +132,7 @@ export class RangeReader {
     )
   }
 
-  /** How many members stand in line, as the server counts them; undefined where it cannot be asked now. */
-  async members(): Promise<number | undefined> {
-    const channel = this.#session?.channel
-    if (channel === undefined) return undefined
-    try {
-      return (await channel.queueDeclare({ queue: this.#control, passive: true })).consumerCount
-    } catch {
-      return undefined
-    }
-  }
-
-  /** Tells whoever reads the range that this member has so few. */
+  /** Tells whoever reads the range that this member is in line for it. */
   async ask(): Promise<void> {
     if (this.#session !== undefined && !this.isAssigned) await this.#hello()
   }
@@ -245,7 +236,8 @@ export class RangeReader {
 
   /** Is heard by whoever reads the range, which may be this member. */
   async #hello(): Promise<void> {
-    await this.#signal(hello(this.#control, this.#events.count))
+    const { member, count: ranges } = this.#events
+    await this.#signal(hello(this.#control, { member, ranges }))
   }
 
   async #signal(message: ReturnType<typeof hello>): Promise<void> {
@@ -256,15 +248,20 @@ export class RangeReader {
   }
 
   #controlled(session: Session, message: Received): void {
-    if (session !== this.#session) return session.onFence?.()
     const read = readControl(message, this.#seat.spec.channel)
-    if (read === undefined) return session.ack(message.deliveryTag)
-    if (session.state === 'assigned') return this.#heard(session, read)
-    session.seen.push(read)
+    if (session !== this.#session) session.onFence?.()
+    else if (read === undefined) session.ack(message.deliveryTag)
+    else if (session.state === 'assigned') this.#heard(session, read)
+    else this.#seen(session, read)
+  }
+
+  /** What came before the range is read is looked at together, once all of it is here. */
+  #seen(session: Session, message: ControlMessage): void {
+    session.seen.push(message)
     if (session.state === 'inLine') {
       session.state = 'fencing'
       void this.#signal(fence(this.#control, session.fence))
-    } else if (read.kind === 'fence' && read.id === session.fence) this.#assign(session)
+    } else if (message.kind === 'fence' && message.id === session.fence) this.#assign(session)
   }
 
   #assign(session: Session): void {
@@ -306,7 +303,7 @@ export class RangeReader {
       else session.ack(deliveryTag)
     } else {
       session.ack(deliveryTag)
-      this.#events.asked(this, message.ranges)
+      this.#events.asked(this, message)
     }
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type DeliverySink,
   type DeliveryTag,
@@ -12,7 +13,7 @@ import {
   type Timer,
 } from '@posthaste/contracts'
 import { deliveryLost } from './errors.ts'
-import { isHungry, owes, type Shares, surplus } from './fair-share.ts'
+import { owes, type Shares, surplus } from './fair-share.ts'
 import { deliveryOf, type Held, type Return } from './held.ts'
 import type { MemberDeps, MemberFigures, Seat } from './membership.ts'
 import { type RangeEvents, RangeReader } from './range-reader.ts'
@@ -26,6 +27,9 @@ export class Ranged implements EngineSubscription {
   readonly #sink: DeliverySink
   readonly #readers: readonly RangeReader[]
   readonly #held = new Map<DeliveryTag, HeldOfRange>()
+  readonly #events: RangeEvents
+  /** When the other members were heard of. */
+  readonly #others = new Map<string, number>()
   #credit = 0
   #lastTag = 0
   /** Whose turn it is. */
@@ -40,10 +44,11 @@ export class Ranged implements EngineSubscription {
     this.#deps = deps
     this.#seat = seat
     this.#sink = sink
-    const events = this.#events()
+    this.#events = this.#rangeEvents()
+    const { keyRanges } = seat.channel
     this.#readers = Array.from(
-      { length: seat.channel.keyRanges },
-      (_, range) => new RangeReader(deps, seat, { range, events }),
+      { length: keyRanges },
+      (_, range) => new RangeReader(deps, seat, { range, events: this.#events }),
     )
     this.ranges = {
       pause: (range) => this.#setPaused(range, true),
@@ -73,7 +78,8 @@ export class Ranged implements EngineSubscription {
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     if (this.#stopped !== undefined) return batch.map(() => deliveryLost)
     const endings = batch.map((settlement) => ({ settlement, held: this.#takeHeld(settlement.tag) }))
-    if (endings.every(({ settlement }) => !publishes(settlement) || isAtOnce(settlement))) return this.#endAtOnce(endings)
+    if (endings.every(({ settlement }) => !publishes(settlement) || isAtOnce(settlement)))
+      return this.#endAtOnce(endings)
     this.#settling += 1
     try {
       return await this.#settleAfterPublishing(endings)
@@ -188,16 +194,17 @@ export class Ranged implements EngineSubscription {
 
   // ── Ranges ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #events(): RangeEvents {
+  #rangeEvents(): RangeEvents {
     const self = this
     return {
+      member: randomUUID(),
       get count() {
         return self.#count
       },
       assigned: (reader, notes) => this.#assigned(reader, notes),
       lost: (reader, cause) => this.#revoked(reader, cause),
       ready: () => this.#flushSoon(),
-      asked: (reader, ranges) => void this.#asked(reader, ranges),
+      asked: (reader, other) => this.#asked(reader, other),
       ended: (cause) => this.#end(cause),
     }
   }
@@ -205,7 +212,7 @@ export class Ranged implements EngineSubscription {
   #assigned(reader: RangeReader, notes: readonly Note[]): void {
     if (this.#stopped !== undefined) return
     this.#sink.ranges?.assigned(reader.name, notes)
-    void this.#balance()
+    if (surplus(this.#shares) > 0) this.#recall(reader)
   }
 
   #revoked(reader: RangeReader, cause: PosthasteError): void {
@@ -244,24 +251,24 @@ export class Ranged implements EngineSubscription {
     return this.#readers.filter(({ isAssigned, isRecalled }) => isAssigned && !isRecalled).length
   }
 
-  async #shares(asked?: RangeReader): Promise<Shares | undefined> {
-    const reader = asked ?? this.#readers.find(({ isAssigned }) => isAssigned) ?? this.#readers[0]
-    const members = await reader?.members()
-    if (members === undefined || this.#stopped !== undefined) return undefined
-    return { ranges: this.#readers.length, members, own: this.#count }
+  /** Every member in line for a range says so to its reader, so each reader hears of all others. */
+  #asked(reader: RangeReader, { member, ranges }: { readonly member: string; readonly ranges: number }): void {
+    if (member === this.#events.member) return
+    this.#others.set(member, this.#deps.clock.monotonicMs())
+    if (owes(this.#shares, ranges)) this.#recall(reader)
   }
 
-  async #asked(reader: RangeReader, ranges: number): Promise<void> {
-    const shares = await this.#shares(reader)
-    if (shares !== undefined && owes(shares, ranges)) this.#recall(reader)
+  get #shares(): Shares {
+    const sinceMs = this.#deps.clock.monotonicMs() - silentPeriods * this.#deps.rebalanceMs
+    for (const [member, heardMs] of this.#others) if (heardMs < sinceMs) this.#others.delete(member)
+    return { ranges: this.#readers.length, members: 1 + this.#others.size, own: this.#count }
   }
 
+  /** Gives up what is more than its share, and tells the readers of other ranges that it is there. */
   async #balance(): Promise<void> {
-    const shares = await this.#shares()
-    if (shares === undefined) return
     const assigned = this.#readers.filter(({ isAssigned, isRecalled }) => isAssigned && !isRecalled)
-    for (const reader of assigned.slice(0, surplus(shares))) this.#recall(reader)
-    if (isHungry(shares)) await Promise.all(this.#readers.map((reader) => reader.ask()))
+    for (const reader of assigned.slice(0, surplus(this.#shares))) this.#recall(reader)
+    await Promise.all(this.#readers.map((reader) => reader.ask()))
   }
 
   #recall(reader: RangeReader): void {
@@ -313,6 +320,8 @@ interface EndingOfRange {
 }
 
 const portion = 32
+/** A member that was silent for so many periods is not counted any more. */
+const silentPeriods = 3
 
 /** A hand-back needs nothing of the server. */
 function isAtOnce(settlement: Settlement): boolean {

@@ -24,7 +24,9 @@ function roundTrip(record: OutgoingRecord, marks?: Marks) {
   return decode(carried(encode(record, stamps.next(1_700_000_000_000), marks), record.body), record.channel)
 }
 
-const names = fc.stringMatching(/^[a-z0-9]{1,20}$/).filter((name) => !['id', 'specversion', 'partitionkey', 'deliverytime', 'expirytime', 'priority'].includes(name))
+const names = fc
+  .stringMatching(/^[a-z0-9]{1,20}$/)
+  .filter((name) => !['id', 'specversion', 'partitionkey', 'deliverytime', 'expirytime', 'priority'].includes(name))
 const text = fc.string({ unit: 'grapheme', maxLength: 50 })
 const times = fc.integer({ min: 0, max: 4_102_444_800_000 })
 const records: fc.Arbitrary<OutgoingRecord> = fc.record(

@@ -7,7 +7,7 @@ import {
 } from '@posthaste/conformance'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
-import { rabbitmq } from '../src/index.ts'
+import { rabbitmq } from '../src/engine.ts'
 import { Declared, freshPrefix } from './installation.ts'
 
 const keyRanges = 3
