@@ -155,8 +155,11 @@ function ops.settle(c, g, mid, list)
   local seen, ended, done, gone, keys = {}, {}, {}, {}, {}
   if G.keyed then
     for i = 1, #refs do
-      local _, _, _, key = parse(infos[i])
-      keys[#keys + 1] = key
+      local known = infos[i]
+      if known and known ~= '' then
+        local _, _, _, key = parse(known)
+        keys[#keys + 1] = key
+      end
     end
     loadLanes(G, keys)
   end

@@ -57,12 +57,13 @@ end
 
 -- What is known of a record: attempts that have ended, how many of them with their member, whether it is addressed, its key.
 local function info(a, v, addressed, key)
-  if a == 0 and v == 0 and not addressed and not key then return '' end
+  if a == 0 and v == 0 and not addressed then return key and '0,0,,' .. key or '' end
   return a .. ',' .. v .. ',' .. (addressed and 'g' or '') .. ',' .. (key or '')
 end
 
 local function parse(s)
   if not s or s == '' then return 0, 0, false, nil end
+  if s:sub(1, 5) == '0,0,,' then return 0, 0, false, s:sub(6) end
   local a, v, addressed, key = s:match('^(%d+),(%d+),(g?),(.*)$')
   return tonumber(a), tonumber(v), addressed == 'g', key ~= '' and key or nil
 end
