@@ -64,4 +64,12 @@ describe('checkRequirements', () => {
   it('names everything at once', () => {
     expect(missing(Ordered, {}, { keyOrder: 'none', delay: 'none', holdKey: 'none', attempts: 'none' })).toHaveLength(4)
   })
+
+  it('says how an engine with key ranges is used', () => {
+    const settings = readSubscribeOptions('on', { group: 'points' })
+    const engine = new ScriptedEngine({ ...fullCapabilities, keyOrder: 'partitions', attempts: 'none' }, () => 0)
+    expect(() => checkRequirements([{ contract: Noted, settings }], engine)).toThrow(
+      expect.objectContaining({ remedy: 'Give the bus complete(engine).' }),
+    )
+  })
 })
