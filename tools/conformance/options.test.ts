@@ -9,7 +9,7 @@ describe('parseCommand', () => {
       mutants: true,
       only: undefined,
       seed: undefined,
-      scale: 1,
+      scale: undefined,
       parallel: undefined,
       writeDocs: false,
       verbose: false,

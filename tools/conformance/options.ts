@@ -9,8 +9,8 @@ export interface ConformanceCommand {
   /** Ids of the guarantees to run; all if absent. */
   readonly only: readonly string[] | undefined
   readonly seed: number | undefined
-  /** Multiplies the volumes. */
-  readonly scale: number
+  /** Multiplies the volumes; as the harness says if absent, which is 1 by default. */
+  readonly scale: number | undefined
   /** How many installations are in use at the same time; what the harness says if absent. */
   readonly parallel: number | undefined
   /** Keeps the runs and writes docs/guarantees.md; without an engine, from the runs that are kept. */
@@ -41,7 +41,7 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
       mutants: { type: 'boolean', default: true },
       only: { type: 'string' },
       seed: { type: 'string' },
-      scale: { type: 'string', default: '1' },
+      scale: { type: 'string' },
       parallel: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
@@ -49,7 +49,7 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
   })
   const only = values.only?.split(',')
   const seed = values.seed === undefined ? undefined : Number(values.seed)
-  const scale = Number(values.scale)
+  const scale = values.scale === undefined ? undefined : Number(values.scale)
   const parallel = values.parallel === undefined ? undefined : Number(values.parallel)
   const mistakes = [
     [
@@ -65,9 +65,12 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
       parallel === undefined || (Number.isInteger(parallel) && parallel >= 1 && parallel <= parallelMax),
       `--parallel must be a whole number from 1 to ${parallelMax}, not '${values.parallel}'`,
     ],
-    [scale > 0 && scale <= scaleMax, `--scale must be a number above 0, at most ${scaleMax}, not '${values.scale}'`],
     [
-      !values['write-docs'] || (only === undefined && values.mutants && scale === 1),
+      scale === undefined || (scale > 0 && scale <= scaleMax),
+      `--scale must be a number above 0, at most ${scaleMax}, not '${values.scale}'`,
+    ],
+    [
+      !values['write-docs'] || (only === undefined && values.mutants && scale === undefined),
       '--write-docs shows a whole run: leave out --only, --scale and --no-mutants',
     ],
   ] as const

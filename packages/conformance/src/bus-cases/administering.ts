@@ -155,7 +155,7 @@ export const busAdministering: readonly ConformanceCase[] = [
   {
     id: 'bus-browse/find',
     title: 'messages are found by id, key, correlation and time, without being taken from anybody',
-    needs: ['browsing'],
+    needs: ['browsing', 'history'],
     async run(context) {
       const Noted = plainEvent(context, { retention: { forMs: dayMs } })
       const journal = new Journal(context)

@@ -90,9 +90,10 @@ export const browsingMatch: readonly ConformanceCase[] = [
     title: 'a needle in a backlog is found over pages that may be short or empty, whatever their limit',
     needs: ['browsing'],
     async run(context) {
-      const channel = await context.channel({ groups: ['g'] })
+      const channel = await context.channel({ kind: 'queue', groups: ['g'] })
       const count = context.scaled(3_000)
-      const sent = channel.records(count, (at) => ({ key: at % 1_000 === 999 ? 'needle' : 'hay' }))
+      const each = Math.ceil(count / 3)
+      const sent = channel.records(count, (at) => ({ key: at % each === each - 1 ? 'needle' : 'hay' }))
       for (let at = 0; at < count; at += 500) await channel.publish(...sent.slice(at, at + 500))
       const needles = sent.filter(({ key }) => key === 'needle')
       for (const limit of [1, 2, 10_000]) {
