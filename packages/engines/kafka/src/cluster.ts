@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { apiVersionsV4, findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
 import { type EngineHost, PosthasteError } from '@posthaste/contracts'
 import { ConnectionError, hasCode, isAuthentication, isTransient, KafkaError, kafkaCodes, mapped } from './errors.ts'
@@ -56,7 +57,8 @@ export class Cluster {
   /** The connection for what any broker answers. */
   async control(): Promise<Lane> {
     if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed')
-    if (this.#connecting !== undefined && !this.#closing) await this.#connecting
+    if (this.#connecting !== undefined && !this.#closing)
+      await Promise.race([this.#connecting, rest(this.host.clock, connectingMsMax)])
     if (this.#control === undefined) throw new ConnectionError('no broker is connected')
     return this.#control
   }
@@ -154,7 +156,7 @@ export class Cluster {
     const key = `${kind}/${name}`
     let found = this.#coordinators.get(key)
     if (found === undefined) {
-      found = this.persistently(() => this.#findCoordinator(kind, name))
+      found = this.#findCoordinator(kind, name)
       this.#coordinators.set(key, found)
       found.catch(() => this.#coordinators.delete(key))
     }
@@ -261,12 +263,15 @@ export class Cluster {
       ...(sasl && { sasl }),
       ...(tls && {
         tls: { ...(tls.ca && { ca: tls.ca }), ...(tls.cert && { cert: tls.cert }), ...(tls.key && { key: tls.key }) },
-        tlsServerName: tls.serverName ?? true,
+        // An address is no name that could be asked for.
+        tlsServerName: tls.serverName ?? isIP(address.host) === 0,
       }),
     })
   }
 }
 
+/** How long a request waits for a connection before it is told that there is none. */
+const connectingMsMax = 200
 const topicsPerRequest = 500
 
 function checkVersions({ finalizedFeatures = [] }: { readonly finalizedFeatures?: readonly Feature[] }): void {

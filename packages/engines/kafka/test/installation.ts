@@ -11,13 +11,20 @@ export const server = runningServer('kafka')
 export const howToStart = 'start it with: npm run engines -- up kafka'
 
 /** Settings that make what waits in tests short. */
-export const quick = { keyRanges: 4, sessionTimeoutMs: 1_500, rebalanceTimeoutMs: 5_000, transactionTimeoutMs: 2_000, timeoutMs: 5_000 }
+export const quick = {
+  keyRanges: 4,
+  sessionTimeoutMs: 1_500,
+  rebalanceTimeoutMs: 5_000,
+  transactionTimeoutMs: 2_000,
+  timeoutMs: 5_000,
+}
 
 let made = 0
 
 /** Topics and groups of their own on a server, and a way to it that can be cut. */
 export class KafkaInstallation {
-  readonly prefix = `t${(Date.now() % 2_176_782_336).toString(36).padStart(6, "0").slice(-5)}${(made++ % 36).toString(36)}.`
+  readonly prefix =
+    `t${(Date.now() % 2_176_782_336).toString(36).padStart(6, '0').slice(-5)}${(made++ % 36).toString(36)}.`
   readonly #address: { readonly host: string; readonly port: number }
   #proxy: TcpProxy | undefined
 
