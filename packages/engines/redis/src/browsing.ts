@@ -22,13 +22,22 @@ const limitMax = 10_000
 
 /** A page ends after so many records, wanted or not. */
 const lookedAtMax = 10_000
+
+/** Most moves in one call of the script. */
+const movesMax = 200
 const pageBytesMax = 4_194_304
 
 /** Looking into channels, and taking records out of queues. */
 export function browsing(run: Run, time: ServerTime): Browsing {
   return {
     browse: (query) => browse(query, run, time),
-    move: (channel, moves) => move({ channel, moves }, run, time),
+    async move(channel, moves) {
+      const outcomes: Outcome[] = []
+      // One call at least, since it tells what is wrong with the channel.
+      for (let at = 0; at === 0 || at < moves.length; at += movesMax)
+        outcomes.push(...(await move({ channel, moves: moves.slice(at, at + movesMax) }, run, time)))
+      return outcomes
+    },
   }
 }
 

@@ -160,6 +160,29 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
     await until(() => expect(sink.causes).toEqual(['NOT_FOUND']))
   })
 
+  it('gives back what a member has in hand, however much and of however many keys that is', async () => {
+    const engine = await rig.engine()
+    await declare(engine)
+    const count = 4_500
+    await engine.publish(Array.from({ length: count }, (_, at) => record(String(at), { key: `k${at}` })))
+    const first = await join(engine, count)
+    await until(() => expect(first.sink.received).toHaveLength(count))
+    await first.subscription.stop()
+    const second = await join(engine, count)
+    await until(() => expect(second.sink.received).toHaveLength(count))
+    expect(new Set(second.sink.ids).size).toBe(count)
+    expect(second.sink.received.every(({ attempt }) => attempt === 1)).toBe(true)
+  })
+
+  it('is told at once of what is new, also when another member of the channel has just left', async () => {
+    const engine = await rig.engine({ pollMs: 60_000 })
+    await declare(engine, { kind: 'log', keyed: false })
+    const leaving = await join(engine, 1)
+    const [, { sink }] = await Promise.all([leaving.subscription.stop(), join(engine, 10)])
+    await engine.publish([record('1')])
+    await until(() => expect(sink.ids).toEqual(['1']))
+  })
+
   // ── What is reported ──────────────────────────────────────────────────────────────────────────────────────────────
 
   it('tells how far the clock of the server is off', async () => {

@@ -76,7 +76,10 @@ class RedisEngine implements Engine {
   readonly #temporary = new Map<string, GroupSpec>()
   /** Members that left while there was no connection. */
   readonly #departed: [spec: SubscriptionSpec, member: string][] = []
+  /** How many listen for what is new in a channel. */
+  readonly #listening = new Map<string, number>()
   #capabilities = capabilitiesWith('disk')
+  #isMeasured = false
   #open: Open | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
   #lastMember = 0
@@ -173,11 +176,13 @@ class RedisEngine implements Engine {
   }
 
   async #look(link: Link, host: EngineHost): Promise<void> {
-    const [aheadMs, errorMs] = await measureSkew(link, host)
+    const [aheadMs, errorMs] = await measureSkew(link, host.clock)
     this.#time.measured(aheadMs, errorMs)
     host.onClockSkew?.(aheadMs, errorMs)
     const { durability, warnings } = await promiseOf(link)
-    this.#capabilities = capabilitiesWith(durability)
+    // Final from the first time on; what is other later is told.
+    if (!this.#isMeasured) this.#capabilities = capabilitiesWith(durability)
+    this.#isMeasured = true
     this.#needsAttention = undefined
     if (warnings.length === 0) return
     for (const warning of warnings) host.log.warn(`redis: ${warning}`, { server: this.#options.host })
@@ -243,6 +248,7 @@ class RedisEngine implements Engine {
       const { channel, group } = consumer.spec
       if ((await this.#join(consumer, run)) === 0) continue
       this.#members.delete(consumer)
+      this.#unlisten(channel)
       consumer.end(undeclared(`group ${group} of ${channel}`))
     }
   }
@@ -261,23 +267,35 @@ class RedisEngine implements Engine {
 
   async #leave(consumer: Consumer): Promise<void> {
     const member = this.#members.get(consumer)
+    const open = this.#open
+    if (member === undefined || open === undefined) return
     this.#members.delete(consumer)
     const { spec } = consumer
-    const isLast = ![...this.#members.keys()].some((each) => each.spec.channel === spec.channel)
-    const open = this.#open
-    if (open === undefined) return
-    if (isLast) open.connection.unlisten(`${keysOf(this.#options.prefix)}wake:${spec.channel}`)
+    this.#unlisten(spec.channel)
     const isLastOfGroup = ![...this.#members.keys()].some(
       (each) => each.spec.channel === spec.channel && each.spec.group === spec.group,
     )
     if (isLastOfGroup) this.#temporary.delete(`${spec.channel} ${spec.group}`)
-    if (member === undefined || member === '') return
+    if (member === '') return
     try {
       await open.connection.call('leave', this.#packLeave(spec, member), { repeatable: true })
     } catch (cause) {
       open.host.log.debug('redis does not know yet that a member left', { member: spec.member, cause })
       this.#departed.push([spec, member])
     }
+  }
+
+  async #listen(channel: string): Promise<void> {
+    const count = this.#listening.get(channel) ?? 0
+    this.#listening.set(channel, count + 1)
+    await this.#current().connection.listen(`${keysOf(this.#options.prefix)}wake:${channel}`)
+  }
+
+  #unlisten(channel: string): void {
+    const left = (this.#listening.get(channel) ?? 0) - 1
+    if (left > 0) this.#listening.set(channel, left)
+    else if (this.#listening.delete(channel))
+      this.#open?.connection.unlisten(`${keysOf(this.#options.prefix)}wake:${channel}`)
   }
 
   #packLeave({ channel, group }: SubscriptionSpec, member: string): Buffer {
@@ -312,14 +330,19 @@ class RedisEngine implements Engine {
       leave: (consumer) => this.#leave(consumer),
     }
     const consumer = new Consumer(spec, sink, needs)
-    await connection.listen(`${keysOf(this.#options.prefix)}wake:${spec.channel}`)
+    await this.#listen(spec.channel)
     const run: Run = (operation, packed) => this.#run(operation, packed)
-    let missing = await this.#join(consumer, run)
-    if (missing === noSession) {
-      await session.check()
-      missing = await this.#join(consumer, run)
+    try {
+      let missing = await this.#join(consumer, run)
+      if (missing === noSession) {
+        await session.check()
+        missing = await this.#join(consumer, run)
+      }
+      if (missing !== 0) throw undeclared(`group ${spec.group} of ${spec.channel}`)
+    } catch (thrown) {
+      this.#unlisten(spec.channel)
+      throw thrown
     }
-    if (missing !== 0) throw undeclared(`group ${spec.group} of ${spec.channel}`)
     return consumer
   }
 }

@@ -1,5 +1,7 @@
+import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
-import { judge } from './server.ts'
+import type { Link } from './link.ts'
+import { judge, measureSkew, promiseOf } from './server.ts'
 import { ServerTime } from './server-time.ts'
 
 const safe = { appendonly: 'yes', appendfsync: 'always', 'maxmemory-policy': 'noeviction' }
@@ -18,6 +20,43 @@ describe('a server', () => {
     expect(durability).toBe('none')
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toMatch(warning)
+  })
+})
+
+/** A link to a server that answers so. */
+const answering = (answers: Readonly<Record<string, unknown>>) =>
+  ({
+    async command(name: string, ...args: readonly string[]) {
+      const answer = answers[[name, ...args].join(' ')] ?? answers[name]
+      if (answer instanceof Error) throw answer
+      return answer
+    },
+  }) as unknown as Link
+
+describe('a server that is asked', () => {
+  it('is believed where it does not tell its settings, and that is said', async () => {
+    const refusal = new Error("NOPERM this user has no permissions to run the 'config|get' command")
+    const promise = await promiseOf(answering({ INFO: 'redis_version:7.0.15', CONFIG: refusal }))
+    expect(promise.durability).toBe('disk')
+    expect(promise.warnings).toEqual([expect.stringContaining('NOPERM')])
+  })
+
+  it('tells them one by one', async () => {
+    const settings = Object.entries(safe).map(([name, value]) => [`CONFIG GET ${name}`, [name, value]])
+    const promise = await promiseOf(answering({ INFO: 'redis_version:7.0.15', ...Object.fromEntries(settings) }))
+    expect(promise).toEqual({ durability: 'disk', warnings: [] })
+  })
+
+  it('is refused where it is too old', async () => {
+    const asking = promiseOf(answering({ INFO: '# Server\r\nredis_version:5.0.7\r\n' }))
+    await expect(asking).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', message: expect.stringContaining('5.0') })
+  })
+
+  it('shows how far its clock is ahead', async () => {
+    const clock = manualClock()
+    const atMs = clock.nowMs() + 5_000
+    const link = answering({ TIME: [String(Math.floor(atMs / 1_000)), String((atMs % 1_000) * 1_000)] })
+    expect(await measureSkew(link, clock)).toEqual([5_000, 1])
   })
 })
 

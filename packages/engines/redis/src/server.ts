@@ -1,4 +1,4 @@
-import type { EngineCapabilities, EngineHost } from '@posthaste/contracts'
+import type { Clock, EngineCapabilities } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import type { Link } from './link.ts'
 
@@ -64,10 +64,7 @@ export function judge(found: ReadonlyMap<string, string>): ServerPromise {
 const samples = 3
 
 /** How far the server's clock is ahead, and how exactly that is known: by the quickest of a few answers. */
-export async function measureSkew(
-  link: Link,
-  { clock }: EngineHost,
-): Promise<readonly [aheadMs: number, errorMs: number]> {
+export async function measureSkew(link: Link, clock: Clock): Promise<readonly [aheadMs: number, errorMs: number]> {
   let [bestMs, aheadMs] = [Number.POSITIVE_INFINITY, 0]
   for (let sample = 0; sample < samples; sample += 1) {
     const [sentMs, askedAtMs] = [clock.monotonicMs(), clock.nowMs()]

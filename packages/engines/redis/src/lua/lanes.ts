@@ -117,6 +117,11 @@ local function changed(G, L)
   G.dirty[#G.dirty + 1] = L
 end
 
+-- Lua passes on a few thousand arguments at most, and a member may have had more in hand.
+local function callInParts(command, key, list)
+  for i = 1, #list, 4000 do call(command, key, unpack(list, i, math.min(i + 3999, #list))) end
+end
+
 -- Writes what has changed about keys. @param self the member that looks at its turns itself
 local function saveLanes(G, self)
   local set, gone = {}, {}
@@ -132,8 +137,8 @@ local function saveLanes(G, self)
     end
   end
   G.dirty = {}
-  if #set > 0 then call('HSET', G.B .. 'k', unpack(set)) end
-  if #gone > 0 then call('HDEL', G.B .. 'k', unpack(gone)) end
+  callInParts('HSET', G.B .. 'k', set)
+  callInParts('HDEL', G.B .. 'k', gone)
 end
 
 -- A record of the group may be handed over. What is known of it stands in r, unless there is nothing.
