@@ -27,7 +27,7 @@ export interface SuiteReport {
 }
 
 /** Settings of a run; see each for its default. */
-export type SuiteOptions = Partial<SuiteSettings>
+export type SuiteOptions = { readonly [Setting in keyof SuiteSettings]?: SuiteSettings[Setting] | undefined }
 
 const defaults: Omit<SuiteSettings, 'patienceMs'> = { scale: 1, randomRuns: 30, seed: undefined }
 
@@ -101,7 +101,7 @@ async function onInstallation(
 }
 
 /** Settings without those that are there and undefined, which would hide a default. */
-const withoutGaps = (wished: SuiteOptions): SuiteOptions =>
+const withoutGaps = (wished: SuiteOptions): Partial<SuiteSettings> =>
   Object.fromEntries(Object.entries(wished).filter(([, value]) => value !== undefined))
 
 const late: OutgoingRecord = { id: 'late', channel: 'closed', headers: {}, body: new Uint8Array() }
