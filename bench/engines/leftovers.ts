@@ -6,7 +6,13 @@ export async function leaveNothing(server: ServerName, url: string, prefix: stri
 }
 
 const removers: Readonly<Record<ServerName, (url: string, token: string) => Promise<void>>> = {
-  rabbitmq: async () => {},
+  async rabbitmq(url, token) {
+    // The protocol lists nothing: what holds messages is known by name, and what is empty may stay.
+    const { Connection } = await import('rabbitmq-client')
+    const connection = new Connection(url)
+    await connection.queueDelete(`${token}-bench.work`)
+    await connection.close()
+  },
   async kafka(url, token) {
     const { Admin } = await import('@platformatic/kafka')
     const admin = new Admin({ clientId: 'bench', bootstrapBrokers: [new URL(url).host] })

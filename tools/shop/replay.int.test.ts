@@ -6,19 +6,19 @@ import { runningServer } from '@posthaste/conformance'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest'
 import { serverNames } from '../engines/recipe.ts'
 import { type PrivateServer, startServer } from '../engines/server.ts'
-import { type ReplayEnd, replay } from './replay.ts'
+import { type ReplayEnd, replay, writeOtherOrders } from './replay.ts'
 
 /** Lines that a replay prints while it posts; it settles afterwards. */
 const linesOfPosting = 44
 const roundsMax = 10
 const killsWanted = 3
 
-const sampleBooks = [
+const fileBooks = [
   /✓ {2}lines +162 read += {2}135 ordered \+ 7 returned \+ 20 bad \+ 0 refused/,
   /✓ {2}invoices +54 in the file += {2}50 in the shop \+ 0 refused \+ 4 without a usable line/,
-  /✓ {2}orders +44 in /,
-  /✓ {2}returns +6 in += {2}6 refunded/,
 ]
+const sampleBooks = [/✓ {2}orders +44 in /, /✓ {2}returns +6 in += {2}6 refunded/]
+const twiceBooks = [/✓ {2}orders +88 in /, /✓ {2}returns +12 in += {2}12 refunded/]
 
 /**
  * On a server of its own, so that it can be killed and nothing is left on anybody's. Whoever has the server up wants it
@@ -48,10 +48,21 @@ describe.each(serverNames)('the shop on %s', (name) => {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true })
   })
 
-  const expectBalanced = ({ code, stdout, stderr }: ReplayEnd): void => {
+  const expectBalanced = ({ code, stdout, stderr }: ReplayEnd, books = sampleBooks): void => {
     expect(code, `${stderr}\n${stdout}`).toBe(0)
     expect(stdout).toContain('The books balance.')
-    for (const equation of sampleBooks) expect(stdout).toMatch(equation)
+    for (const equation of [...fileBooks, ...books]) expect(stdout).toMatch(equation)
+  }
+
+  /**
+   * Leaves a shop that has been at work, and gives it other orders: RabbitMQ 3.10 may leave a queue without a leader for good
+   * when it is killed right after making it, and it is not the making of queues that these tests are about.
+   */
+  const openedBefore = async () => {
+    expectBalanced(await replay({ dir, engineUrl: server.url }))
+    const file = join(dir, 'other-orders.csv')
+    writeOtherOrders(file)
+    return { dir, engineUrl: server.url, file }
   }
 
   it('balances after kill -9 of the shop in the middle, again and again', async () => {
@@ -75,23 +86,23 @@ describe.each(serverNames)('the shop on %s', (name) => {
   }, 300_000)
 
   it('balances when the server is killed in mid-replay and started again', async () => {
+    const shop = await openedBefore()
     let restarted: Promise<void> | undefined
     const end = await replay({
-      dir,
-      engineUrl: server.url,
+      ...shop,
       onLine: (_, count) => {
         if (count === linesOfPosting / 2) restarted = server.kill().then(() => server.restart())
       },
     })
     expect(restarted).toBeDefined()
     await restarted
-    expectBalanced(end)
+    expectBalanced(end, twiceBooks)
   }, 300_000)
 
   it('balances when both are killed at once', async () => {
+    const shop = await openedBefore()
     const killed = await replay({
-      dir,
-      engineUrl: server.url,
+      ...shop,
       onLine: (child, count) => {
         if (count === linesOfPosting / 2) {
           child.kill('SIGKILL')
@@ -101,7 +112,7 @@ describe.each(serverNames)('the shop on %s', (name) => {
     })
     expect(killed.signal).toBe('SIGKILL')
     await server.restart()
-    expectBalanced(await replay({ dir, engineUrl: server.url }))
+    expectBalanced(await replay(shop), twiceBooks)
   }, 300_000)
 })
 

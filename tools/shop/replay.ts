@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 
-const program = join(import.meta.dirname, '../../examples/shop/src/replay/main.ts')
+const shop = join(import.meta.dirname, '../../examples/shop')
+const program = join(shop, 'src/replay/main.ts')
 
 /** How a replay is to run. */
 export interface Replay {
@@ -11,6 +13,8 @@ export interface Replay {
   readonly dir: string
   /** The server that carries its messages. */
   readonly engineUrl: string
+  /** The orders. Default: the sample that comes with the shop. */
+  readonly file?: string
   /** Told of every line of its progress. */
   readonly onLine?: (child: ChildProcess, count: number) => void
 }
@@ -24,9 +28,17 @@ export interface ReplayEnd {
   readonly stderr: string
 }
 
-/** Runs the shop's replay of its sample in a process of its own. */
-export function replay({ dir, engineUrl, onLine }: Replay): Promise<ReplayEnd> {
-  const child = spawn(process.execPath, ['--conditions=source', program, '--data', dir, '--engine', engineUrl])
+/** Writes the sample's orders and returns under other numbers, for a shop that has seen the sample. */
+export function writeOtherOrders(file: string): void {
+  const sample = readFileSync(join(shop, 'sample/orders.csv'), 'utf8')
+  writeFileSync(file, sample.replaceAll(/^(C?)7(\d{5});/gm, '$18$2;'))
+}
+
+/** Runs the shop's replay in a process of its own. */
+export function replay({ dir, engineUrl, file, onLine }: Replay): Promise<ReplayEnd> {
+  const options = ['--data', dir, '--engine', engineUrl]
+  const files = file === undefined ? [] : [file]
+  const child = spawn(process.execPath, ['--conditions=source', program, ...files, ...options])
   const lines: string[] = []
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
