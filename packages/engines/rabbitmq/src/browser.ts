@@ -11,10 +11,11 @@ import type {
 import type { Channel } from 'rabbitmq-client'
 import type { Catalogue } from './catalogue.ts'
 import { errorOf, fail, failed } from './errors.ts'
+import { copyOf, type Held, heldOf } from './held.ts'
 import type { Link } from './link.ts'
-import { isPosition } from './positions.ts'
+import { isForeign, isPosition } from './positions.ts'
 import type { Publisher } from './publisher.ts'
-import { decode, type Received } from './record-codec.ts'
+import type { Received } from './record-codec.ts'
 import type { KnownChannel } from './settings-text.ts'
 
 /** What looking into queues needs. */
@@ -27,9 +28,10 @@ export interface BrowserDeps {
 }
 
 /**
- * Looks into queues by taking all that stands there and giving it back: a quorum queue has no other way. Meant for dead
- * letters, which nobody consumes; of a queue that is consumed it sees what is not handed over at that moment. One at a time
- * per queue in this process.
+ * Looks into queues by taking all that stands there and putting it back: a quorum queue has no other way. What was returned
+ * would be counted by the server as if its member had vanished, so copies are put in its place; only in key ranges, where the
+ * order decides and the count does not, it is returned. Of a queue that is consumed it sees what is not handed over at that
+ * moment. One at a time per queue in this process.
  */
 export class Browser implements Browsing {
   readonly #deps: BrowserDeps
@@ -50,7 +52,7 @@ export class Browser implements Browsing {
     const nowMs = this.#deps.clock.nowMs()
     const found = await this.#inTurn(channel, async ({ taken }) =>
       taken.filter(
-        ({ browsed, visibleAtMs }) => visibleAtMs <= nowMs && (after === undefined || browsed.position > after),
+        ({ browsed, held }) => held.decoded.visibleAtMs <= nowMs && (after === undefined || browsed.position > after),
       ),
     )
     const records = found.map(({ browsed }) => browsed).filter((each) => match === undefined || fits(each, match))
@@ -105,11 +107,12 @@ export class Browser implements Browsing {
       keyRanges === 0 ? [base] : Array.from({ length: keyRanges }, (_, range) => catalogue.names.range(base, range))
     const channel = await link.channel()
     try {
-      const taken: TakenRecord[] = []
-      for (const queue of queues) taken.push(...(await this.#takeAll(channel, { queue, name: spec.name })))
-      const done = new Set<number>()
-      const result = await work({ taken, ack: ({ deliveryTag }) => done.add(deliveryTag) })
-      await this.#giveBack(channel, { queues, taken, done })
+      const all: Held[] = []
+      for (const queue of queues) all.push(...(await this.#takeAll(channel, { queue, name: spec.name })))
+      const taken = recordsOf(all)
+      const done = new Set<TakenRecord>()
+      const result = await work({ taken, ack: (each) => done.add(each) })
+      if (taken.length > 0) await this.#putBack(channel, { queues, taken, done, isRanged: keyRanges > 0 })
       return result
     } catch (thrown) {
       throw errorOf(thrown, `looking into ${spec.name}`)
@@ -121,12 +124,12 @@ export class Browser implements Browsing {
   async #takeAll(
     channel: Channel,
     { queue, name }: { readonly queue: string; readonly name: string },
-  ): Promise<readonly TakenRecord[]> {
+  ): Promise<readonly Held[]> {
     const { messageCount, consumerCount } = await channel.queueDeclare({ queue, passive: true })
     if (messageCount === 0) return []
     if (queue.includes('#') && consumerCount > 0)
       throw fail('FAILED_PRECONDITION', `channel ${name}: a key range that is being consumed cannot be looked into`)
-    const taken: TakenRecord[] = []
+    const taken: Held[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     // Whoever consumes the queue may have the rest: then no more comes, and nobody says so.
     const whenIdle = () => this.#deps.clock.setTimer(idleMs, resolve)
@@ -134,7 +137,7 @@ export class Browser implements Browsing {
     const [, { consumerTag }] = await Promise.all([
       channel.basicQos({ prefetchCount: Math.min(lookedAtMax, messageCount) }),
       channel.basicConsume({ queue }, (message) => {
-        taken.push(takenOf(message as Received, name))
+        taken.push(heldOf(message as Received, name))
         timer.cancel()
         if (taken.length >= Math.min(lookedAtMax, messageCount)) resolve()
         else timer = whenIdle()
@@ -146,20 +149,35 @@ export class Browser implements Browsing {
     return taken
   }
 
-  /** Acknowledges what was moved, returns the rest, and waits until it stands in its place again. */
-  async #giveBack(channel: Channel, { queues, taken, done }: GivingBack): Promise<void> {
-    if (taken.length === 0) return
-    for (const { deliveryTag } of taken) {
-      if (done.has(deliveryTag)) channel.basicAck({ deliveryTag })
+  /** Acknowledges what was moved, and puts the rest back. */
+  async #putBack(channel: Channel, { queues, taken, done, isRanged }: PuttingBack): Promise<void> {
+    const ack = (each: TakenRecord): void => {
+      for (const deliveryTag of each.deliveryTags) channel.basicAck({ deliveryTag })
     }
-    const rest = taken.filter(({ deliveryTag }) => !done.has(deliveryTag))
-    for (const { deliveryTag } of rest) channel.basicNack({ deliveryTag, requeue: true })
+    const rest = taken.filter((each) => !done.has(each))
+    for (const each of done) ack(each)
+    if (isRanged) {
+      for (const { deliveryTags } of rest)
+        for (const deliveryTag of deliveryTags) channel.basicNack({ deliveryTag, requeue: true })
+    } else {
+      const [routingKey = ''] = queues
+      const target = { exchange: '', routingKey, mandatory: true }
+      const outcomes = await this.#deps.publisher.send(
+        rest.map(({ held }) => copyOf(held, { target, countsAttempt: false, visibleAtMs: laterOf(held) })),
+      )
+      for (const [at, each] of rest.entries()) if (outcomes[at]?.ok) ack(each)
+    }
+    await this.#untilStanding(channel, queues, rest.length)
+  }
+
+  /** The server answers before it has done all that it was told. */
+  async #untilStanding(channel: Channel, queues: readonly string[], count: number): Promise<void> {
     const deadlineMs = this.#deps.clock.monotonicMs() + returnMs
-    while (this.#deps.clock.monotonicMs() < deadlineMs) {
-      let count = 0
-      for (const queue of queues) count += (await channel.queueDeclare({ queue, passive: true })).messageCount
-      if (count >= rest.length) return
-      await new Promise<void>((resolve) => this.#deps.clock.setTimer(1, resolve))
+    for (let standing = -1; standing < count; ) {
+      if (this.#deps.clock.monotonicMs() > deadlineMs) return
+      standing = 0
+      for (const queue of queues) standing += (await channel.queueDeclare({ queue, passive: true })).messageCount
+      if (standing < count) await new Promise<void>((resolve) => this.#deps.clock.setTimer(1, resolve))
     }
   }
 }
@@ -172,15 +190,17 @@ interface Taken {
 }
 
 interface TakenRecord {
-  readonly deliveryTag: number
-  readonly visibleAtMs: number
+  /** Several where somebody who looked before was cut off between putting a copy back and acknowledging. */
+  readonly deliveryTags: number[]
+  readonly held: Held
   readonly browsed: BrowsedRecord
 }
 
-interface GivingBack {
+interface PuttingBack {
   readonly queues: readonly string[]
   readonly taken: readonly TakenRecord[]
-  readonly done: ReadonlySet<number>
+  readonly done: ReadonlySet<TakenRecord>
+  readonly isRanged: boolean
 }
 
 const limitMax = 10_000
@@ -189,9 +209,25 @@ const lookedAtMax = 65_535
 const idleMs = 250
 const returnMs = 250
 
-function takenOf(message: Received, name: string): TakenRecord {
-  const { record, position, storedAtMs, visibleAtMs } = decode(message, name)
-  return { deliveryTag: message.deliveryTag, visibleAtMs, browsed: { position, storedAtMs, record } }
+/** A record each, where several copies of one came. */
+function recordsOf(all: readonly Held[]): readonly TakenRecord[] {
+  const known = new Map<string, TakenRecord>()
+  return all.flatMap((held) => {
+    const { record, position, storedAtMs } = held.decoded
+    const same = known.get(position)
+    if (same?.browsed.record.id === record.id) {
+      same.deliveryTags.push(held.deliveryTag)
+      return []
+    }
+    const taken = { deliveryTags: [held.deliveryTag], held, browsed: { position, storedAtMs, record } }
+    if (!isForeign(position)) known.set(position, taken)
+    return [taken]
+  })
+}
+
+/** When a release was to come again, which its copy says again. */
+function laterOf({ decoded: { visibleAtMs, record } }: Held): number | undefined {
+  return visibleAtMs === (record.dueAtMs ?? 0) ? undefined : visibleAtMs
 }
 
 function fits({ record, storedAtMs }: BrowsedRecord, match: RecordMatch): boolean {

@@ -15,6 +15,7 @@ import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { copyOf, deliveryOf, type Held, heldOf, type Return } from './held.ts'
 import type { MemberDeps, MemberFigures, Seat } from './membership.ts'
+import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
 import { type Ending, publishes, publishFirst } from './settling.ts'
@@ -81,14 +82,15 @@ export class Competing implements EngineSubscription {
       this.#held.delete(tag)
       return held
     })
-    if (!batch.some(publishes)) {
-      this.#ack(session, taken)
-      return taken.map((held) => (held === undefined ? deliveryLost : succeeded))
-    }
-    const endings = batch.map((settlement, at) => ({ settlement, held: taken[at] }))
     this.#settling += 1
     try {
-      return await this.#settleAfterPublishing(endings, session)
+      if (batch.some(publishes)) {
+        const endings = batch.map((settlement, at) => ({ settlement, held: taken[at] }))
+        return await this.#settleAfterPublishing(endings, session)
+      }
+      this.#ack(session, taken)
+      const isRead = await session.receipts.read()
+      return taken.map((held) => (held === undefined || !isRead ? deliveryLost : succeeded))
     } finally {
       this.#settling -= 1
       if (this.#settling === 0) this.#onSettled?.()
@@ -111,7 +113,10 @@ export class Competing implements EngineSubscription {
     // Says at once that the queue is gone, before anything is consumed.
     await channel.queueDeclare({ queue: this.#queue, passive: true })
     if (this.#stopped !== undefined) return channel.close()
-    const session: Session = { channel, acks: new AckWindow(), prefetch: 0, consumerTag: undefined, isWidening: false }
+    const session: Session = {
+      ...{ channel, acks: new AckWindow(), prefetch: 0, consumerTag: undefined, isWidening: false },
+      receipts: new Receipts(channel, () => session.prefetch),
+    }
     this.#session = session
     channel.on('close', () => this.#lost(session))
     // The server takes the consumer away with the queue; looking for it says whether it is gone for good.
@@ -224,6 +229,7 @@ export class Competing implements EngineSubscription {
       session,
       done.map(({ held }) => held),
     )
+    if (!(await session.receipts.read())) return outcomes.map(() => deliveryLost)
     // Nothing is acknowledged of what could not be published: it may be settled again.
     for (const [at, { settlement, held }] of endings.entries())
       if (held !== undefined && outcomes[at]?.ok !== true) this.#held.set(settlement.tag, held)
@@ -323,6 +329,7 @@ export class Competing implements EngineSubscription {
 interface Session {
   readonly channel: Channel
   readonly acks: AckWindow
+  readonly receipts: Receipts
   prefetch: number
   consumerTag: string | undefined
   isWidening: boolean

@@ -20,12 +20,17 @@ export class Stamps {
 
 /** The position of what came without one: from the second it was published in and a hash of what it says. */
 export function foreignPosition(storedAtMs: number, hash: string): string {
-  return `${time(storedAtMs)}00000-${hash.slice(0, 8)}`
+  return `${time(storedAtMs)}00000-x${hash.slice(0, 7)}`
+}
+
+/** Whether a position was made of what a message says, so that equal messages have equal ones. */
+export function isForeign(position: string): boolean {
+  return position.includes('-x')
 }
 
 /** Whether text is a position of this engine. */
 export function isPosition(text: string): boolean {
-  return /^[0-9a-z]{14}-[0-9a-f]{8}$/.test(text)
+  return /^[0-9a-z]{14}-[0-9a-fx][0-9a-f]{7}$/.test(text)
 }
 
 /** When a record of this position was stamped, milliseconds since the epoch. */

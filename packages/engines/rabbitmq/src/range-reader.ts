@@ -16,6 +16,7 @@ import { deliveryLost } from './errors.ts'
 import { type Held, heldOf } from './held.ts'
 import type { MemberDeps, Seat } from './membership.ts'
 import { NoteBook, type NoteMessage } from './note-book.ts'
+import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
 
@@ -122,14 +123,16 @@ export class RangeReader {
     this.#events.ready()
   }
 
-  ack(all: readonly Held[]): void {
+  /** Whether the server has read them. */
+  async ack(all: readonly Held[]): Promise<boolean> {
     const records = this.#session?.records
-    if (records?.channel.active !== true) return
-    const { channel, acks } = records
+    if (records?.channel.active !== true) return false
+    const { channel, acks, receipts } = records
     acks.settle(
       all.map(({ deliveryTag }) => deliveryTag),
       (deliveryTag, multiple) => channel.basicAck({ deliveryTag, multiple }),
     )
+    return receipts.read()
   }
 
   /** Tells whoever reads the range that this member is in line for it. */
@@ -281,7 +284,8 @@ export class RangeReader {
   async #consume(session: Session): Promise<void> {
     const channel = await this.#deps.link.channel()
     if (session !== this.#session) return channel.close()
-    const records: Records = { channel, acks: new AckWindow(), consumerTag: undefined }
+    const receipts = new Receipts(channel, () => prefetch)
+    const records: Records = { channel, acks: new AckWindow(), receipts, consumerTag: undefined }
     session.records = records
     channel.on('close', () => this.#lost(session))
     channel.on('basic.cancel', () => void channel.close())
@@ -391,6 +395,7 @@ interface Session {
 interface Records {
   readonly channel: Channel
   readonly acks: AckWindow
+  readonly receipts: Receipts
   consumerTag: string | undefined
 }
 

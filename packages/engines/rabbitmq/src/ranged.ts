@@ -78,11 +78,10 @@ export class Ranged implements EngineSubscription {
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     if (this.#stopped !== undefined) return batch.map(() => deliveryLost)
     const endings = batch.map((settlement) => ({ settlement, held: this.#takeHeld(settlement.tag) }))
-    if (endings.every(({ settlement }) => !publishes(settlement) || isAtOnce(settlement)))
-      return this.#endAtOnce(endings)
+    const needsPublishing = endings.some(({ settlement }) => publishes(settlement) && !isAtOnce(settlement))
     this.#settling += 1
     try {
-      return await this.#settleAfterPublishing(endings)
+      return await (needsPublishing ? this.#settleAfterPublishing(endings) : this.#endAtOnce(endings))
     } finally {
       this.#settling -= 1
       if (this.#settling === 0) this.#onSettled?.()
@@ -139,17 +138,17 @@ export class Ranged implements EngineSubscription {
     return found?.session === found?.reader.session ? found : undefined
   }
 
-  #endAtOnce(endings: readonly EndingOfRange[]): readonly Outcome[] {
-    this.#ack(endings.filter(({ settlement }) => settlement.kind === 'ack'))
-    return endings.map(({ settlement, held: found }) => {
-      if (found === undefined) return deliveryLost
+  async #endAtOnce(endings: readonly EndingOfRange[]): Promise<readonly Outcome[]> {
+    for (const { settlement, held: found } of endings) {
       // It never left: nobody else may have it.
-      if (settlement.kind === 'release') found.reader.putBack(found.held)
-      return succeeded
-    })
+      if (settlement.kind === 'release') found?.reader.putBack(found.held)
+    }
+    const lost = await this.#ack(endings.filter(({ settlement }) => settlement.kind === 'ack'))
+    return endings.map(({ held: found }) => (found === undefined || lost.has(found.reader) ? deliveryLost : succeeded))
   }
 
-  #ack(endings: readonly EndingOfRange[]): void {
+  /** Whose acknowledgements the server did not get. */
+  async #ack(endings: readonly EndingOfRange[]): Promise<ReadonlySet<RangeReader>> {
     const all = new Map<RangeReader, Held[]>()
     for (const { held: found } of endings) {
       if (found === undefined) continue
@@ -157,7 +156,12 @@ export class Ranged implements EngineSubscription {
       if (own === undefined) all.set(found.reader, [found.held])
       else own.push(found.held)
     }
-    for (const [reader, held] of all) reader.ack(held)
+    const lost = new Set<RangeReader>()
+    const acked = Array.from(all, async ([reader, held]) => {
+      if (!(await reader.ack(held))) lost.add(reader)
+    })
+    await Promise.all(acked)
+    return lost
   }
 
   async #settleAfterPublishing(all: readonly EndingOfRange[]): Promise<readonly Outcome[]> {
@@ -183,8 +187,12 @@ export class Ranged implements EngineSubscription {
       else this.#held.set(settlement.tag, found)
       return outcome
     })
-    this.#ack(done)
-    return answers
+    const lost = await this.#ack(done)
+    if (lost.size === 0) return answers
+    return answers.map((answer, at) => {
+      const reader = all[at]?.held?.reader
+      return reader !== undefined && lost.has(reader) ? deliveryLost : answer
+    })
   }
 
   #returnOf({ countsAttempt, visibleAtMs }: ReleaseSettlement, reader: RangeReader | undefined): Return {

@@ -14,7 +14,7 @@ const keyRanges = 3
 
 /** Installations on the running server, each under a prefix of its own. A crash cuts the engine off for good. */
 export const harness: EngineHarness = {
-  parallel: 6,
+  parallel: 4,
   settings: { scale: 0.3, patienceMs: 20_000, randomRuns: 6 },
   async create() {
     const { url } = server()
@@ -32,7 +32,7 @@ export const harness: EngineHarness = {
           keyRanges,
           timeoutMs: 10_000,
           rebalanceMs: 500,
-          heartbeatMs: 1_000,
+          heartbeatMs: 5_000,
         }
         const engine = declared.by(rabbitmq(options))
         proxies.set(engine, proxy)
