@@ -3,7 +3,7 @@ import { MsgHdrsImpl } from '@nats-io/nats-core/internal'
 import type { OutgoingRecord } from '@posthaste/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decode, type Internals, RecordEncoder, serverHeaders } from './codec.ts'
+import { decode, type Internals, RecordDecoder, RecordEncoder, serverHeaders } from './codec.ts'
 
 const place = { channel: 'c', group: undefined, fallbackId: 'made-up' }
 
@@ -41,6 +41,32 @@ describe('a record as a message', () => {
         expect({ ...read, headers: { ...read.headers } }).toEqual({ ...each, headers: { ...each.headers } })
       }),
     )
+  })
+
+  it('is the same when its headers are read from the wire, whatever was read before', () => {
+    const [encoder, decoder] = [new RecordEncoder(), new RecordDecoder()]
+    const shared = { type: 't', source: '/s' }
+    const some = fc.oneof(
+      record,
+      record.map((each) => ({ ...each, headers: shared })),
+    )
+    fc.assert(
+      fc.property(some, (each) => {
+        const wire = Buffer.from(encoder.headersOf(each).encode()).toString('latin1')
+        const { record: read } = decoder.decode(wire, each.body, place)
+        expect({ ...read, headers: { ...read.headers } }).toEqual({ ...each, headers: { ...each.headers } })
+      }),
+    )
+  })
+
+  it('is read from the wire of a foreign client, in whatever order its headers stand', () => {
+    const decoder = new RecordDecoder()
+    const wire = 'NATS/1.0\r\nce-id: 7\r\nX-Other:x\r\nContent-Type: a/b\r\nce-type:t\r\n\r\n'
+    expect(decoder.decode(wire, new Uint8Array(), place).record).toMatchObject({
+      id: '7',
+      headers: { datacontenttype: 'a/b', type: 't' },
+    })
+    expect(decoder.decode('NATS/1.0\r\n\r\n', new Uint8Array(), place).record.id).toBe('made-up')
   })
 
   it('brings what the engine keeps beside it, which is no header of the record', () => {

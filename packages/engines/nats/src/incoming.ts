@@ -1,6 +1,6 @@
 import type { Msg } from '@nats-io/nats-core'
 import type { Delivery, OutgoingRecord } from '@posthaste/contracts'
-import { type Decoded, decode, type Internals } from './codec.ts'
+import { type Decoded, decode, type Internals, RecordDecoder } from './codec.ts'
 import { nameOf } from './names.ts'
 import type { ServerTime } from './time.ts'
 import type { Channel } from './topology.ts'
@@ -50,14 +50,31 @@ export function groupOf(subject: string): string | undefined {
   return to.startsWith('@') ? nameOf(to.slice(1)) : undefined
 }
 
+const decoder = new RecordDecoder()
+
 /** A record with what the engine keeps beside it. */
 export function recordOf(message: Pick<Msg, 'subject' | 'headers' | 'data'>, channel: Channel, seq: number): Decoded {
   const { name } = channel.spec
-  return decode(message.headers, message.data, {
-    channel: name,
-    group: groupOf(message.subject),
-    fallbackId: `nats-${name}-${seq}`,
-  })
+  const place = { channel: name, group: groupOf(message.subject), fallbackId: `nats-${name}-${seq}` }
+  const wire = wireHeadersOf(message)
+  return wire === undefined ? decode(message.headers, message.data, place) : decoder.decode(wire, message.data, place)
+}
+
+/** How the client keeps a message that it has not parsed the headers of. */
+interface Unparsed {
+  readonly _msg?: { readonly hdr?: number }
+  readonly _rdata?: Uint8Array
+}
+
+/**
+ * Headers as they were on the wire: the client's own reading of them costs more than everything else about a delivery.
+ * Undefined where there are none, or a version of the client keeps them elsewhere.
+ */
+function wireHeadersOf(message: object): string | undefined {
+  const { _msg, _rdata } = message as Unparsed
+  const length = _msg?.hdr ?? -1
+  if (length <= 0 || _rdata === undefined) return undefined
+  return Buffer.from(_rdata.buffer, _rdata.byteOffset, length).toString('latin1')
 }
 
 /** What is needed to make deliveries of messages. */
