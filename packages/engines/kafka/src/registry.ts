@@ -78,9 +78,12 @@ export class Registry {
     )
   }
 
-  /** Whether other processes have temporary groups of a channel, whose positions are not known here. */
-  hasForeign(channel: string): boolean {
-    return [...this.#foreign.keys()].some((name) => name.startsWith(`${channel} `))
+  /** Temporary groups that other processes have, or had when they ended without a word. */
+  foreignGroups(): readonly (RegisteredGroup & { readonly channel: string })[] {
+    return [...this.#foreign].flatMap(([name, tokens]) => {
+      const [channel = '', group = ''] = name.split(' ')
+      return [...tokens].map((token) => ({ channel, group, lifetime: 'temporary' as const, token }))
+    })
   }
 
   /** Reads what was written since the last time; calls that come while it reads share the next time. */

@@ -21,6 +21,7 @@ import { delaysGroup } from './lag.ts'
 import { Names } from './names.ts'
 import { Notes } from './notes.ts'
 import type { Settings } from './options.ts'
+import { memberCount } from './positions.ts'
 import { Producer, type Routed } from './producer.ts'
 import { fromKafka } from './record-codec.ts'
 import { groupLine, notedGroup, Registry } from './registry.ts'
@@ -48,6 +49,7 @@ export class Session {
   readonly #topology: TopologyPlace
   readonly #consumers = new Map<Consumer, string>()
   readonly #locks = new Map<string, Promise<unknown>>()
+  #memberless = new Set<string>()
   #consumersMade = 0
   #delays: Delays | undefined
   #trimTimer: Timer | undefined
@@ -236,25 +238,45 @@ export class Session {
   #armTrim(): void {
     const { clock, random } = this.cluster.host
     this.#trimTimer = clock.setTimer(trimEveryMs * (0.5 + random()), () => {
-      void this.#trimAll().finally(() => {
+      void this.tidy().finally(() => {
         if (this.#closing === undefined) this.#armTrim()
       })
     })
   }
 
-  async #trimAll(): Promise<void> {
+  /** Deletes what nobody needs any more: records that are settled, groups whose process is gone. Called from time to time. */
+  async tidy(): Promise<void> {
     const groups = new Set(this.#consumers.values())
     try {
       await this.#registry.refresh()
-      for (const channel of this.#registry.channels.values()) {
-        const isRead = [...channel.groups.values()].some(({ group, token }) =>
-          groups.has(this.#names.groupId(channel.spec.name, group, token)),
+      const foreign = this.#registry.foreignGroups()
+      for (const { spec, groups: own } of this.#registry.channels.values()) {
+        const isRead = [...own.values()].some(({ group, token }) =>
+          groups.has(this.#names.groupId(spec.name, group, token)),
         )
-        if (isRead && !this.#registry.hasForeign(channel.spec.name)) await trim(this.cluster, this.#names, channel)
+        const others = foreign.filter(({ channel }) => channel === spec.name)
+        const all = new Map([...own, ...others.map((each) => [`${each.group}~${each.token}`, each] as const)])
+        if (isRead) await trim(this.cluster, this.#names, { spec, groups: all })
       }
+      await this.#endAbandoned(foreign)
       if (this.#delays !== undefined) await trimDelays(this.cluster, this.#names, delaysGroup(this.#names))
     } catch (error) {
       this.cluster.host.log.debug('kafka engine: what nobody needs was not deleted this time', { error })
+    }
+  }
+
+  /** Temporary groups whose process ended without a word: those without members this time and the time before. */
+  async #endAbandoned(foreign: ReturnType<Registry['foreignGroups']>): Promise<void> {
+    const before = this.#memberless
+    this.#memberless = new Set()
+    for (const { channel, ...entry } of foreign) {
+      const groupId = this.#names.groupId(channel, entry.group, entry.token)
+      if ((await memberCount(this.cluster, groupId)) > 0) continue
+      this.#memberless.add(groupId)
+      if (!before.has(groupId)) continue
+      await deleteGroup(this.cluster, groupId)
+      await this.#eraseNotes(channel, notedGroup(entry))
+      await write(this.#topology, [groupLine(channel, entry, true)])
     }
   }
 

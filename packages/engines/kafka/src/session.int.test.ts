@@ -1,0 +1,98 @@
+import { systemClock } from 'posthaste/pipeline'
+import { recordingLog } from 'posthaste/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { howToStart, KafkaInstallation, quick, server } from '../test/installation.ts'
+import { record, records, until, Witness } from '../test/rig.ts'
+import { settingsOf } from './options.ts'
+import { offsetsOf } from './scan.ts'
+import { Session } from './session.ts'
+
+const partitions = [0, 1, 2, 3]
+
+describe('what nobody needs any more', { timeout: 60_000 }, () => {
+  if (server === undefined) {
+    it('needs a server', (context) => context.skip(howToStart))
+    return
+  }
+  const { url } = server
+  let installation: KafkaInstallation
+  let sessions: Session[]
+  beforeEach(() => {
+    installation = new KafkaInstallation(url)
+    sessions = []
+  })
+  afterEach(async () => {
+    await Promise.all(sessions.map((session) => session.close()))
+    await installation.remove()
+  })
+
+  async function open(): Promise<Session> {
+    const host = { clock: systemClock, log: recordingLog(), instance: 'test', random: () => 0.5, onState: () => {} }
+    const settings = settingsOf({ url, prefix: installation.prefix, ...quick })
+    const session = new Session(settings, { host, keyRangesWanted: undefined })
+    sessions.push(session)
+    await session.open()
+    return session
+  }
+
+  /** How many records are deleted. */
+  async function deleted({ cluster }: Session): Promise<number> {
+    const found = await offsetsOf(cluster, `${installation.prefix}c`, { partitions, at: 'first' })
+    return [...found.values()].reduce((sum, each) => sum + each, 0)
+  }
+
+  async function readAll(session: Session, group: string): Promise<Witness> {
+    const witness = new Witness()
+    witness.subscription = await session.subscribe({ channel: 'c', group, member: 'm' }, witness)
+    witness.subscription.grant(100)
+    await until(() => witness.ids.length === 10, 'ten records')
+    await witness.subscription.stop()
+    return witness
+  }
+
+  const topology = (groups: readonly string[], retention?: { forMs: number }) => ({
+    channels: [{ name: 'c', kind: 'log', keyed: true, retention }] as const,
+    groups: groups.map((group) => ({ channel: 'c', group, from: 'earliest' as const })),
+  })
+
+  it('is what all groups have settled, and nothing before', async () => {
+    const session = await open()
+    await session.declare(topology(['a', 'b']))
+    await session.publish(records(10))
+    await readAll(session, 'a')
+    const reader = new Witness()
+    await session.subscribe({ channel: 'c', group: 'b', member: 'm' }, reader)
+    await session.tidy()
+    expect(await deleted(session)).toBe(0)
+    await Promise.all(sessions.splice(0).map((each) => each.close()))
+    const next = await open()
+    await readAll(next, 'b')
+    await next.subscribe({ channel: 'c', group: 'a', member: 'm' }, new Witness())
+    await next.tidy()
+    expect(await deleted(next)).toBe(10)
+  })
+
+  it('is nothing that retention keeps', async () => {
+    const session = await open()
+    await session.declare(topology(['a'], { forMs: 3_600_000 }))
+    await session.publish(records(10))
+    await readAll(session, 'a')
+    await session.subscribe({ channel: 'c', group: 'a', member: 'm' }, new Witness())
+    await session.tidy()
+    expect(await deleted(session)).toBe(0)
+  })
+
+  it('is a temporary group whose process ended without a word', async () => {
+    const [session, other] = [await open(), await open()]
+    await session.declare(topology([]))
+    const temporary = { channel: 'c', group: 't', from: 'next', lifetime: 'temporary' } as const
+    await other.declare({ channels: [], groups: [temporary] })
+    other.abandon()
+    const addressed = record('1', { group: 't' })
+    expect(await session.publish([addressed])).toEqual([{ ok: true }])
+    await session.tidy()
+    expect(await session.publish([addressed])).toEqual([{ ok: true }])
+    await session.tidy()
+    expect(await session.publish([addressed])).toMatchObject([{ ok: false, error: { code: 'NOT_FOUND' } }])
+  })
+})
