@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import { connectionError, fail, isHopeless } from './errors.ts'
@@ -161,7 +162,10 @@ function connectionOptions(settings: Settings, connectionName: string) {
         ...(tls?.ca !== undefined && { ca: tls.ca }),
         ...(tls?.cert !== undefined && { cert: tls.cert }),
         ...(tls?.key !== undefined && { key: tls.key }),
-        servername: tls?.serverName ?? url.hostname,
+        // An address is no name; what the certificate says of it is compared all the same.
+        ...((tls?.serverName !== undefined || isIP(url.hostname) === 0) && {
+          servername: tls?.serverName ?? url.hostname,
+        }),
       },
     }),
   }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { type Issue, PosthasteError } from '@posthaste/contracts'
 
 /** Options of the RabbitMQ engine. */
@@ -135,6 +136,7 @@ function tlsMistakes(tls: RabbitmqTls | undefined, add: Add): void {
     else if (value !== undefined && typeof value !== 'string') add(`tls.${name}`, 'must be text')
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) add('tls', 'needs cert and key together')
+  if (typeof tls.serverName === 'string' && isIP(tls.serverName) !== 0) add('tls.serverName', 'must be no address')
 }
 
 function exchangeMistakes(exchanges: Readonly<Record<string, ExchangeMapping>>, add: Add): void {
