@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { describe, it } from 'vitest'
 import { busSuite } from './bus-suite.ts'
 import type { ConformanceCase } from './case.ts'
@@ -15,6 +16,14 @@ export interface DescribeOptions extends SuiteOptions {
   readonly server?: string | undefined
 }
 
+/** Why the cases on a server are not shown; undefined where they are. */
+function whyLeftOut(server: string): string | undefined {
+  // A run of everything has shown them before, with the mutants.
+  if (process.env.POSTHASTE_KIT_SHOWN === 'true') return 'shown by npm run conformance before'
+  if (runningServer(server) !== undefined) return undefined
+  return `no server is up, start one with: npm run engines -- up ${server}`
+}
+
 /**
  * Every case as a vitest test: what the engine itself must do, and what an application is promised on it. A case that the
  * engine does not declare what it needs for is skipped with the reason. Guarantees, refusals and mutants are shown by
@@ -22,9 +31,9 @@ export interface DescribeOptions extends SuiteOptions {
  */
 export function describeEngine(name: string, harness: EngineHarness, options: DescribeOptions = {}): void {
   const { server, ...settings } = options
-  if (server !== undefined && runningServer(server) === undefined) {
-    const remedy = `no server is up, start one with: npm run engines -- up ${server}`
-    describe(`engine: ${name}`, () => it('is left out', ({ skip }) => skip(remedy)))
+  const reason = server === undefined ? undefined : whyLeftOut(server)
+  if (reason !== undefined) {
+    describe(`engine: ${name}`, () => it('is left out', ({ skip }) => skip(reason)))
     return
   }
   const test = (harness.parallel ?? 1) > 1 ? it.concurrent : it
