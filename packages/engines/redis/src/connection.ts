@@ -34,6 +34,9 @@ export interface Answer {
   readonly repeated: boolean
 }
 
+/** Time to read what has arrived while the process was busy. */
+const graceMs = 50
+
 const backoffMs = { first: 50, max: 2_000 } as const
 
 /** The engine's connection: it is kept up, and calls wait for it within their time. */
@@ -199,9 +202,13 @@ export class Connection {
 
   async #callOn(link: Link, { operation, packed, deadlineMs }: TimedCall): Promise<Unpacker> {
     const { clock } = this.#host
-    const timer = clock.setTimer(Math.max(1, deadlineMs - clock.monotonicMs()), () => {
+    const giveUp = () => {
       if (this.#link === link) this.reset(`${operation} was not answered in time`)
       else link.close()
+    }
+    let timer = clock.setTimer(Math.max(1, deadlineMs - clock.monotonicMs()), () => {
+      // If it was this process that was busy, the answer is here and only has to be read.
+      timer = clock.setTimer(graceMs, giveUp)
     })
     try {
       return new Unpacker(await link.run(operation, packed))

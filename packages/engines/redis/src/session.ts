@@ -120,7 +120,8 @@ export class Session {
     const { connection, host, sessionMs } = this.#needs
     if (this.#beating || this.#closed || !connection.isUp || this.#id === '') return
     this.#beating = true
-    const deadlineMs = this.#nowMs + sessionMs / 3
+    // Asked again after a third of the session, and given the rest of it: a server may be busy with something large.
+    const deadlineMs = this.#nowMs + (sessionMs * 2) / 3
     const run: Run = async (operation, packed) => (await connection.call(operation, packed, { deadlineMs })).reply
     try {
       if (!(await this.#beat(run))) await this.#begin(run)

@@ -11,8 +11,8 @@ import { systemClock } from 'posthaste/pipeline'
 import { redis } from '../src/engine.ts'
 import { removeInstallation } from './installation.ts'
 
-/** Short, so that what a vanished process had in hand is soon somebody else's. */
-const sessionMs = 2_000
+/** Short, so that what a vanished process had in hand is soon somebody else's, and long enough for a machine that is busy. */
+const sessionMs = 4_000
 
 function server(): RunningServer {
   const found = runningServer('redis')
@@ -23,7 +23,7 @@ function server(): RunningServer {
 
 /** Installations on the running server, each under a prefix of its own. A crash cuts the engine off for good. */
 export const harness: EngineHarness = {
-  parallel: 8,
+  parallel: 6,
   settings: { randomRuns: 10 },
   async create() {
     const { url } = server()
