@@ -7,7 +7,7 @@ import {
 } from '@posthaste/conformance'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
-import { nats } from '../src/index.ts'
+import { nats } from '../src/engine.ts'
 import { freshPrefix, removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's. */

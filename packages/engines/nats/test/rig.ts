@@ -11,7 +11,8 @@ import type {
   OutgoingRecord,
 } from '@posthaste/contracts'
 import { silentLog, systemClock } from 'posthaste/pipeline'
-import { type NatsOptions, nats } from '../src/index.ts'
+import { nats } from '../src/engine.ts'
+import type { NatsOptions } from '../src/options.ts'
 import { freshPrefix, removeInstallation } from './installation.ts'
 
 /** Servers that tests run on, and what to say of those that are not up. */
