@@ -6,7 +6,7 @@ import type { Log } from '@posthaste/contracts'
 import { silentLog } from 'posthaste/pipeline'
 import { type FaultsCommand, parseCommand } from './options.ts'
 import { documentOf, textReport } from './report.ts'
-import { type FaultRun, isSound, runFaults } from './run.ts'
+import { type FaultRun, isSound, ownServers, runFaults } from './run.ts'
 
 const resultsDir = join(import.meta.dirname, '../../docs/guarantees/faults')
 const seedEnd = 2 ** 31 - 1
@@ -15,6 +15,13 @@ const seedEnd = 2 ** 31 - 1
 const unhandled: unknown[] = []
 process.on('unhandledRejection', (reason) => unhandled.push(reason))
 process.on('uncaughtException', (error) => unhandled.push(error))
+
+// Servers survive the process that started them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    void Promise.allSettled([...ownServers].map((server) => server.kill())).then(() => process.exit(1))
+  })
+}
 
 const command = readCommand()
 const runs: FaultRun[] = []

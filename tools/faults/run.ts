@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventContract, Log } from '@posthaste/contracts'
 import type { Bus } from 'posthaste/bus'
-import { startServer } from '../engines/server.ts'
+import { type PrivateServer, startServer } from '../engines/server.ts'
 import { connectorOf, type NetworkedName } from './engines.ts'
 import { Flow, type Recovery } from './flow.ts'
 import { inflict, type Victims } from './inflict.ts'
@@ -42,6 +42,9 @@ export interface FaultRunOptions {
   readonly onProgress: (line: string) => void
 }
 
+/** Servers of runs that have not ended. */
+export const ownServers = new Set<PrivateServer>()
+
 const workers = 2
 /** Flow before a fault is taken from so long a time, in milliseconds. */
 const baselineMs = 1_000
@@ -61,6 +64,7 @@ export async function runFaults(engine: NetworkedName, options: FaultRunOptions)
   const connect = await connectorOf(engine)
   const dir = mkdtempSync(join(tmpdir(), `faults-${engine}-`))
   const server = await startServer(engine, { dir })
+  ownServers.add(server)
   try {
     const [ledger, flow] = [new Ledger(), new Flow()]
     const around = { connect, serverPort: server.port, ledger, flow, log: options.log }
@@ -85,6 +89,7 @@ export async function runFaults(engine: NetworkedName, options: FaultRunOptions)
     return { engine, serverVersion: server.version, seed: options.seed, faults, verdict, requests }
   } finally {
     await server.stop()
+    ownServers.delete(server)
     rmSync(dir, { recursive: true, force: true })
   }
 }

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import type { Delivery, Outcome, OutgoingRecord } from '@posthaste/contracts'
 import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
 
-/** What of a record must arrive as it was sent. */
-const essence = ({ id, key, headers, body, expiresAtMs }: OutgoingRecord) => ({
+/** What of a record must arrive as it was sent, beside its body. */
+const essence = ({ id, key, headers, expiresAtMs }: OutgoingRecord) => ({
   id,
   key,
   headers,
-  body: new Uint8Array(body),
   expiresAtMs,
 })
 
@@ -17,6 +16,8 @@ function expectSameBodies(got: readonly OutgoingRecord[], wanted: readonly Outgo
     const other = got[at]?.body
     if (other === undefined || got[at]?.id !== id) continue
     assert.equal(other.length, body.length, `the body of ${id} has another length`)
+    // Large ones byte by byte would hold up whatever else goes on in this process: leases end meanwhile.
+    if (Buffer.compare(body, other) === 0) continue
     const different = body.findIndex((byte, place) => byte !== other[place])
     assert.equal(different, -1, `the body of ${id} differs from byte ${different} on`)
   }
