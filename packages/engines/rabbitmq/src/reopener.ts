@@ -15,6 +15,9 @@ export class Reopener {
   readonly #open: () => Promise<void>
   readonly #onHopeless: (cause: PosthasteError) => void
   #isRunning = false
+  /** Since the last attempt began. */
+  #isLost = false
+  #isHopeless = false
   #isStopped = false
   #timer: Timer | undefined
   #wake: (() => void) | undefined
@@ -27,10 +30,14 @@ export class Reopener {
 
   /** It is lost: opens it as soon as can be. */
   again(): void {
-    if (this.#isRunning || this.#isStopped) return
+    if (this.#isStopped) return
+    // Lost before it was quite open: it is not open when that ends.
+    this.#isLost = true
+    if (this.#isRunning) return
     this.#isRunning = true
     void this.#run().finally(() => {
       this.#isRunning = false
+      if (this.#isLost && !this.#isHopeless) this.again()
     })
   }
 
@@ -44,12 +51,15 @@ export class Reopener {
     for (let failures = 0; !this.#isStopped; failures += 1) {
       try {
         await this.#deps.link.up(foreverMs)
+        this.#isLost = false
         await this.#open()
         return
       } catch (thrown) {
         if (this.#isStopped) return
-        if (isReply(thrown, 'NOT_FOUND') || isReply(thrown, 'ACCESS_REFUSED'))
+        if (isReply(thrown, 'NOT_FOUND') || isReply(thrown, 'ACCESS_REFUSED')) {
+          this.#isHopeless = true
           return this.#onHopeless(errorOf(thrown, 'consuming'))
+        }
         await this.#pause(Math.min(pauseMsMax, pauseMs * 2 ** failures))
       }
     }
