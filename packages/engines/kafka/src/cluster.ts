@@ -41,10 +41,6 @@ export class Cluster {
     return this.#closed
   }
 
-  get brokers(): number {
-    return this.#brokers.size
-  }
-
   /** @throws UNAVAILABLE UNAUTHENTICATED CAPABILITY_UNSUPPORTED */
   async open(): Promise<void> {
     try {

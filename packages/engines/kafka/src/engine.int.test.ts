@@ -157,6 +157,17 @@ describe('the Kafka engine', { timeout: 60_000 }, () => {
     expect(member.received[0]?.record.dueAtMs).toBe(dueAtMs)
   })
 
+  it('warns of a server that keeps one replica, or deletes by itself', async () => {
+    const engine = await rig.open({ topicConfig: { 'retention.ms': '60000' } })
+    await declare(engine)
+    await declare(engine)
+    const warnings = rig.log.entries.filter(({ level }) => level === 'warn').map(({ message }) => message)
+    expect(warnings).toEqual([
+      expect.stringContaining('one replica confirms alone'),
+      expect.stringContaining('the server deletes records by itself'),
+    ])
+  })
+
   it('compresses what it writes', async () => {
     const engine = await rig.open({ compression: 'zstd' })
     await declare(engine)

@@ -29,6 +29,7 @@ import { Router } from './routing.ts'
 import { declare, type TopologyPlace, write } from './topology.ts'
 import { Transactors } from './transactor.ts'
 import { trim, trimDelays } from './trimming.ts'
+import { warnOfUnsafe } from './warnings.ts'
 
 /** How often what nobody needs any more is deleted. */
 const trimEveryMs = 30_000
@@ -49,6 +50,7 @@ export class Session {
   readonly #topology: TopologyPlace
   readonly #consumers = new Map<Consumer, string>()
   readonly #locks = new Map<string, Promise<unknown>>()
+  readonly #looked = new Set<string>()
   #memberless = new Set<string>()
   #consumersMade = 0
   #delays: Delays | undefined
@@ -103,6 +105,7 @@ export class Session {
   declare(topology: Topology): Promise<TopologyReport> {
     return this.#exclusively('declare', async () => {
       const report = await declare(topology, this.#topology)
+      await this.#warn(topology)
       if (this.#delays === undefined && this.#closing === undefined) {
         const { sessionTimeoutMs } = this.#settings
         if (sessionTimeoutMs !== undefined)
@@ -111,6 +114,13 @@ export class Session {
       }
       return report
     })
+  }
+
+  /** Once for each channel. */
+  async #warn({ channels }: Topology): Promise<void> {
+    const topics = channels.map(({ name }) => this.#names.topic(name)).filter((each) => !this.#looked.has(each))
+    for (const each of topics) this.#looked.add(each)
+    if (topics.length > 0) await warnOfUnsafe(this.cluster, topics)
   }
 
   /** One after the other. */

@@ -1,0 +1,27 @@
+import { topicConfigs } from './admin.ts'
+import type { Cluster } from './cluster.ts'
+
+const replicasOfChoice = 2
+
+/** Tells of settings of topics by which the server may lose what it confirmed, or delete what a group needs. */
+export async function warnOfUnsafe(cluster: Cluster, topics: readonly string[]): Promise<void> {
+  const { log } = cluster.host
+  try {
+    const configs = await topicConfigs(cluster, topics, ['min.insync.replicas', 'retention.ms', 'retention.bytes'])
+    const all = [...configs]
+    const alone = all.filter(([, config]) => Number(config.get('min.insync.replicas')) < replicasOfChoice)
+    if (alone.length > 0)
+      log.warn('kafka engine: one replica confirms alone; use at least three replicas and minInSyncReplicas: 2', {
+        topics: alone.map(([topic]) => topic),
+      })
+    const forgets = (config: ReadonlyMap<string, string | null | undefined>) =>
+      ['retention.ms', 'retention.bytes'].some((key) => (config.get(key) ?? '-1') !== '-1')
+    const forgetful = all.filter(([, config]) => forgets(config))
+    if (forgetful.length > 0)
+      log.warn('kafka engine: the server deletes records by itself, whether or not a group needs them', {
+        topics: forgetful.map(([topic]) => topic),
+      })
+  } catch (error) {
+    log.debug('kafka engine: settings of topics are not told', { error })
+  }
+}
