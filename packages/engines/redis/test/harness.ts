@@ -12,7 +12,7 @@ import { redis } from '../src/engine.ts'
 import { removeInstallation } from './installation.ts'
 
 /** Short, so that what a vanished process had in hand is soon somebody else's, and long enough for a machine that is busy. */
-const sessionMs = 4_000
+const sessionMs = 2_000
 
 function server(): RunningServer {
   const found = runningServer('redis')
@@ -23,8 +23,8 @@ function server(): RunningServer {
 
 /** Installations on the running server, each under a prefix of its own. A crash cuts the engine off for good. */
 export const harness: EngineHarness = {
-  parallel: 6,
-  settings: { randomRuns: 10 },
+  parallel: 4,
+  settings: { randomRuns: 6 },
   async create() {
     const { url } = server()
     const { hostname, port } = new URL(url)
@@ -63,5 +63,5 @@ async function startedProxy(host: string, port: number): Promise<TcpProxy> {
 
 /** Until nobody can say any more that the process lives. */
 function untilOver(ms: number): Promise<void> {
-  return new Promise((resolve) => void systemClock.setTimer(ms + 50, resolve))
+  return new Promise((resolve) => void systemClock.setTimer(ms + 250, resolve))
 }
