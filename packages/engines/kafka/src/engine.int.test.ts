@@ -51,7 +51,7 @@ describe('the Kafka engine', { timeout: 60_000 }, () => {
   })
 
   it('answers publishes within the time limit when there is no server', async () => {
-    const engine = await rig.open({ timeoutMs: 400 })
+    const engine = await rig.open({ timeoutMs: 2_000 })
     await declare(engine)
     await rig.installation.cut()
     const [outcome] = await engine.publish([record('1')])
