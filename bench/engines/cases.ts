@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import process from 'node:process'
 import { outputOf } from '../child.ts'
 import { type CaseResult, resultOf } from '../document.ts'
 import { type Contestant, type Cost, interleaved, median } from '../measure.ts'
@@ -25,7 +26,11 @@ export async function casesOn(server: ServerName, url: string, { rounds, ...load
   for (const work of ['publish', 'through'] as const) {
     for (const [size, bytes] of Object.entries(sizes)) {
       const costs = await interleaved(rounds, contestants({ server, url, work, bytes, ...load }))
-      results.push(...figuresOf(`${server}: ${works[work]}, ${size}`, costs))
+      const figures = figuresOf(`${server}: ${works[work]}, ${size}`, costs)
+      results.push(...figures)
+      // All of it takes minutes; what is measured is told at once, beside the document.
+      for (const { case: name, ours, peers, unit } of figures)
+        process.stderr.write(`${name}: ${ours} ${unit}, ${JSON.stringify(peers)}\n`)
     }
   }
   return results
