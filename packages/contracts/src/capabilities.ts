@@ -39,6 +39,12 @@ export interface EngineCapabilities {
    * `none`, every delivery is of one.
    */
   readonly attempts: 'exact' | 'hand-overs' | 'none'
+  /**
+   * Who sees to it that a record that ends its process each time takes no others with it. `isolated`: the engine, which
+   * hands over one such suspect at a time; also if absent. `told`: the core, by `Delivery.vanished`. Says nothing about
+   * engines with key ranges, where it is always the core.
+   */
+  readonly suspects?: 'isolated' | 'told' | undefined
   /** Whether a `log` keeps settled records as `retention` asks, and a new group may begin at the `earliest`. */
   readonly history: Support
   /** Most priority levels that a channel may have; 1 means none. */

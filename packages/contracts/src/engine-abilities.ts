@@ -89,6 +89,12 @@ export interface Lag {
   readonly waiting: number
   /** Records handed over and not yet settled. */
   readonly inFlight: number
+  /**
+   * Told by engines with key ranges alone, where they can: notes of records, `session` not counted, that stand with ranges
+   * which no member of this engine reads. The core counts them among those that wait, adds what its own members have
+   * noted, and shows none of it.
+   */
+  readonly noted?: number | undefined
 }
 
 /**

@@ -145,8 +145,9 @@ export interface Delivery {
    */
   readonly range?: string | undefined
   /**
-   * How many of the attempts ended with their member instead of a settlement; 0 if absent. Told by engines that do not
-   * isolate such suspects themselves: the core then lets one that did so twice run alone.
+   * How many of the attempts ended with their member instead of a settlement; 0 if absent. Kept over releases of any kind,
+   * and told by engines that do not isolate such suspects themselves (`suspects`), and for deliveries without a key range by
+   * those that have ranges. One that ended so twice the core lets run alone: all else is given back uncounted before.
    */
   readonly vanished?: number | undefined
 }
