@@ -5,6 +5,7 @@ import {
   type EngineCapabilities,
   type EngineHost,
   type EngineSubscription,
+  type Lag,
   type LagReading,
   type Outcome,
   type OutgoingRecord,
@@ -20,6 +21,8 @@ import {
 import { type TimerWheel, timerWheel } from '../../pipeline/timer-wheel.ts'
 import { endsWithin, enginePatienceMs } from '../consuming/patience.ts'
 import { headersFit } from '../publishing/attributes.ts'
+import { completedLag } from './figures.ts'
+import { AloneTurns } from './isolation.ts'
 import { noteHeaderBytes } from './note-codec.ts'
 import { CompletedSubscription } from './subscription.ts'
 
@@ -28,15 +31,17 @@ const parkedMax = 10_000
 
 /**
  * The engine with what the core does in its place: where the order of keys is that of key ranges, holding back a key,
- * releases until later and exact attempts, all by notes that are kept with the ranges. What it presents is known once it is
- * open. An engine that keeps the order of keys itself does all of that itself, and is returned as it is.
+ * releases until later and exact attempts, all by notes that are kept with the ranges; and where it only tells of them, that
+ * what has ended several processes runs alone. What it presents is known once it is open. An engine that does all of that
+ * itself is returned as it is.
  *
  * Idempotent: what is complete is returned as it is.
  *
  * @see ADR 0005
  */
 export function complete(engine: Engine): Engine {
-  return engine.capabilities.keyOrder === 'partitions' ? new CompletedEngine(engine) : engine
+  const { keyOrder, suspects } = engine.capabilities
+  return keyOrder === 'partitions' || suspects === 'told' ? new CompletedEngine(engine) : engine
 }
 
 /** All but subscriptions is the engine's own. */
@@ -45,6 +50,9 @@ class CompletedEngine implements Engine {
   readonly #engine: Engine
   /** Names this process in the sessions of key ranges, also where hosts are named alike. */
   readonly #reader = crypto.randomUUID()
+  readonly #turns = new AloneTurns()
+  /** Whether there are key ranges, and notes. */
+  readonly #parks: boolean
   #capabilities: EngineCapabilities
   #host: EngineHost | undefined
   #timers: TimerWheel | undefined
@@ -59,6 +67,7 @@ class CompletedEngine implements Engine {
   constructor(engine: Engine) {
     this.name = engine.name
     this.#engine = engine
+    this.#parks = engine.capabilities.keyOrder === 'partitions'
     this.#capabilities = completed(engine.capabilities)
     this.#takeAbilities()
   }
@@ -80,6 +89,7 @@ class CompletedEngine implements Engine {
   }
 
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    if (!this.#parks) return this.#engine.publish(records)
     const { headerBytesMax } = this.#capabilities
     const refusals = new Map<number, Outcome>()
     /** Messages of one contract mostly share theirs. */
@@ -117,6 +127,7 @@ class CompletedEngine implements Engine {
       reader: this.#reader,
       capabilities,
       parkedMax,
+      turns: this.#turns,
       deps,
       ended,
     })
@@ -138,10 +149,21 @@ class CompletedEngine implements Engine {
     const { scheduling, browsing, lag, seeking, preparing, patterns } = this.#engine
     if (scheduling !== undefined) this.scheduling = scheduling
     if (browsing !== undefined) this.browsing = browsing
-    if (lag !== undefined) this.lag = lag
+    if (lag !== undefined) this.lag = this.#parks ? this.#completedReading(lag) : lag
     if (seeking !== undefined) this.seeking = seeking
     if (preparing !== undefined) this.preparing = preparing
     if (patterns !== undefined) this.patterns = patterns
+  }
+
+  #completedReading(reading: LagReading): LagReading {
+    const lag = async (channel: string, group: string): Promise<Lag> => {
+      const isOfGroup = ({ spec }: CompletedSubscription): boolean => spec.channel === channel && spec.group === group
+      await Promise.all([...this.#subscriptions].filter(isOfGroup).map((subscription) => subscription.caughtUp()))
+      const raw = await reading.lag(channel, group)
+      const own = [...this.#subscriptions].filter(isOfGroup).flatMap(({ figures }) => figures)
+      return completedLag(raw, own)
+    }
+    return { lag }
   }
 }
 
@@ -152,7 +174,7 @@ function tooLong(id: string, headerBytesMax: number): Outcome {
 
 /** What is parked needs a header more than what is published. */
 function completed(raw: EngineCapabilities): EngineCapabilities {
-  if (raw.keyOrder !== 'partitions') return raw
+  if (raw.keyOrder !== 'partitions') return { ...raw, suspects: 'isolated' }
   const headerBytesMax = Math.max(raw.headerBytesMax - noteHeaderBytes, 0)
-  return { ...raw, keyOrder: 'engine', holdKey: 'native', attempts: 'exact', headerBytesMax }
+  return { ...raw, keyOrder: 'engine', holdKey: 'native', attempts: 'exact', suspects: 'isolated', headerBytesMax }
 }

@@ -19,6 +19,17 @@ import { manualClock } from '../../testing/manual-clock.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { complete } from './complete.ts'
 
+/** As long as nothing comes from an engine that is taken for having nothing more. */
+const calmMs = 100
+
+/** What an engine says that keeps the order of keys, and does not isolate. */
+const told: Partial<EngineCapabilities> = {
+  keyOrder: 'engine',
+  holdKey: 'native',
+  attempts: 'exact',
+  suspects: 'told',
+}
+
 const lost = new PosthasteError('DELIVERY_LOST', 'the connection is lost')
 
 /** An engine with key ranges whose every move is a test's. */
@@ -89,6 +100,7 @@ async function rig(capabilities: Partial<EngineCapabilities> = {}) {
   const sink = scripted.sink!
   let tag = 0
   const deliver = (...given: (Partial<Delivery> & { readonly id?: string; readonly key?: string })[]) => {
+    const range = engine.capabilities.keyOrder === capabilities.keyOrder ? undefined : 'r'
     const batch = given.map(({ id, key, ...rest }) => {
       tag += 1
       return {
@@ -96,7 +108,7 @@ async function rig(capabilities: Partial<EngineCapabilities> = {}) {
         attempt: 1,
         storedAtMs: 0,
         position: `p${tag}`,
-        range: 'r',
+        range,
         record: record(id ?? `m${tag}`, key),
         ...rest,
       }
@@ -342,23 +354,122 @@ describe('what has ended two processes', () => {
     const { clock, scripted, seen, told, member, deliver } = await rig()
     const loose = { range: undefined }
     member.grant(10)
+    await clock.advance(0)
     deliver(loose, loose)
     expect(ids(seen)).toEqual(['m1', 'm2'])
     deliver({ ...loose, attempt: 3, vanished: 2 }, loose)
+    await clock.advance(0)
     expect(told.recalled).toEqual([1, 2])
     await member.settle([ack(1), { kind: 'release', tag: 2, countsAttempt: false }])
-    await clock.advance(0)
+    await clock.advance(calmMs)
     expect(ids(seen)).toEqual(['m1', 'm2', 'm3'])
     expect(scripted.settlements).toContainEqual({ kind: 'release', tag: 4, countsAttempt: false })
-    const granted = scripted.granted
     member.grant(2)
     await clock.advance(0)
-    expect(scripted.granted).toBe(granted)
+    expect(scripted.granted).toBe(10)
+    deliver(...Array.from({ length: 6 }, () => loose))
     await member.settle([ack(3)])
     await clock.advance(0)
-    expect(scripted.granted).toBeGreaterThan(granted)
+    expect(scripted.granted).toBe(11)
     deliver(loose)
-    expect(ids(seen)).toEqual(['m1', 'm2', 'm3', 'm5'])
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['m1', 'm2', 'm3', 'm11'])
+    expect(scripted.granted).toBeGreaterThan(12)
+  })
+
+  it('waits until the engine has nothing more to hand over for the credit that it has', async () => {
+    const { clock, seen, member, deliver } = await rig(told)
+    member.grant(6)
+    await clock.advance(0)
+    deliver({ vanished: 2 }, { vanished: 2 })
+    for (let round = 0; round < 3; round += 1) {
+      await clock.advance(calmMs / 2)
+      deliver({ vanished: 2 })
+      expect(seen).toEqual([])
+    }
+    await clock.advance(0)
+    expect(seen).toEqual([])
+    // That was the last of the credit.
+    deliver({ vanished: 2 })
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['m1'])
+  })
+
+  it('is asked for one by one, so that nothing need be given back', async () => {
+    const { clock, scripted, seen, member, deliver } = await rig(told)
+    member.grant(2)
+    await clock.advance(0)
+    deliver({ vanished: 2 }, { vanished: 2 })
+    await clock.advance(0)
+    expect(scripted.settlements).toEqual([{ kind: 'release', tag: 2, countsAttempt: false }])
+    for (const tag of [1, 3, 4, 5]) {
+      await member.settle([ack(tag)])
+      member.grant(1)
+      await clock.advance(0)
+      deliver({ vanished: 2 })
+      await clock.advance(0)
+    }
+    expect(seen).toHaveLength(5)
+    expect(scripted.settlements.filter(({ kind }) => kind === 'release')).toHaveLength(1)
+    expect(scripted.granted).toBe(6)
+  })
+
+  it('runs alone among all subscriptions of an engine', async () => {
+    const first = await rig(told)
+    const { clock, scripted, engine } = first
+    const seen: Delivery[] = []
+    const second = await engine.subscribe(
+      { channel: 'd', group: 'g', member: 'm' },
+      { deliver: (batch) => seen.push(...batch), lost() {}, closed() {} },
+    )
+    for (const member of [first.member, second]) member.grant(1)
+    await clock.advance(0)
+    const suspect = { attempt: 3, vanished: 2, storedAtMs: 0, position: 'p' }
+    first.sink.deliver([{ ...suspect, tag: 1, record: record('a') }])
+    scripted.sink!.deliver([{ ...suspect, tag: 1, record: record('b') }])
+    await clock.advance(0)
+    expect([ids(first.seen), ids(seen)]).toEqual([['a'], []])
+    await first.member.settle([ack(1)])
+    await clock.advance(0)
+    expect([ids(first.seen), ids(seen)]).toEqual([['a'], ['b']])
+    await second.stop()
+  })
+
+  it('is forgotten when the engine takes it back before it has run', async () => {
+    const { clock, scripted, seen, member, sink, deliver } = await rig(told)
+    member.grant(2)
+    await clock.advance(0)
+    deliver({}, { vanished: 2 })
+    await clock.advance(0)
+    sink.lost([2], lost)
+    await member.settle([ack(1)])
+    member.grant(1)
+    await clock.advance(0)
+    expect(scripted.granted).toBe(3)
+    deliver({})
+    expect(ids(seen)).toEqual(['m1', 'm3'])
+  })
+})
+
+describe('an engine that keeps the order of keys and tells of suspects', () => {
+  it('is completed with nothing else', async () => {
+    const { engine } = await rig(told)
+    const { headerBytesMax } = memory().capabilities
+    expect(engine.capabilities).toMatchObject({ ...told, suspects: 'isolated', headerBytesMax })
+    expect(complete(engine)).toBe(engine)
+  })
+
+  it('passes batches and settlements through as they are', async () => {
+    const { clock, scripted, seen, member, deliver } = await rig(told)
+    member.grant(5)
+    await clock.advance(0)
+    const batch = deliver({ vanished: 1 }, { key: 'a' }, {})
+    expect(seen).toEqual(batch)
+    const how = { countsAttempt: true, visibleAtMs: 5, holdKey: true } as const
+    const settlements: Settlement[] = [{ kind: 'release', tag: 1, ...how }, ack(2)]
+    expect(await member.settle(settlements)).toEqual([succeeded, succeeded])
+    expect(scripted.settlements).toEqual(settlements)
+    expect(await member.settle([ack(2), ack(3)])).toMatchObject([{ error: { code: 'DELIVERY_LOST' } }, succeeded])
   })
 })
 

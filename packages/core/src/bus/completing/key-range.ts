@@ -12,6 +12,7 @@ import {
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Entry, type EntryRange, KeyChain } from './entry.ts'
+import { figuresOf, type OwnFigures } from './figures.ts'
 import { nobody, noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
 import { NoteWriter, type WhenNoted } from './note-writer.ts'
 import { SessionKeeper } from './session.ts'
@@ -106,6 +107,12 @@ export class KeyRange implements EntryRange {
 
   get buffered(): number {
     return this.#buffered
+  }
+
+  /** What the engine's own figures lack. */
+  get figures(): OwnFigures {
+    const parked = [...this.#parked.values()].flatMap(({ chain }) => chain ?? [])
+    return { ...figuresOf(new Set(parked), this.#init.deps.clock.nowMs()), buffered: this.#buffered }
   }
 
   /** Whether nothing is under way that this process has begun. */

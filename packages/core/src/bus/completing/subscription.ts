@@ -3,7 +3,6 @@ import {
   type Delivery,
   type DeliverySink,
   type DeliveryTag,
-  type EngineCapabilities,
   type EngineSubscription,
   type KeyRangeControl,
   type KeyRangeSink,
@@ -14,44 +13,32 @@ import {
   type Settlement,
   type SubscriptionSpec,
 } from '@posthaste/contracts'
-import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Leases } from '../consuming/leases.ts'
 import { Quiet } from '../consuming/quiet.ts'
 import { deferredControl } from './deferred-control.ts'
-import { aloneFrom, Entry, OwnDelivery } from './entry.ts'
+import { Entry, OwnDelivery } from './entry.ts'
+import type { OwnFigures } from './figures.ts'
 import { Isolation, type Suspect } from './isolation.ts'
 import { KeyRange, type KeyRangeInit, type Suspicion } from './key-range.ts'
+import { LooseDeliveries } from './loose.ts'
 import { lostDelivery, merged, type OwnAnswer } from './outcomes.ts'
 import { RawSettler } from './raw-settler.ts'
+import type { CompletedSubscriptionInit } from './subscription-init.ts'
 
-/** What a completed subscription is made of. */
-export interface CompletedSubscriptionInit {
-  readonly spec: SubscriptionSpec
-  /** The core's side. */
-  readonly sink: DeliverySink
-  /** Names this process in the sessions of key ranges. */
-  readonly reader: string
-  /** The engine's own. */
-  readonly capabilities: EngineCapabilities
-  /** Most parked records of a key range. */
-  readonly parkedMax: number
-  readonly deps: FilterDeps
-  /** It was stopped, or ended by itself. */
-  ended(): void
-}
-
-/** How long the engine may take for the last notes, in milliseconds. */
+/** How long the engine is waited for, with the last notes and before figures, in milliseconds. */
 const leaveMaxMs = 2_000
 
 /**
- * Stands between the core and the subscription of an engine with key ranges. What comes without a range passes through, and
- * so does what is delivered once and acknowledged; what is to come again is kept in the notes of its range and in memory.
+ * Stands between the core and the subscription of an engine with key ranges, or of one that leaves suspects to the core.
+ * What comes without a range passes through, and so does what is delivered once and acknowledged; what is to come again is
+ * kept in the notes of its range and in memory.
  *
  * Tags above 0 are the engine's, those below are of hand-overs from memory.
  *
  * Hot path: deliveries and {@link CompletedSubscription.settle}, with one object for each delivery.
  */
 export class CompletedSubscription implements EngineSubscription {
+  readonly spec: SubscriptionSpec
   readonly #init: CompletedSubscriptionInit
   /** The engine may assign ranges before it has handed out its subscription. */
   readonly #joined: Promise<EngineSubscription>
@@ -66,7 +53,7 @@ export class CompletedSubscription implements EngineSubscription {
   /** What the core has of key ranges, by its tags. */
   readonly #inHand = new Map<DeliveryTag, Entry>()
   /** What it has of no range. */
-  readonly #loose = new Set<DeliveryTag>()
+  readonly #loose: LooseDeliveries
   #member: EngineSubscription | undefined
   #leases: Leases | undefined
   #attach: (member: EngineSubscription) => void = () => {}
@@ -83,26 +70,33 @@ export class CompletedSubscription implements EngineSubscription {
   #end: Promise<void> | undefined
 
   constructor(init: CompletedSubscriptionInit) {
+    this.spec = init.spec
     this.#init = init
     this.#joined = new Promise((resolve) => {
       this.#attach = resolve
     })
     this.#settler = new RawSettler(this.#joined, init.deps)
     this.#control = deferredControl(this.#joined, init.deps)
-    this.#quiet = new Quiet(init.deps.timers)
+    const { timers } = init.deps
+    this.#quiet = new Quiet(timers)
+    const turn = (): void => this.#plan()
     this.#isolation = new Isolation({
-      recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose]),
-      isAlone: () => this.#inHand.size === 0 && this.#loose.size === 0 && this.#claiming === 0 && this.#settler.isIdle,
+      turns: init.turns,
+      recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose.tags]),
+      isAlone: () => this.#isAlone(),
       ranges: () => this.#ranges.values(),
       handOver: (suspect) => this.#handOverAlone(suspect),
       isHandedOver: (delivery) => this.#loose.has(delivery.tag),
+      turn,
     })
+    this.#loose = new LooseDeliveries({ isolation: this.#isolation, settler: this.#settler, timers, turn })
   }
 
   /** The engine has subscribed. To be called once, before anything is granted. */
   begin(member: EngineSubscription): void {
     const { leaseMs } = this.#init.capabilities
-    const tags = (): DeliveryTag[] => [...this.#ranges.values()].flatMap(({ waiting }) => waiting.map(({ tag }) => tag))
+    const held = (): readonly Delivery[] => [...this.#ranges.values()].flatMap(({ waiting }) => waiting)
+    const tags = (): DeliveryTag[] => [...held(), ...this.#isolation.held].map(({ tag }) => tag)
     this.#member = member
     this.#attach(member)
     this.#leases = new Leases({ member, leaseMs, tags }, this.#init.deps)
@@ -125,14 +119,24 @@ export class CompletedSubscription implements EngineSubscription {
   #deliver(batch: readonly Delivery[]): void {
     if (this.#state !== 'reading') return
     this.#rawCredit -= batch.length
+    if (this.#ranges.size === 0 && this.#credit >= batch.length && this.#loose.takeAll(batch)) {
+      this.#credit -= batch.length
+      this.#init.sink.deliver(batch)
+    } else this.#deliverEach(batch)
+    if (this.#rawCredit < this.#credit) this.#plan()
+  }
+
+  #deliverEach(batch: readonly Delivery[]): void {
     const out: Delivery[] = []
     for (const delivery of batch) {
       const { range } = delivery
-      if (range === undefined) this.#takeLoose(delivery, out)
-      else this.#take(delivery, this.#ranges.get(range), out)
+      if (range !== undefined) this.#take(delivery, this.#ranges.get(range), out)
+      else if (this.#loose.take(delivery, this.#credit > 0)) {
+        this.#credit -= 1
+        out.push(delivery)
+      }
     }
     if (out.length > 0) this.#init.sink.deliver(out)
-    if (this.#rawCredit < this.#credit) this.#plan()
   }
 
   #take(delivery: Delivery, range: KeyRange | undefined, out: Delivery[]): void {
@@ -146,16 +150,6 @@ export class CompletedSubscription implements EngineSubscription {
     else {
       range.place(entry)
       this.#plan()
-    }
-  }
-
-  #takeLoose(delivery: Delivery, out: Delivery[]): void {
-    if (!this.#isolation.isOn && (delivery.vanished ?? 0) >= aloneFrom) this.#isolation.begin(delivery)
-    else if (this.#isolation.isOn || this.#credit === 0) this.#settler.handBack(delivery.tag, () => this.#plan())
-    else {
-      this.#credit -= 1
-      this.#loose.add(delivery.tag)
-      out.push(delivery)
     }
   }
 
@@ -207,9 +201,10 @@ export class CompletedSubscription implements EngineSubscription {
   }
 
   #rangeInit(): Omit<KeyRangeInit, 'name' | 'suspicion'> {
-    const { spec, reader, capabilities, parkedMax, deps } = this.#init
+    const { reader, capabilities, parkedMax, deps } = this.#init
+    const { channel, group } = this.spec
     return {
-      ...{ channel: spec.channel, group: spec.group, reader, parkedMax, deps },
+      ...{ channel, group, reader, parkedMax, deps },
       tellsRedeliveries: capabilities.attempts !== 'none',
       control: this.#control,
       events: {
@@ -357,16 +352,22 @@ export class CompletedSubscription implements EngineSubscription {
     if (suspect instanceof Entry) this.#claim(suspect)
     else {
       this.#credit -= 1
-      this.#loose.add(suspect.tag)
+      this.#loose.add(suspect)
       this.#init.sink.deliver([suspect])
     }
   }
 
+  #isAlone(): boolean {
+    const isNothingInHand = this.#inHand.size === 0 && this.#loose.size === 0 && this.#claiming === 0
+    return isNothingInHand && this.#settler.isIdle && (this.#rawCredit <= 0 || this.#loose.isCalm)
+  }
+
   /** The engine may deliver what the core takes, and what waits here takes none of it. */
   #grantRaw(): void {
-    if (this.#isolation.isOn) return
+    if (this.#isolation.isOn || (this.#ranges.size === 0 && this.#loose.isShut)) return
     let wanted = this.#credit - this.#rawCredit
     for (const range of this.#ranges.values()) wanted -= range.buffered
+    if (this.#loose.isCautious) wanted = this.#rawCredit > 0 ? 0 : Math.min(wanted, 1)
     if (wanted <= 0) return
     this.#rawCredit += wanted
     this.#member?.grant(wanted)
@@ -380,6 +381,8 @@ export class CompletedSubscription implements EngineSubscription {
   }
 
   settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+    const isAllLoose = this.#ranges.size === 0 && this.#inHand.size === 0 && this.#state === 'reading'
+    if (isAllLoose && batch.every(({ tag }) => this.#loose.has(tag))) return this.#settleRaw(batch)
     const raw: Settlement[] = []
     let own: OwnAnswer[] | undefined
     for (const [at, settlement] of batch.entries()) {
@@ -447,6 +450,16 @@ export class CompletedSubscription implements EngineSubscription {
     if (own.length > 0) await (await this.#joined).extend(own)
   }
 
+  /** Resolves when nothing is noted that the engine counts too, or soon after. */
+  caughtUp(): Promise<void> {
+    return this.#quiet.wait(leaveMaxMs, () => this.#settler.isIdle)
+  }
+
+  /** What the engine's own figures lack. */
+  get figures(): readonly OwnFigures[] {
+    return [...this.#ranges.values()].map(({ figures }) => figures)
+  }
+
   stop(): Promise<void> {
     this.#end ??= this.#stop()
     return this.#end
@@ -474,6 +487,8 @@ export class CompletedSubscription implements EngineSubscription {
   #finishAll(reason: PosthasteError): void {
     this.#state = 'ended'
     this.#leases?.close()
+    this.#isolation.end()
+    this.#loose.close()
     for (const range of this.#ranges.values()) range.drop(reason)
     this.#ranges.clear()
     this.#inHand.clear()

@@ -1,0 +1,121 @@
+import type { Delivery, DeliveryTag, Timer } from '@posthaste/contracts'
+import type { TimerWheel } from '../../pipeline/timer-wheel.ts'
+import { aloneFrom } from './entry.ts'
+import type { Isolation } from './isolation.ts'
+import type { RawSettler } from './raw-settler.ts'
+
+/** What goes round with deliveries of no key range. */
+export interface LooseInit {
+  readonly isolation: Isolation
+  readonly settler: RawSettler
+  readonly timers: TimerWheel
+  /** Something may go on. */
+  turn(): void
+}
+
+/** How long nothing is to come from the engine until it is taken for having nothing more, in milliseconds. */
+const calmMs = 100
+
+/**
+ * Deliveries of no key range. They pass through, unless something is to run alone: then what comes goes back uncounted,
+ * which the engine keeps in the order of the key. Credit cannot be taken back, and what comes while the suspect runs would
+ * be counted with it: so that is waited for until all credit is spent, or nothing comes any more.
+ *
+ * Hot path: one member of a set for each delivery.
+ */
+export class LooseDeliveries {
+  readonly #init: LooseInit
+  readonly #inHand = new Set<DeliveryTag>()
+  #calm: Timer | undefined
+  /** Where one suspect was, there are more, mostly: they are asked for one at a time, so that none need be given back. */
+  #isCautious = false
+
+  constructor(init: LooseInit) {
+    this.#init = init
+  }
+
+  get size(): number {
+    return this.#inHand.size
+  }
+
+  get tags(): Iterable<DeliveryTag> {
+    return this.#inHand
+  }
+
+  /** Whether more is to be asked for only when nothing is on its way. */
+  get isCautious(): boolean {
+    return this.#isCautious
+  }
+
+  /** Whether nothing has come for a while. */
+  get isCalm(): boolean {
+    return this.#calm === undefined
+  }
+
+  /** Whether nothing passes. */
+  get isShut(): boolean {
+    const { isolation, settler } = this.#init
+    // What was given back stands before what comes until the engine has it.
+    return isolation.isOn || !settler.isIdle
+  }
+
+  /** Whether it is handed over now. */
+  take(delivery: Delivery, hasCredit: boolean): boolean {
+    const { isolation } = this.#init
+    const isSuspect = (delivery.vanished ?? 0) >= aloneFrom
+    if (isSuspect) this.#isCautious = true
+    if (this.isShut || !hasCredit) this.#handBack(delivery)
+    else if (isSuspect) {
+      this.#await()
+      isolation.begin(delivery)
+    } else {
+      this.#isCautious = false
+      this.#inHand.add(delivery.tag)
+      return true
+    }
+    return false
+  }
+
+  /** Takes a whole batch that is handed over as it is. @returns false when it must be looked at one by one */
+  takeAll(batch: readonly Delivery[]): boolean {
+    if (this.isShut || this.#isCautious) return false
+    for (const { range, vanished = 0 } of batch) if (range !== undefined || vanished >= aloneFrom) return false
+    for (const { tag } of batch) this.#inHand.add(tag)
+    return true
+  }
+
+  add({ tag }: Delivery): void {
+    this.#inHand.add(tag)
+  }
+
+  has(tag: DeliveryTag): boolean {
+    return this.#inHand.has(tag)
+  }
+
+  /** It is settled or lost. @returns whether the core had it */
+  delete(tag: DeliveryTag): boolean {
+    return this.#inHand.delete(tag)
+  }
+
+  close(): void {
+    this.#calm?.cancel()
+    this.#calm = undefined
+  }
+
+  #handBack({ tag }: Delivery): void {
+    const { settler, turn } = this.#init
+    settler.handBack(tag, () => {
+      this.#await()
+      turn()
+    })
+  }
+
+  #await(): void {
+    const { timers, turn } = this.#init
+    this.#calm?.cancel()
+    this.#calm = timers.set(calmMs, () => {
+      this.#calm = undefined
+      turn()
+    })
+  }
+}
