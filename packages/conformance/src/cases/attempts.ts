@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ConformanceCase } from '../case.ts'
-import { acknowledge } from '../member.ts'
+import type { CaseContext } from '../context.ts'
+import { acknowledge, type Handle, type Member } from '../member.ts'
 
 /** How often a record was handed over, as far as it counts. */
 export const attempts: readonly ConformanceCase[] = [
@@ -112,6 +113,18 @@ export const attempts: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'attempts/innocent',
+    title: 'a record that kills its process each time takes none of those with it that were in hand beside it',
+    needs: ['attempts', 'crash'],
+    run: (context) => expectInnocent(context, { keyed: false }),
+  },
+  {
+    id: 'attempts/innocent-keyed',
+    title: 'a record of a keyed channel that kills its process each time takes none of its neighbours with it',
+    needs: ['attempts', 'crash', 'keyOrder'],
+    run: (context) => expectInnocent(context, { keyed: true }),
+  },
+  {
     id: 'attempts/settled-before-crash',
     title: 'what was settled before the process was killed stays settled',
     needs: ['attempts', 'crash'],
@@ -137,3 +150,70 @@ export const attempts: readonly ConformanceCase[] = [
     },
   },
 ]
+
+const neighbours = 20
+const deaths = 4
+/** Most attempts of a record that was only beside: two that ended with the process, and one that ends well. */
+const innocentMax = 3
+/** How long a process takes before it works on what it was given, in milliseconds: more may come meanwhile. */
+const hesitationMs = 50
+
+/** Has a process die whenever it holds one record, until any other would be a dead letter. */
+async function expectInnocent(context: CaseContext, { keyed }: { readonly keyed: boolean }): Promise<void> {
+  const channel = await context.channel({ keyed })
+  const records = channel.records(neighbours, (at) => (keyed ? { key: `k${at % 5}` } : {}))
+  const poison = records[neighbours / 2]?.id ?? ''
+  const attempts = new Map<string, number>()
+  const done = new Set<string>()
+  const join = (handle?: Handle) =>
+    channel.join('g', {
+      credit: neighbours,
+      handle,
+      watch: ({ record: { id }, attempt }) => void attempts.set(id, Math.max(attempt, attempts.get(id) ?? 0)),
+    })
+
+  await channel.publish(...records)
+  const first = await join()
+  await first.take(neighbours)
+  for (let died = 1; ; died += 1) {
+    await context.crash()
+    await channel.declare(['g'])
+    if (died === deaths) break
+    await workUpTo(poison, { context, member: await join(), done })
+  }
+  await join((received) => {
+    done.add(received.record.id)
+    return acknowledge(received)
+  })
+  await context.eventually(
+    () => done.size === neighbours,
+    () => `${neighbours} records to be done, ${done.size} are`,
+  )
+  assert.equal(attempts.get(poison), deaths + 1, 'what ends its process is counted each time')
+  attempts.delete(poison)
+  const most = Math.max(...attempts.values())
+  assert.ok(most <= innocentMax, `a record that was only beside it came as attempt ${most}`)
+}
+
+interface Working {
+  readonly context: CaseContext
+  readonly member: Member
+  readonly done: Set<string>
+}
+
+/** Works until it has a record in hand. */
+async function workUpTo(id: string, { context, member, done }: Working): Promise<void> {
+  for (;;) {
+    await context.eventually(
+      () => member.unsettled.length > 0,
+      () => `${id}, or another`,
+      hesitationMs,
+    )
+    await context.reach(context.nowMs() + hesitationMs)
+    const { unsettled } = member
+    if (unsettled.some(({ record }) => record.id === id)) return
+    for (const { record } of unsettled) done.add(record.id)
+    await member.ackAll(unsettled)
+    member.grant(unsettled.length)
+  }
+}

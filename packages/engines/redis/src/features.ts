@@ -26,6 +26,7 @@ export const capabilitiesWith = (durability: EngineCapabilities['durability']): 
     atomicSettle: 'native',
     groupAddress: 'native',
     attempts: 'exact',
+    suspects: 'told',
     history: 'native',
     priorityLevels: 10,
     filter: 'none',
