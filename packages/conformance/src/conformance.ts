@@ -111,7 +111,7 @@ async function outcomesOf(
     const outcome = await runCase(testCase, harness, settings)
     const tookMs = realMs() - beganMs
     found.set(testCase.id, { outcome, tookMs })
-    onProgress(`${outcome.status.padEnd(7)} ${testCase.id} (${Math.round(tookMs)} ms)`)
+    onProgress(`${outcome.status.padEnd(7)} ${testCase.id} (${Math.round(tookMs)} ms)${reasonOf(outcome)}`)
   }
   const isAlone = ({ onMachineTime }: ConformanceCase) => onMachineTime === true
   await inParallel(
@@ -122,6 +122,13 @@ async function outcomesOf(
   await inParallel(1, cases.filter(isAlone), run)
   // Told in the order of the suite, in whatever order they ended.
   return new Map(cases.flatMap(({ id }) => (found.has(id) ? [[id, found.get(id) as TimedOutcome] as const] : [])))
+}
+
+/** Why a case failed, in one line. */
+function reasonOf(outcome: CaseOutcome): string {
+  if (outcome.status !== 'failed') return ''
+  const [line = ''] = String(outcome.error).split('\n', 1)
+  return `: ${line}`
 }
 
 /** Hunts every mutant, as many at the same time as the harness allows. */

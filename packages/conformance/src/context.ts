@@ -77,6 +77,20 @@ export class CaseContext {
     return this.engine.capabilities
   }
 
+  /** What the engine has by itself, before the core completes it. */
+  get declared(): EngineCapabilities {
+    return (this.underTest.declared ?? this.engine).capabilities
+  }
+
+  /**
+   * Whether the records of a channel stand in key ranges, each with one reader: a range waits for its reader, and there is
+   * no order across ranges. Records without a key stand in them where every delivery is of one.
+   */
+  hasRanges({ keyed }: { readonly keyed: boolean }): boolean {
+    const { keyOrder, attempts } = this.declared
+    return keyOrder === 'partitions' && (keyed || attempts === 'none')
+  }
+
   /** A name that no other case uses. */
   unique(what: string): string {
     this.#names += 1

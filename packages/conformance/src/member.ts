@@ -23,6 +23,8 @@ export interface MemberOptions {
   readonly handle?: Handle | undefined
   /** Told of every delivery as it comes, before anything is done with it. */
   readonly watch?: ((received: Received) => void) | undefined
+  /** Told of every delivery that is taken away. */
+  readonly watchLost?: ((received: Received) => void) | undefined
 }
 
 /** What a member needs from its case. */
@@ -44,6 +46,7 @@ export class Member implements DeliverySink {
   readonly #surroundings: MemberSurroundings
   readonly #handle: Handle | undefined
   readonly #watch: ((received: Received) => void) | undefined
+  readonly #watchLost: ((received: Received) => void) | undefined
   readonly #unsettled = new Map<DeliveryTag, Received>()
   readonly #tags = new Set<DeliveryTag>()
   readonly #taken = new Set<Received>()
@@ -59,6 +62,7 @@ export class Member implements DeliverySink {
     this.#surroundings = options
     this.#handle = options.handle
     this.#watch = options.watch
+    this.#watchLost = options.watchLost
   }
 
   /** To be called once, with what `subscribe` gave. */
@@ -91,7 +95,11 @@ export class Member implements DeliverySink {
   }
 
   lost(tags: readonly DeliveryTag[], _reason: PosthasteError): void {
-    for (const tag of tags) this.#endDelivery(tag)
+    for (const tag of tags) {
+      const received = this.#unsettled.get(tag)
+      if (received !== undefined) this.#watchLost?.(received)
+      this.#endDelivery(tag)
+    }
   }
 
   closed(cause: PosthasteError): void {

@@ -47,7 +47,7 @@ export async function runCase(
   let unfit: string | undefined
   let figures: Figures = {}
   try {
-    await onInstallation(installations, { ...harness.settings, ...options }, async (context) => {
+    await onInstallation(installations, { ...harness.settings, ...withoutGaps(options) }, async (context) => {
       unfit = whyUnfit(testCase, context.underTest)
       figures = context.figures
       if (unfit === undefined) await testCase.run(context)

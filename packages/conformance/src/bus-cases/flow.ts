@@ -1,7 +1,77 @@
 import assert from 'node:assert/strict'
 import { notes, plainCommand, plainEvent, publishNotes, startedBus } from '../bus/bus.ts'
-import { expectComplete, Journal } from '../bus/journal.ts'
+import { expectComplete, expectKeyedPairs, Journal } from '../bus/journal.ts'
 import type { ConformanceCase } from '../case.ts'
+import type { CaseContext } from '../context.ts'
+import { sharedKeys, sharedOut } from '../sharing.ts'
+
+async function slowAmongCompeting(context: CaseContext): Promise<void> {
+  const Noted = plainCommand(context)
+  const journal = new Journal(context)
+  const gate = Promise.withResolvers<void>()
+  const slow = await startedBus(context, (each) =>
+    each.handle(Noted, { retry: false, concurrency: 1, prefetch: 5 }, async (note, handling) => {
+      await gate.promise
+      journal.note(note, handling, 'slow')
+    }),
+  )
+  const count = context.scaled(1_000)
+  await publishNotes(slow, Noted, notes(count))
+  await startedBus(context, (each) => each.handle(Noted, { retry: false }, journal.handler('fast')))
+  await context.eventually(
+    () => journal.by('fast').length >= count - 5,
+    () => `what the slow one did not take, saw ${journal.by('fast').length}`,
+  )
+  assert.ok((slow.stats()[0]?.unsettled ?? 0) <= 5, 'the slow one holds its prefetch at most')
+  gate.resolve()
+  await journal.complete(count)
+  await context.lull()
+  expectComplete(context, journal.runs, { count })
+}
+
+/** A key range waits for its reader, the others go on. */
+async function slowReader(context: CaseContext): Promise<void> {
+  const Noted = plainCommand(context, { key: ({ key = '' }) => key })
+  const journal = new Journal(context)
+  let gate = Promise.resolve()
+  const slow = await startedBus(context, (each) =>
+    each.handle(Noted, { retry: false, concurrency: 1, prefetch: 5 }, async (note, handling) => {
+      await gate
+      journal.note(note, handling, 'slow')
+    }),
+  )
+  await startedBus(context, (each) => each.handle(Noted, { retry: false }, journal.handler('fast')))
+  let count = 0
+  const publish = async (more: number) => {
+    const added = Array.from({ length: more }, (_, at) => ({ n: count + at, key: sharedKeys[at % sharedKeys.length]! }))
+    count += more
+    await publishNotes(slow, Noted, added)
+    return added
+  }
+  const keysOfFast = await sharedOut(context, async () => {
+    const added = await publish(sharedKeys.length)
+    await journal.complete(count)
+    const done = new Set(journal.by('fast').map(({ n }) => n))
+    return new Set(added.flatMap(({ n, key }) => (done.has(n) ? [key] : [])))
+  })
+  const opened = Promise.withResolvers<void>()
+  gate = opened.promise
+  const backlog = (await publish(context.scaled(1_000))).filter(({ key }) => keysOfFast.has(key))
+  const missing = () => {
+    const done = new Set(journal.by('fast').map(({ n }) => n))
+    return backlog.filter(({ n }) => !done.has(n)).length
+  }
+  await context.eventually(
+    () => missing() === 0,
+    () => `${missing()} of ${backlog.length} messages of the other ranges`,
+  )
+  assert.ok((slow.stats()[0]?.unsettled ?? 0) <= 5, 'the slow one holds its prefetch at most')
+  opened.resolve()
+  await journal.complete(count)
+  await context.lull()
+  expectComplete(context, journal.runs, { count })
+  expectKeyedPairs(context, journal.runs)
+}
 
 /** How much is under way at a time, and what happens when it is too much. */
 export const busFlow: readonly ConformanceCase[] = [
@@ -34,27 +104,8 @@ export const busFlow: readonly ConformanceCase[] = [
     id: 'bus-flow/slow-consumer',
     title: 'a consumer that is slow takes no more than its prefetch of a backlog, and the others get the rest',
     async run(context) {
-      const Noted = plainCommand(context)
-      const journal = new Journal(context)
-      const gate = Promise.withResolvers<void>()
-      const slow = await startedBus(context, (each) =>
-        each.handle(Noted, { retry: false, concurrency: 1, prefetch: 5 }, async (note, handling) => {
-          await gate.promise
-          journal.note(note, handling, 'slow')
-        }),
-      )
-      const count = context.scaled(1_000)
-      await publishNotes(slow, Noted, notes(count))
-      await startedBus(context, (each) => each.handle(Noted, { retry: false }, journal.handler('fast')))
-      await context.eventually(
-        () => journal.by('fast').length >= count - 5,
-        () => `what the slow one did not take, saw ${journal.by('fast').length}`,
-      )
-      assert.ok((slow.stats()[0]?.unsettled ?? 0) <= 5, 'the slow one holds its prefetch at most')
-      gate.resolve()
-      await journal.complete(count)
-      await context.lull()
-      expectComplete(context, journal.runs, { count })
+      if (!context.hasRanges({ keyed: false })) await slowAmongCompeting(context)
+      if (context.hasRanges({ keyed: true })) await slowReader(context)
     },
   },
   {

@@ -29,18 +29,39 @@ export interface ModelEntry {
   suspect: boolean
 }
 
+/** What a group is like on an engine. */
+export interface GroupTraits {
+  readonly keyed: boolean
+  readonly exactAttempts: boolean
+  /** Its records stand in key ranges with one reader each: what the reader of one has no credit for waits for it. */
+  readonly ranges: boolean
+  /**
+   * Nobody can tell what a reader that vanished had in hand: what is stored before its range is read again may count one
+   * attempt too many.
+   */
+  readonly suspectsYoung: boolean
+}
+
+/** A member of a group, as far as what it is owed depends on it. */
+export interface MemberState {
+  readonly name: string
+  readonly credit: number
+}
+
 /**
  * A group as anybody can understand it: a list of records, and what must be true when one is delivered. It predicts
  * nothing; it says whether what an engine did was allowed, and whether it still owes something.
  */
 export class GroupModel {
   readonly entries: ModelEntry[] = []
-  readonly #keyed: boolean
-  readonly #exactAttempts: boolean
+  readonly #traits: GroupTraits
+  /** How often the process was killed, since when it matters. */
+  #crashes = 0
+  /** When a record of a key first came since the last time: its key range has a reader of which nothing is suspected. */
+  readonly #readSinceMs = new Map<string, number>()
 
-  constructor(options: { readonly keyed: boolean; readonly exactAttempts: boolean }) {
-    this.#keyed = options.keyed
-    this.#exactAttempts = options.exactAttempts
+  constructor(traits: GroupTraits) {
+    this.#traits = traits
   }
 
   // ── Records come in ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -56,13 +77,19 @@ export class GroupModel {
       joinedFromMs: Math.max(nowMs, dueAtMs),
       joinedUntilMs: Number.POSITIVE_INFINITY,
       position: undefined,
-      attempts: { min: 0, max: 0 },
+      attempts: { min: 0, max: this.#isShadowed(record, nowMs) ? 1 : 0 },
       holds: false,
       member: undefined,
       suspect: false,
     }
     this.entries.push(entry)
     return entry
+  }
+
+  #isShadowed({ key }: OutgoingRecord, nowMs: number): boolean {
+    if (!this.#traits.suspectsYoung || this.#crashes === 0) return false
+    const readSinceMs = key === undefined ? undefined : this.#readSinceMs.get(key)
+    return readSinceMs === undefined || readSinceMs >= nowMs
   }
 
   /** It was confirmed. */
@@ -88,7 +115,7 @@ export class GroupModel {
     const faults: string[] = []
     if (!this.#mayCome(entry, receivedAtMs)) faults.push(`${record.id} was delivered, it is ${this.#describe(entry)}`)
     const { min, max } = entry.attempts
-    if (this.#exactAttempts && (attempt < min + 1 || attempt > max + 1)) {
+    if (this.#traits.exactAttempts && (attempt < min + 1 || attempt > max + 1)) {
       faults.push(
         `${record.id} was delivered as attempt ${attempt} instead of ${min + 1}${max > min ? ` to ${max + 1}` : ''}`,
       )
@@ -99,6 +126,8 @@ export class GroupModel {
     entry.member = member
     entry.attempts = { min: attempt - 1, max: attempt - 1 }
     entry.joinedUntilMs = Math.min(entry.joinedUntilMs, receivedAtMs)
+    const { key } = record
+    if (key !== undefined && !this.#readSinceMs.has(key)) this.#readSinceMs.set(key, receivedAtMs)
     return faults
   }
 
@@ -120,7 +149,7 @@ export class GroupModel {
 
   #sameKey(entry: ModelEntry): readonly ModelEntry[] {
     const { key } = entry.record
-    if (!this.#keyed || key === undefined) return []
+    if (!this.#traits.keyed || key === undefined) return []
     return this.entries.filter((other) => other !== entry && other.record.key === key)
   }
 
@@ -161,6 +190,7 @@ export class GroupModel {
 
   /** The group, which has no members, was moved to an end of its log. What was addressed to it alone is settled. */
   sought(to: 'earliest' | 'next', nowMs: number): void {
+    this.#crashes = 0
     for (const entry of this.entries) {
       const { record, standing, position } = entry
       if (record.group !== undefined || (record.dueAtMs ?? nowMs) > nowMs) continue
@@ -183,8 +213,20 @@ export class GroupModel {
     }
   }
 
+  /** It is not its member's any more, and comes again: as another attempt, unless to the same process. */
+  lost(received: Received): void {
+    const entry = this.inFlight(received)
+    if (entry === undefined) return
+    const { min, max } = entry.attempts
+    entry.attempts = { min, max: max + 1 }
+    entry.standing = 'ready'
+    entry.member = undefined
+  }
+
   /** The process was killed. What was handed over counts; what was about to be may. */
   crashed(): void {
+    this.#crashes += 1
+    this.#readSinceMs.clear()
     for (const entry of this.entries) {
       const { min, max } = entry.attempts
       if (entry.standing === 'done') continue
@@ -196,17 +238,28 @@ export class GroupModel {
 
   // ── Debts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A record that must be delivered before long, given the members that have credit; undefined when all is quiet. */
-  owed(membersWithCredit: readonly string[], nowMs: number): ModelEntry | undefined {
+  /** A record that must be delivered before long, given the members of the group; undefined when all is quiet. */
+  owed(members: readonly MemberState[], nowMs: number): ModelEntry | undefined {
     if (this.entries.some(({ suspect, standing }) => suspect && standing === 'inFlight')) return undefined
+    if (this.#traits.ranges && !this.#isEveryRangeServed(members)) return undefined
     return this.entries.find((entry) => {
       const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
       if (!due) return false
       const others = this.#sameKey(entry)
       if (others.some((other) => other.holds && other.standing !== 'done' && !isBefore(entry, other))) return false
       const holder = others.find(({ standing }) => standing === 'inFlight')?.member
-      return membersWithCredit.some((member) => holder === undefined || holder === member)
+      return members.some(({ name, credit }) => credit > 0 && (holder === undefined || holder === name))
     })
+  }
+
+  /**
+   * Whether each key range has a reader with credit, whoever reads it. A range that goes to another member waits for what
+   * its reader has of it, and what has ended two processes for all that is in hand.
+   */
+  #isEveryRangeServed(members: readonly MemberState[]): boolean {
+    if (members.some(({ credit }) => credit === 0)) return false
+    const isIdle = this.entries.every(({ standing }) => standing !== 'inFlight')
+    return isIdle || (members.length === 1 && this.#crashes < 2)
   }
 
   /** What was confirmed and is not settled. */

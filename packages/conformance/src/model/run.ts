@@ -15,8 +15,9 @@ const realStepMs = 25
 /** Keeps everything for longer than any program takes. */
 const retention = { forMs: 60 * 86_400_000 }
 
-/** For how many units of time repeated ids are recognised. */
+/** For how many units of time repeated ids are recognised; and for how long at least, in milliseconds: servers ask for it. */
 const windowSteps = 2
+const windowMsMin = 100
 
 /** What the members of the first group want, where they have a filter. */
 const wanted: RecordFilter = { tags: ['yes'], accepts: ({ headers }) => headers.tag === 'yes' }
@@ -27,7 +28,7 @@ export async function runProgram(program: Program, context: CaseContext): Promis
   const stepMs = context.underTest.advance === undefined ? realStepMs : context.delayMs
   const { kind, filters, deduplicates } = program
   const groups = kind === 'log' ? ['a', 'b'] : ['a']
-  const windowMs = windowSteps * stepMs
+  const windowMs = Math.max(windowSteps * stepMs, windowMsMin)
   const channel = await context.channel({
     kind,
     groups,
@@ -71,11 +72,20 @@ class ProgramRun {
     this.#channel = channel
     this.#stepMs = stepMs
     this.#filterOf = filterOf
-    const options = { keyed: channel.spec.keyed, exactAttempts: context.capabilities.attempts === 'exact' }
-    const groups = new Map(names.map((group) => [group, new GroupModel(options)]))
+    const traits = {
+      keyed: channel.spec.keyed,
+      exactAttempts: context.capabilities.attempts === 'exact',
+      ranges: context.hasRanges(channel.spec),
+      suspectsYoung: context.declared.attempts === 'none',
+    }
+    const groups = new Map(names.map((group) => [group, new GroupModel(traits)]))
     this.#groups = groups
     const accepts = (group: string, record: OutgoingRecord) => filterOf(group)?.accepts(record) ?? true
     this.#publications = new Publications({ context, channel, groups, stepMs, accepts })
+  }
+
+  get #hasRanges(): boolean {
+    return this.#context.hasRanges(this.#channel.spec)
   }
 
   async perform(operation: Operation): Promise<void> {
@@ -161,7 +171,9 @@ class ProgramRun {
     const watch = (received: Received) => {
       for (const fault of model?.delivered(received) ?? []) this.#context.witness.accuse(fault)
     }
-    this.#members.push(await this.#channel.join(group, { credit, watch, filter: this.#filterOf(group) }))
+    // Only a key range moves while its reader lives and its connection stands.
+    const watchLost = this.#hasRanges ? (received: Received) => model?.lost(received) : undefined
+    this.#members.push(await this.#channel.join(group, { credit, watch, watchLost, filter: this.#filterOf(group) }))
   }
 
   async #leave(member: Member | undefined): Promise<void> {
@@ -293,11 +305,8 @@ class ProgramRun {
 
   #owed(): ModelEntry | undefined {
     for (const [group, model] of this.#groups) {
-      const able = this.#members.filter((member) => member.scope.group === group && member.credit > 0)
-      const owed = model.owed(
-        able.map(({ name }) => name),
-        this.#context.nowMs(),
-      )
+      const members = this.#members.filter(({ scope }) => scope.group === group)
+      const owed = model.owed(members, this.#context.nowMs())
       if (owed !== undefined) return owed
     }
     return undefined
