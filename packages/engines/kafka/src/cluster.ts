@@ -27,7 +27,9 @@ export class Cluster {
   readonly #coordinators = new Map<string, Promise<number>>()
   readonly #lanes = new Map<string, Lane>()
   #control: Lane | undefined
+  #controlAt: BrokerAddress | undefined
   #connecting: Promise<void> | undefined
+  readonly #pausing = new Set<() => void>()
   #closing = false
   #closed = false
 
@@ -53,8 +55,7 @@ export class Cluster {
   /** The connection for what any broker answers. */
   async control(): Promise<Lane> {
     if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed')
-    if (this.#connecting !== undefined && !this.#closing)
-      await Promise.race([this.#connecting, rest(this.host.clock, connectingMsMax)])
+    if (this.#connecting !== undefined && !this.#closing) await this.pause(connectingMsMax)
     if (this.#control === undefined) throw new ConnectionError('no broker is connected')
     return this.#control
   }
@@ -66,7 +67,9 @@ export class Cluster {
     if (this.#closed || address === undefined) throw new ConnectionError(`there is no connection to broker ${broker}`)
     let lane = this.#lanes.get(name)
     if (lane === undefined) {
-      lane = this.#newLane(this.settings.reach(address))
+      const at = this.settings.reach(address)
+      lane = this.#newLane(at, purpose === watching ? this.#silenceMsMax : this.settings.timeoutMs)
+      if (purpose === watching) lane.onBroken = (cause) => this.#fellSilent(broker, at, cause)
       this.#lanes.set(name, lane)
     }
     return lane
@@ -79,6 +82,11 @@ export class Cluster {
       this.#lanes.delete(name)
       lane.close()
     }
+  }
+
+  /** All servers that are known. */
+  get brokerIds(): readonly number[] {
+    return [...this.#brokers.keys()]
   }
 
   /** Whether it makes sense to try again: while the engine closes nobody waits for a server that is gone. */
@@ -96,9 +104,22 @@ export class Cluster {
       } catch (error) {
         if (this.#closed) throw new PosthasteError('ENGINE_CLOSED', 'kafka engine: it is closed', { cause: error })
         if (!this.mayRetry(error) || clock.monotonicMs() >= deadlineMs) throw error
-        await rest(clock, backoffMs(round, random))
+        await this.pause(backoffMs(round, random))
       }
     }
+  }
+
+  /** Waits before another try; no longer than until there is a server again. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        timer.cancel()
+        this.#pausing.delete(end)
+        resolve()
+      }
+      const timer = this.host.clock.setTimer(ms, end)
+      this.#pausing.add(end)
+    })
   }
 
   /** What is known of a topic; asks where it is not known. @throws NOT_FOUND when there is none */
@@ -202,6 +223,7 @@ export class Cluster {
     this.#control?.close()
     for (const lane of this.#lanes.values()) lane.close()
     this.#lanes.clear()
+    for (const end of [...this.#pausing]) end()
   }
 
   // ── The connection that tells whether there is a server ───────────────────────────────────────────────────────────
@@ -210,11 +232,12 @@ export class Cluster {
     const known = [...this.settings.bootstrap, ...[...this.#brokers.values()].map((each) => this.settings.reach(each))]
     let last: unknown
     for (const address of known) {
-      const lane = this.#newLane(address)
+      const lane = this.#newLane(address, this.settings.timeoutMs)
       try {
         const versions = await lane.call(apiVersionsV4.api, 'posthaste', '0')
         checkVersions(versions)
         this.#control = lane
+        this.#controlAt = address
         lane.onBroken = (cause) => this.#broke(lane, cause)
         this.#connecting = undefined
         await this.refresh(['-'])
@@ -243,6 +266,7 @@ export class Cluster {
       try {
         await this.#connect()
         this.host.onState('connected')
+        for (const end of [...this.#pausing]) end()
         return
       } catch (error) {
         if (!isTransient(error)) this.host.log.warn('kafka engine: no broker lets us in', { error })
@@ -250,11 +274,24 @@ export class Cluster {
     }
   }
 
-  #newLane(address: BrokerAddress): Lane {
+  /** Signs of life are not answered any more: what else goes to that server waits for nothing either, and is sent anew. */
+  #fellSilent(broker: number, { host, port }: BrokerAddress, cause: Error): void {
+    for (const [name, lane] of this.#lanes) if (name.startsWith(`${broker}/`)) lane.break()
+    const [control, at] = [this.#control, this.#controlAt]
+    if (control !== undefined && at?.host === host && at.port === port) this.#broke(control, cause)
+  }
+
+  get #silenceMsMax(): number {
+    const { sessionTimeoutMs = silence.mostMs, timeoutMs } = this.settings
+    const withinSession = sessionTimeoutMs * silence.ofSession
+    return Math.min(timeoutMs, silence.mostMs, Math.max(silence.leastMs, withinSession))
+  }
+
+  #newLane(address: BrokerAddress, requestTimeout: number): Lane {
     const { tls, sasl, timeoutMs } = this.settings
     return new Lane(address, this.clientId, {
       connectTimeout: Math.min(5_000, timeoutMs),
-      requestTimeout: timeoutMs,
+      requestTimeout,
       maxInflights: 64,
       ...(sasl && { sasl }),
       ...(tls && {
@@ -269,6 +306,10 @@ export class Cluster {
 /** How long a request waits for a connection before it is told that there is none. */
 const connectingMsMax = 200
 const topicsPerRequest = 500
+/** The purpose whose requests are answered at once, so that silence says that the server or the way to it is gone. */
+export const watching = 'heartbeats'
+/** How long a server may be silent: so much of a session, within bounds. */
+const silence = { ofSession: 2 / 3, leastMs: 1_000, mostMs: 10_000 } as const
 
 function checkVersions({ finalizedFeatures = [] }: { readonly finalizedFeatures?: readonly Feature[] }): void {
   const level = (name: string) => finalizedFeatures.find((each) => each.name === name)?.maxVersionLevel ?? 0

@@ -8,20 +8,17 @@ import {
   PosthasteError,
   type Settlement,
   succeeded,
-  type Timer,
 } from '@posthaste/contracts'
+import { Assignments } from './assignments.ts'
 import type { Cluster } from './cluster.ts'
-import { isTransient } from './errors.ts'
 import { Fetcher } from './fetcher.ts'
 import { Member } from './member.ts'
 import type { Notes, RangeName } from './notes.ts'
-import { readPositions } from './positions.ts'
+import type { OverdueTransactions } from './overdue.ts'
 import type { Routed } from './producer.ts'
-import { type Decode, type Entry, Range } from './range.ts'
+import type { Decode, Entry, Range } from './range.ts'
 import { Settler } from './settler.ts'
 import type { Transactors } from './transactor.ts'
-import { backoffMs, rest } from './waiting.ts'
-import type { GroupPosition } from './window.ts'
 
 /** What a subscription reads, and what it needs for it. */
 export interface ConsumerSource {
@@ -39,6 +36,7 @@ export interface ConsumerSource {
   /** Where notes are; without them no range has any. */
   readonly notes: Notes | undefined
   readonly transactors: Transactors
+  readonly overdue: OverdueTransactions
   /** Where a record goes, or why it cannot. */
   readonly route: (record: OutgoingRecord) => Routed | PosthasteError
   /** Finds out what was declared meanwhile. */
@@ -63,25 +61,23 @@ export class Consumer implements EngineSubscription {
   readonly #sink: DeliverySink
   readonly #member: Member
   readonly #settler: Settler
+  readonly #assignments: Assignments
   readonly #fetcher: Fetcher
   readonly #ranges = new Map<number, Range>()
   readonly #inFlight = new Map<DeliveryTag, Entry>()
-  readonly #revocations = new Map<number, Timer>()
-  /** Which partitions are to be read, each with what tells one time that it was given from the next. */
-  readonly #claims = new Map<number, object>()
   #credit = 0
   #lastTag = 0
   #turn = 0
   #scheduled = false
   #stopping: Promise<void> | undefined
-  #left = false
 
   constructor(cluster: Cluster, source: ConsumerSource, sink: DeliverySink) {
     this.#cluster = cluster
     this.#source = source
     this.#sink = sink
+    this.#assignments = this.#newAssignments()
     const { groupId, topic, instanceId, transactors, name } = source
-    this.#member = new Member(cluster, { groupId, topic, instanceId, listener: this.#listener() })
+    this.#member = new Member(cluster, { groupId, topic, instanceId, listener: this.#assignments })
     this.#settler = new Settler(cluster, { groupId, topic, member: this.#member, ranges: this.#ranges, transactors })
     const purpose = `fetch ${name}`
     this.#fetcher = new Fetcher(cluster, { topic, purpose, ranges: this.#ranges }, () => this.#fetched())
@@ -89,7 +85,7 @@ export class Consumer implements EngineSubscription {
       pause: (range) => this.#setPaused(range, true),
       resume: (range) => this.#setPaused(range, false),
       note: (range, changes, publish = []) => this.#note(range, changes, publish),
-      giveUp: (range) => this.#giveUp(range),
+      giveUp: (range) => this.#assignments.giveUp(range),
     }
   }
 
@@ -297,121 +293,28 @@ export class Consumer implements EngineSubscription {
 
   // ── Ranges that come and go ───────────────────────────────────────────────────────────────────────────────────────
 
-  #listener() {
-    return {
-      gained: (partitions: readonly number[]) => {
-        const claim = {}
-        for (const partition of partitions) this.#claims.set(partition, claim)
-        void this.#load(partitions, claim)
-      },
-      recalled: (partitions: readonly number[]) => {
-        for (const partition of partitions) this.#recall(partition)
-      },
-      fenced: (reason: PosthasteError) => this.#fenced(reason),
-      ended: (reason: PosthasteError) => {
-        if (this.#stopping !== undefined) return
-        this.#fenced(reason)
+  #newAssignments(): Assignments {
+    return new Assignments(this.#cluster, this.#source, {
+      sink: this.#sink,
+      ranges: this.#ranges,
+      member: () => this.#member,
+      settler: () => this.#settler,
+      onLoaded: () => this.#fetcher.wake(),
+      onForgotten: (range, reason) => this.#forgotten(range, reason),
+      onEnded: (reason) => {
         this.#fetcher.stop()
         this.#sink.closed(reason)
       },
-    }
-  }
-
-  /** Where the group stands in a partition, and what was noted; until it is known the partition is the member's. */
-  async #load(partitions: readonly number[], claim: object): Promise<void> {
-    const { host } = this.#cluster
-    const isCurrent = () => !this.#left && partitions.some((each) => this.#claims.get(each) === claim)
-    for (let round = 0; isCurrent(); round += 1) {
-      try {
-        await this.#loadOnce(partitions, claim)
-        return
-      } catch (error) {
-        if (this.#cluster.isClosed) return
-        if (!isTransient(error)) host.log.warn('kafka engine: a partition cannot be read yet', { partitions, error })
-        await rest(host.clock, backoffMs(round, host.random))
-      }
-    }
-  }
-
-  async #loadOnce(partitions: readonly number[], claim: object): Promise<void> {
-    const { groupId, topic, notes, noted, group, decode } = this.#source
-    const positions = await readPositions(this.#cluster, groupId, { topic, partitions })
-    await Promise.all(
-      partitions.map(async (partition) => {
-        const name = { channel: this.#source.channel, group: noted, range: String(partition) }
-        const loaded = (await notes?.load(name)) ?? { notes: [], orders: new Map() }
-        if (this.#left || this.#claims.get(partition) !== claim || this.#ranges.has(partition)) return
-        const position = positions.get(partition) ?? this.#unknown(partition)
-        const range = new Range(partition, { position, orders: loaded.orders }, { group, decode })
-        this.#ranges.set(partition, range)
-        if (this.#stopping === undefined) this.#sink.ranges?.assigned(range.name, loaded.notes)
-        this.#fetcher.wake()
-      }),
-    )
-  }
-
-  /** The server forgets positions of groups that nobody was in for long; nothing must be left out for that. */
-  #unknown(partition: number): GroupPosition {
-    // Of the delays nobody declares where to begin.
-    if (this.#source.group === undefined) return { offset: 0, done: new Uint8Array(0), addressedFrom: 0 }
-    this.#cluster.host.log.warn('kafka engine: the server has no position of the group: it begins with what is kept', {
-      group: this.#source.groupId,
-      partition,
     })
-    return { offset: 0, done: new Uint8Array(0), addressedFrom: 0 }
   }
 
-  #recall(partition: number): void {
-    const range = this.#ranges.get(partition)
-    if (range === undefined) {
-      this.#claims.delete(partition)
-      return void this.#member.release(partition)
-    }
-    range.recalled = true
-    if (this.#sink.ranges === undefined || this.#stopping !== undefined) return void this.#giveUp(range.name)
-    const { host, settings } = this.#cluster
-    // Before the patience of the server ends, which would take all partitions of the member.
-    const timer = host.clock.setTimer(settings.rebalanceTimeoutMs * patienceShare, () => {
-      const reason = new PosthasteError('DELIVERY_LOST', `range ${range.name}: it was not given up in time`)
-      this.#revoke(range, reason)
-      void this.#member.release(partition)
-    })
-    this.#revocations.set(partition, timer)
-    this.#sink.ranges.recalled(range.name)
-  }
-
-  async #giveUp(name: string): Promise<void> {
-    const range = this.#ranges.get(Number(name))
-    if (range === undefined) return
-    await this.#settler.idle()
-    if (range.skipped > 0) await this.#settler.commit(range)
-    this.#revocations.get(range.partition)?.cancel()
-    if (this.#ranges.get(range.partition) !== range) return
-    this.#forget(range)
-    await this.#member.release(range.partition)
-  }
-
-  #fenced(reason: PosthasteError): void {
-    this.#claims.clear()
-    for (const range of [...this.#ranges.values()]) this.#revoke(range, reason)
-  }
-
-  #revoke(range: Range, reason: PosthasteError): void {
-    if (this.#ranges.get(range.partition) !== range) return
-    this.#revocations.get(range.partition)?.cancel()
-    const tags = this.#forget(range)
-    if (this.#stopping !== undefined) return
-    if (this.#sink.ranges !== undefined) this.#sink.ranges.revoked(range.name, reason)
-    else if (tags.length > 0) this.#sink.lost(tags, reason)
-  }
-
-  #forget(range: Range): DeliveryTag[] {
-    this.#ranges.delete(range.partition)
-    this.#claims.delete(range.partition)
+  #forgotten(range: Range, reason: PosthasteError | undefined): void {
     const tags: DeliveryTag[] = []
     for (const [tag, entry] of this.#inFlight) if (entry.range === range.name) tags.push(tag)
     for (const tag of tags) this.#inFlight.delete(tag)
-    return tags
+    if (reason === undefined || this.#stopping !== undefined) return
+    if (this.#sink.ranges !== undefined) this.#sink.ranges.revoked(range.name, reason)
+    else if (tags.length > 0) this.#sink.lost(tags, reason)
   }
 
   // ── Leaving ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -422,18 +325,15 @@ export class Consumer implements EngineSubscription {
   }
 
   async #stop(): Promise<void> {
+    this.#assignments.beginStop()
     this.#fetcher.stop()
     await this.#settler.idle()
     const skipped = [...this.#ranges.values()].filter((range) => range.skipped > 0)
     await Promise.all(skipped.map((range) => this.#settler.commit(range)))
-    this.#left = true
-    for (const timer of this.#revocations.values()) timer.cancel()
+    this.#assignments.leave()
     await this.#member.leave()
     this.#ranges.clear()
     this.#inFlight.clear()
     await this.#source.onStopped?.()
   }
 }
-
-/** Of the time that the server gives a member to part with a partition, so much does the core have. */
-const patienceShare = 0.8

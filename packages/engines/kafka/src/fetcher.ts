@@ -2,7 +2,7 @@ import type { Cluster } from './cluster.ts'
 import { isTransient, KafkaError, kafkaCodes } from './errors.ts'
 import type { Range } from './range.ts'
 import { offsetsOf } from './scan.ts'
-import { backoffMs, rest } from './waiting.ts'
+import { backoffMs } from './waiting.ts'
 import { type Fetched, type FetchPlace, fetchRecords } from './wire/fetch.ts'
 
 /** So long does a request wait at the server for something to read. */
@@ -128,9 +128,9 @@ export class Fetcher {
   async #recover(error: unknown): Promise<void> {
     if (this.#resting) return
     this.#resting = true
-    const { clock, log, random } = this.#cluster.host
+    const { log, random } = this.#cluster.host
     if (!isTransient(error)) log.warn('kafka engine: reading does not work', { topic: this.#topic, error })
-    await rest(clock, backoffMs(this.#failures++, random))
+    await this.#cluster.pause(backoffMs(this.#failures++, random))
     try {
       await this.#cluster.refresh([this.#topic])
     } catch {

@@ -1,6 +1,6 @@
 import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
 import { PosthasteError, type Timer } from '@posthaste/contracts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, watching } from './cluster.ts'
 import { ConnectionError, hasCode, isTransient, kafkaCodes, mapped } from './errors.ts'
 import { backoffMs } from './waiting.ts'
 
@@ -102,7 +102,7 @@ export class Member {
     try {
       const broker = await this.#cluster.coordinator('group', groupId)
       await this.#cluster
-        .lane(broker, 'heartbeats')
+        .lane(broker, watching)
         .call(
           consumerGroupHeartbeatV1.api,
           groupId,
@@ -157,7 +157,7 @@ export class Member {
     const rebalanceMs = this.#cluster.settings.rebalanceTimeoutMs
     try {
       const answer = await this.#cluster
-        .lane(broker, 'heartbeats')
+        .lane(broker, watching)
         .call(
           consumerGroupHeartbeatV1.api,
           ...([groupId, this.id, this.#epoch, instanceId ?? null, null] as const),

@@ -2,7 +2,7 @@ import { initProducerIdV5 } from '@platformatic/kafka'
 import { type Outcome, PosthasteError, succeeded, type Timer } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
 import { hasCode, isTransient, KafkaError, kafkaCodes, mapped } from './errors.ts'
-import { backoffMs, rest } from './waiting.ts'
+import { backoffMs } from './waiting.ts'
 import { type ProduceResult, produce } from './wire/produce.ts'
 import type { KafkaRecord } from './wire/record-batch.ts'
 import type { ProducerIdentity } from './wire/transaction.ts'
@@ -247,7 +247,7 @@ export class Producer {
     this.#repairing = true
     const { host } = this.#cluster
     try {
-      if (this.#failures > 0) await rest(host.clock, backoffMs(this.#failures, host.random))
+      if (this.#failures > 0) await this.#cluster.pause(backoffMs(this.#failures, host.random))
       this.#failures += 1
       const topics = new Set([
         ...this.#failed.map(({ queue }) => queue.topic),

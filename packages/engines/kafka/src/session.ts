@@ -21,6 +21,7 @@ import { delaysGroup } from './lag.ts'
 import { Names } from './names.ts'
 import { Notes } from './notes.ts'
 import type { Settings } from './options.ts'
+import { OverdueTransactions } from './overdue.ts'
 import { memberCount } from './positions.ts'
 import { Producer, type Routed } from './producer.ts'
 import { fromKafka } from './record-codec.ts'
@@ -47,6 +48,7 @@ export class Session {
   readonly #producer: Producer
   readonly #router: Router
   readonly #transactors: Transactors
+  readonly #overdue: OverdueTransactions
   readonly #topology: TopologyPlace
   readonly #consumers = new Map<Consumer, string>()
   readonly #locks = new Map<string, Promise<unknown>>()
@@ -69,6 +71,7 @@ export class Session {
     this.#router = new Router(this.cluster, this.#names, this.#registry)
     this.notes = new Notes(this.cluster, this.#names)
     this.declared = new Declared(this.#names, this.#registry)
+    this.#overdue = new OverdueTransactions(this.cluster, this.#names)
     const { cluster } = this
     this.#transactors = new Transactors(cluster, (number) =>
       this.#names.transactionalId(`${host.instance}-${this.#token}-${number}`),
@@ -212,6 +215,7 @@ export class Session {
       instanceId: instanceId === undefined ? undefined : `${instanceId}-${same}`,
       name: String(this.#consumersMade),
       transactors: this.#transactors,
+      overdue: this.#overdue,
       route: (record) => this.#router.route(record),
       refresh: () => this.#registry.refresh(),
     }

@@ -148,7 +148,8 @@ export class Transactor {
         const isConcurrent = hasCode(error, kafkaCodes.concurrentTransactions)
         if (!(isConcurrent || this.#cluster.mayRetry(error)) || clock.monotonicMs() >= deadlineMs) throw error
         if (this.#cluster.isClosed) throw new ConnectionError('the engine is closed', { cause: error })
-        await rest(clock, isConcurrent ? concurrentRestMs * (1 + random()) : backoffMs(round, random))
+        if (isConcurrent) await rest(clock, concurrentRestMs * (1 + random()))
+        else await this.#cluster.pause(backoffMs(round, random))
       }
     }
   }

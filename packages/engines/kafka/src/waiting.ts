@@ -6,7 +6,7 @@ export function rest(clock: Clock, ms: number): Promise<void> {
 }
 
 const backoffFirstMs = 20
-const backoffMsMax = 2_000
+const backoffMsMax = 1_000
 
 /** How long to wait before the `round`-th try (from 0), with jitter: half to all of a time that doubles. */
 export function backoffMs(round: number, random: () => number): number {
