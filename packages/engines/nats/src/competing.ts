@@ -53,6 +53,8 @@ export class CompetingSubscription implements EngineSubscription {
   #fresh: Incoming[] = []
   #credit = 0
   #nextTag = 1
+  /** Of what was handed to this member. */
+  #highestSeq = 0
   #pullAsked = false
   #sweepTimer: Timer | undefined
   #stopping: Promise<void> | undefined
@@ -160,11 +162,29 @@ export class CompetingSubscription implements EngineSubscription {
     }
     const deadlineMs = link.host.clock.monotonicMs() + link.settings.leaseMs
     const incoming = new Incoming(message, this.#nextTag, { channel, time, deadlineMs })
+    if (incoming.seq > this.#highestSeq) this.#highestSeq = incoming.seq
+    else if (this.#isHere(incoming)) {
+      this.#askSoon()
+      return
+    }
     this.#nextTag += 1
     this.#held.set(incoming.tag, incoming)
     this.#fresh.push(incoming)
     if (this.#fresh.length === 1) queueMicrotask(() => this.#deliver())
     this.#sweepLater()
+  }
+
+  /**
+   * A server that was killed may have forgotten what it had handed over, and does so again: what is in hand here stays so,
+   * under its new lease.
+   */
+  #isHere({ seq, deadlineMs }: Incoming): boolean {
+    for (const held of this.#held.values()) {
+      if (held.seq !== seq) continue
+      held.deadlineMs = deadlineMs
+      return true
+    }
+    return false
   }
 
   #deliver(): void {

@@ -3,6 +3,7 @@ import type { Note, PosthasteError } from '@posthaste/contracts'
 import { ackKinds, tell } from './acks.ts'
 import { errorFrom } from './errors.ts'
 import { Feed, pullMsFor } from './feed.ts'
+import { acknowledgeGone } from './gone.ts'
 import { groupOf, handOverOf, Incoming } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { BucketNames } from './names.ts'
@@ -206,7 +207,10 @@ export class RangeReader {
       return
     }
     // It is here already: nobody has extended its lease at the server, but nobody else reads the range.
-    if (this.#held.has(seq) || this.#waitingSeqs.has(seq)) return
+    if (this.#held.has(seq) || this.#waitingSeqs.has(seq)) {
+      this.#fill()
+      return
+    }
     const wasEmpty = this.#waiting.length === 0
     this.#insert({ seq, message, releases: 0 })
     if (wasEmpty && this.#state === 'reading') this.#host.onReady()
@@ -256,12 +260,22 @@ export class RangeReader {
         return
       }
       if (missing !== undefined && this.#feed?.asked === 0 && clock.monotonicMs() >= pullAtMs) {
+        await this.#keepWaiting().catch(() => {})
+        if (recovery !== this.#recoveries) return
         // What is pending comes first as soon as it may; until then this brings what is new, so it must not be often.
         this.#feed.pull(missing)
         pullAtMs = clock.monotonicMs() + serverLeaseMs(link.settings.leaseMs) / 4
       }
       await link.sleep(lookMs)
     }
+  }
+
+  /** Has the server send nothing again that is here, and wait for nothing that is gone. */
+  async #keepWaiting(): Promise<void> {
+    const { link } = this.#host
+    await acknowledgeGone(link, this.#spec)
+    const replies = this.#waiting.map(({ message }) => message.reply ?? '')
+    await tell(link, ackKinds.inProgress, replies)
   }
 
   /** How much of what is pending at the server is not here; undefined while that cannot be told. */
