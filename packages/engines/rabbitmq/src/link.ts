@@ -3,6 +3,7 @@ import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import { connectionError, fail, isHopeless } from './errors.ts'
 import type { Settings } from './options.ts'
+import { closePromptly } from './prompt-close.ts'
 import { keepBodiesRaw } from './raw-bodies.ts'
 import { VersionedConnection } from './server-version.ts'
 
@@ -84,7 +85,7 @@ export class Link {
 
   /** A channel of its own for whoever asks; its errors are its own too. */
   async channel(): Promise<Channel> {
-    const channel = keepBodiesRaw(await this.#connection.acquire({ emitErrorsFromChannel: true }))
+    const channel = closePromptly(keepBodiesRaw(await this.#connection.acquire({ emitErrorsFromChannel: true })))
     // What a channel dies of is told to whoever waits for an answer of it; without anybody it must not end the process.
     channel.on('error', (thrown) =>
       this.#host.log.debug('rabbitmq: channel error', { cause: thrown, what: this.#what }),
