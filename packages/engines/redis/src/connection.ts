@@ -63,6 +63,11 @@ export class Connection {
     return this.#link !== undefined
   }
 
+  /** The one in use, if there is one. */
+  get link(): Link | undefined {
+    return this.#link
+  }
+
   /** The first link. @throws UNAVAILABLE UNAUTHENTICATED */
   async open(channels: readonly string[]): Promise<void> {
     for (const channel of channels) this.#channels.add(channel)
@@ -120,7 +125,9 @@ export class Connection {
   /** Tries again, later each time, and not all processes at once. */
   #later(): void {
     if (this.#closed) return
-    const longestMs = Math.min(backoffMs.max, backoffMs.first * 2 ** this.#attempts)
+    // Often enough to be back in time.
+    const maxMs = Math.min(backoffMs.max, this.#options.reconnectMs / 5)
+    const longestMs = Math.min(maxMs, backoffMs.first * 2 ** this.#attempts)
     this.#attempts += 1
     const delayMs = longestMs * (0.5 + this.#host.random() / 2)
     this.#retry = this.#host.clock.setTimer(delayMs, () => {

@@ -88,6 +88,40 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
     proxy.heal()
   })
 
+  it('takes over from a process whose connection is gone long before its session ends', async () => {
+    const { engine: first, proxy } = await rig.proxied({ sessionMs: 600_000, reconnectMs: 500 })
+    await declare(first)
+    await first.publish([record('1', { key: 'k' })])
+    const before = await join(first, 1)
+    await until(() => expect(before.sink.received).toHaveLength(1))
+    const after = await join(await rig.engine({ sessionMs: 600_000, reconnectMs: 500 }), 1)
+    proxy.refuse()
+    proxy.cut()
+    await until(() => expect(after.sink.received.map(({ attempt, vanished }) => [attempt, vanished])).toEqual([[2, 1]]))
+    await until(() => expect(before.sink.lostTags).toHaveLength(1))
+  })
+
+  it('leaves a process that is quiet and connected alone as long as its session lasts', async () => {
+    const { engine: first, proxy } = await rig.proxied({ sessionMs: 600_000, reconnectMs: 300 })
+    await declare(first)
+    await first.publish([record('1', { key: 'k' })])
+    const busy = await join(first, 1)
+    await until(() => expect(busy.sink.received).toHaveLength(1))
+    const sessions = `{${rig.prefix}}:sessions`
+    const [busyId = ''] = await rig.client.zrange(sessions, 0, -1)
+    proxy.delay(60_000)
+    // It has been quiet for longer than it would have to come back in, and a newcomer has looked.
+    const signs = `{${rig.prefix}}:signs`
+    await until(async () => expect(Date.now() - Number(await rig.client.zscore(signs, busyId))).toBeGreaterThan(1_000))
+    const second = await rig.engine({ sessionMs: 600_000, reconnectMs: 300 })
+    const other = await join(second, 1)
+    await second.publish([record('2', { key: 'other' })])
+    await until(() => expect(other.sink.ids).toEqual(['2']))
+    expect(await rig.client.zscore(sessions, busyId)).not.toBeNull()
+    expect(await rig.client.hget(`{${rig.prefix}}:connections`, busyId)).not.toBe('')
+    proxy.cut()
+  })
+
   it('keeps what it has in hand over a short cut, and its subscriptions go on', async () => {
     const { engine, proxy, host } = await rig.proxied({ sessionMs: 10_000 })
     await declare(engine)

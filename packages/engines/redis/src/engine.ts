@@ -117,9 +117,9 @@ class RedisEngine implements Engine {
       resumed: () => this.#resumed(),
       lost: (cause) => this.#lost(cause),
     })
-    const { timeoutMs, sessionMs } = this.#options
+    const { timeoutMs, sessionMs, reconnectMs } = this.#options
     const session = new Session({
-      ...{ connection, host, sessionMs },
+      ...{ connection, host, sessionMs, reconnectMs },
       lost: (reason) => this.#loseAll(reason),
       rejoin: (run) => this.#rejoin(run),
     })
@@ -170,9 +170,15 @@ class RedisEngine implements Engine {
   async #resume(link: Link): Promise<void> {
     const { host, connection, session } = this.#current()
     const run: Run = (operation, packed) => connection.callOn(link, operation, packed)
-    await this.#look(link, host)
-    await session.resume(run)
-    for (const [spec, member] of this.#departed.splice(0)) await run('leave', this.#packLeave(spec, member))
+    session.returning()
+    try {
+      await this.#look(link, host)
+      await session.resume(run, link)
+      for (const [spec, member] of this.#departed.splice(0)) await run('leave', this.#packLeave(spec, member))
+    } catch (thrown) {
+      session.disconnected()
+      throw thrown
+    }
   }
 
   async #look(link: Link, host: EngineHost): Promise<void> {

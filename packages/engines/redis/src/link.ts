@@ -38,6 +38,7 @@ export class Link {
   readonly #scriptKey: string
   #lastError: Error | undefined
   #isOpen = false
+  #id = ''
 
   constructor(options: CheckedOptions, name: string, events: LinkEvents) {
     this.#events = events
@@ -71,6 +72,8 @@ export class Link {
     try {
       await Promise.all([this.#commands.connect(), this.#messages.connect()])
       await this.#commands.script('LOAD', script)
+      // Not everybody may ask for it.
+      this.#id = String(await this.command('CLIENT', 'ID').catch(() => ''))
       if (channels.length > 0) await this.#messages.subscribe(...channels)
       this.#isOpen = true
     } catch (thrown) {
@@ -82,6 +85,11 @@ export class Link {
   /** Whether both connections stand. */
   get isOpen(): boolean {
     return this.#isOpen
+  }
+
+  /** What the server calls the connection for commands; empty where it does not tell. */
+  get id(): string {
+    return this.#id
   }
 
   /** Lets go of both connections; what is under way is rejected. */

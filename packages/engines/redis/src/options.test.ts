@@ -16,7 +16,7 @@ describe('options', () => {
   it('are complete with a url', () => {
     expect(checkOptions({ url: 'redis://example.test' })).toEqual({
       ...{ host: 'example.test', port: 6_379, db: 0, username: undefined, password: undefined, tls: undefined },
-      ...{ prefix: 'posthaste', timeoutMs: 30_000, sessionMs: 15_000, pollMs: 1_000 },
+      ...{ prefix: 'posthaste', timeoutMs: 30_000, sessionMs: 30_000, reconnectMs: 10_000, pollMs: 1_000 },
     })
   })
 
@@ -29,6 +29,13 @@ describe('options', () => {
   it('put credentials given by name over those of the url', () => {
     const options = { url: 'redis://me:old@h', username: 'you', password: 'new' }
     expect(checkOptions(options)).toMatchObject({ username: 'you', password: 'new' })
+  })
+
+  it('give nobody longer to come back than a session lasts', () => {
+    expect(checkOptions({ url: 'redis://h', sessionMs: 2_000 })).toMatchObject({ reconnectMs: 2_000 })
+    expect(issuesOf({ url: 'redis://h', sessionMs: 2_000, reconnectMs: 2_001 })).toEqual({
+      reconnectMs: 'must be a whole number from 300 to 2000',
+    })
   })
 
   it('that are wrong are all named at once', () => {

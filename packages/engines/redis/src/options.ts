@@ -31,9 +31,14 @@ export interface RedisOptions {
   readonly timeoutMs?: number | undefined
   /**
    * Milliseconds without a sign of life after which a process counts as vanished and others take what it had in hand,
-   * 300 to 600,000. Default: 15,000.
+   * 300 to 600,000. It bounds how long a process may be too busy to say anything. Default: 30,000.
    */
   readonly sessionMs?: number | undefined
+  /**
+   * Milliseconds that a process whose connection is gone has to come back before it counts as vanished, 300 to `sessionMs`.
+   * Default: 10,000, or `sessionMs` where that is shorter.
+   */
+  readonly reconnectMs?: number | undefined
   /** Milliseconds after which a group looks for what other clients have added to its stream, 10 to 60,000. Default: 1,000. */
   readonly pollMs?: number | undefined
 }
@@ -50,6 +55,7 @@ export interface CheckedOptions {
   readonly prefix: string
   readonly timeoutMs: number
   readonly sessionMs: number
+  readonly reconnectMs: number
   readonly pollMs: number
 }
 
@@ -61,7 +67,8 @@ interface Mistake {
 /** @throws CONFIG_INVALID listing every mistake */
 export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOptions {
   const { url, username, password, tls, prefix = 'posthaste', ...rest } = options
-  const { timeoutMs = 30_000, sessionMs = 15_000, pollMs = 1_000, ...unknown } = rest
+  const { timeoutMs = 30_000, sessionMs = 30_000, pollMs = 1_000, ...others } = rest
+  const { reconnectMs = Math.min(10_000, sessionMs), ...unknown } = others
   const mistakes: Mistake[] = []
   const { encrypted, ...address } = addressOf(url, mistakes)
   const within = (path: string, value: unknown, [min, max]: readonly [number, number]) => {
@@ -70,6 +77,9 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
   }
   within('timeoutMs', timeoutMs, [100, 600_000])
   within('sessionMs', sessionMs, [300, 600_000])
+  // Nothing is said of it twice where `sessionMs` is wrong.
+  if (others.reconnectMs !== undefined)
+    within('reconnectMs', reconnectMs, [300, Math.min(600_000, sessionMs) || 600_000])
   within('pollMs', pollMs, [10, 60_000])
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(prefix))
     mistakes.push({ path: 'prefix', message: 'must be 1 to 64 of A-Z a-z 0-9 . _ -' })
@@ -89,6 +99,7 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
     prefix,
     timeoutMs,
     sessionMs,
+    reconnectMs,
     pollMs,
   }
 }

@@ -7,12 +7,13 @@ import {
   TcpProxy,
 } from '@posthaste/conformance'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
-import { systemClock } from 'posthaste/pipeline'
+import { Redis } from 'ioredis'
+import { silentLog, systemClock } from 'posthaste/pipeline'
 import { redis } from '../src/engine.ts'
 import { removeInstallation } from './installation.ts'
 
-/** Short, so that what a vanished process had in hand is soon somebody else's, and long enough for a machine that is busy. */
-const sessionMs = 2_000
+/** A process that is busy has long; one whose connection is gone is soon found to be, by whoever comes next. */
+const times = { sessionMs: 15_000, reconnectMs: 1_200, pollMs: 250, timeoutMs: 15_000 }
 
 function server(): RunningServer {
   const found = runningServer('redis')
@@ -34,7 +35,7 @@ export const harness: EngineHarness = {
     const closing: Promise<void>[] = []
     return engineUnderTest({
       connect() {
-        const engine = redis({ url: proxy.url(url), prefix, sessionMs, pollMs: 250, timeoutMs: 10_000 })
+        const engine = redis({ url: proxy.url(url), prefix, ...times })
         proxies.set(engine, proxy)
         return engine
       },
@@ -43,7 +44,7 @@ export const harness: EngineHarness = {
       async crash(engine) {
         await proxies.get(engine)?.destroy()
         closing.push(engine.close().catch(() => {}))
-        await untilOver(sessionMs)
+        await untilNoticed(url, prefix)
         proxy = await startedProxy(hostname, Number(port))
       },
       async cleanup() {
@@ -61,7 +62,19 @@ async function startedProxy(host: string, port: number): Promise<TcpProxy> {
   return proxy
 }
 
-/** Until nobody can say any more that the process lives. */
-function untilOver(ms: number): Promise<void> {
-  return new Promise((resolve) => void systemClock.setTimer(ms + 250, resolve))
+/** Until another process has seen that the one of an installation is gone, and ended its session. */
+async function untilNoticed(url: string, prefix: string): Promise<void> {
+  const witness = redis({ url, prefix, ...times })
+  await witness.open({ clock: systemClock, log: silentLog, instance: 'witness', random: () => 0.5, onState: () => {} })
+  const client = new Redis(url)
+  try {
+    while ((await client.zcard(`{${prefix}}:sessions`)) > 1) await rest()
+  } finally {
+    client.disconnect()
+    await witness.close()
+  }
+}
+
+function rest(): Promise<void> {
+  return new Promise((resolve) => void systemClock.setTimer(20, resolve))
 }

@@ -48,6 +48,8 @@ local function endSession(sid, vanished)
   for _, field in ipairs(call('SMEMBERS', S .. ':patterns')) do call('HDEL', P .. 'patterns', field) end
   call('DEL', S, S .. ':groups', S .. ':patterns')
   call('ZREM', P .. 'sessions', sid)
+  call('ZREM', P .. 'signs', sid)
+  call('HDEL', P .. 'connections', sid)
 end
 
 -- What was scheduled and is due joins its channel. At most 500 at a time. @return when the next one is due, or nil
@@ -99,18 +101,42 @@ local function endDead()
   end
 end
 
-function ops.begin(sid, leaseMs)
+-- A sign of life. A connection is '<id at the server> <milliseconds to come back in>', or '' where it is not known.
+-- @return what tick returns, and others that are quiet, each followed by its connection
+local function sign(sid, leaseMs, connection, quietMs)
   call('ZADD', P .. 'sessions', now() + leaseMs, sid)
+  call('ZADD', P .. 'signs', now(), sid)
+  call('HSET', P .. 'connections', sid, connection)
   endDead()
-  return tick()
+  local quiet = {}
+  for _, other in ipairs(call('ZRANGEBYSCORE', P .. 'signs', '-inf', now() - quietMs, 'LIMIT', 0, 500)) do
+    local its = other ~= sid and call('HGET', P .. 'connections', other) or ''
+    if its ~= '' then
+      quiet[#quiet + 1] = other
+      quiet[#quiet + 1] = its
+    end
+  end
+  return { tick(), quiet }
 end
 
--- Keeps a session, ends those that nobody keeps. @return false when this one was ended; else as tick
-function ops.beat(sid, leaseMs)
-  if not call('ZSCORE', P .. 'sessions', sid) then return false end
-  call('ZADD', P .. 'sessions', now() + leaseMs, sid)
-  endDead()
-  return tick()
+-- All others are told of: whoever begins may be there because another has just gone.
+function ops.begin(sid, leaseMs, connection) return sign(sid, leaseMs, connection, 0) end
+
+-- @return false when the session was ended
+function ops.beat(sid, leaseMs, connection, quietMs)
+  return call('ZSCORE', P .. 'sessions', sid) and sign(sid, leaseMs, connection, quietMs)
+end
+
+-- Somebody saw that the server has these connections no more. A session that has come back meanwhile has another one.
+function ops.gone(list)
+  for i = 1, #list, 2 do
+    local sid, connection = list[i], list[i + 1]
+    if call('HGET', P .. 'connections', sid) == connection then
+      call('ZADD', P .. 'sessions', 'XX', 'LT', now() + tonumber(connection:match('%d+$')), sid)
+      call('HSET', P .. 'connections', sid, '')
+    end
+  end
+  return 0
 end
 
 function ops.bye(sid, vanished)
