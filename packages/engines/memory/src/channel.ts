@@ -9,11 +9,13 @@ import {
 import type { Agenda, Appointment } from './agenda.ts'
 import { firstNumber, type Stored } from './entry.ts'
 import { Group } from './group.ts'
+import type { Isolation } from './isolation.ts'
 import { KnownIds } from './known-ids.ts'
 
 /** What a channel needs from what is around it. */
 export interface ChannelSurroundings {
   readonly agenda: Agenda
+  readonly isolation: Isolation
   wake(group: Group): void
   nowMs(): number
   nextNumber(): number
@@ -61,9 +63,12 @@ export class Channel {
 
   /** Puts a group in the place of any other of its name. */
   #newGroup({ name, lifetime }: Pick<Group, 'name' | 'lifetime'>): Group {
-    const { agenda, wake } = this.#surroundings
+    const { agenda, isolation, wake } = this.#surroundings
     const settled = (stored: Stored) => this.#settled(stored)
-    const group = new Group({ name, lifetime }, { agenda, wake, settled, deserted: () => this.removeGroup(group) })
+    const group = new Group(
+      { name, lifetime },
+      { agenda, isolation, wake, settled, deserted: () => this.removeGroup(group) },
+    )
     this.groups.set(name, group)
     return group
   }

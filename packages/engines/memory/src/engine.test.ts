@@ -192,6 +192,37 @@ describe('hand-over', () => {
     expect(next.received).toMatchObject([{ attempt: 2 }])
   })
 
+  it('hands over what has vanished twice one at a time, whatever its group, and the rest beside it', async () => {
+    const store = memoryStore()
+    for (let deaths = 0; deaths < 2; deaths += 1) {
+      const { engine, clock } = await openEngine({ store })
+      await declare(engine, {}, ['g', 'h'])
+      if (deaths === 0) await engine.publish([record('a', { key: 'a' }), record('b', { key: 'b' })])
+      const members = [await join(engine), await join(engine, 100, { group: 'h' })]
+      await clock.advance(0)
+      expect(members.map((member) => member.ids())).toEqual([
+        ['a', 'b'],
+        ['a', 'b'],
+      ])
+      store.crash()
+    }
+    const { engine, clock } = await openEngine({ store })
+    await declare(engine, {}, ['g', 'h'])
+    await engine.publish([record('c', { key: 'c' })])
+    const members = [await join(engine), await join(engine, 100, { group: 'h' })]
+    const seen = async () => {
+      await clock.advance(0)
+      return members.map(({ received }) => received.map(({ record: { id }, attempt }) => `${id}#${attempt}`))
+    }
+    const [first, second] = members
+    expect(await seen()).toEqual([['a#3', 'c#1'], ['c#1']])
+    await first?.settle([{ kind: 'release', tag: 1, countsAttempt: false }])
+    await first?.stop()
+    expect((await seen())[1]).toEqual(['c#1', 'a#3'])
+    await second?.settle([{ kind: 'ack', tag: 2 }])
+    expect((await seen())[1]).toEqual(['c#1', 'a#3', 'b#3'])
+  })
+
   it('lets timers and I/O go on while messages beget messages without end', async () => {
     const { engine } = await openEngine()
     await declare(engine)

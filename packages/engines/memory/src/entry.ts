@@ -31,6 +31,8 @@ export interface Entry {
   readonly stored: Stored
   /** Hand-overs that counted and have ended. */
   attempts: number
+  /** How many of them ended with their member. */
+  vanished: number
   /** When it becomes visible again; undefined unless it waits. */
   appointment: Appointment | undefined
   inFlight: boolean

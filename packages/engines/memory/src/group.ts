@@ -2,12 +2,14 @@ import type { DeliveryTag } from '@posthaste/contracts'
 import type { Agenda } from './agenda.ts'
 import type { Entry, Stored } from './entry.ts'
 import { Heap } from './heap.ts'
+import { type Isolation, suspectFrom } from './isolation.ts'
 import { Lane } from './lane.ts'
 import type { Member } from './member.ts'
 
 /** What a group needs from what is around it. */
 export interface GroupSurroundings {
   readonly agenda: Agenda
+  readonly isolation: Isolation
   /** Asks for a `dispatch` soon, never at once. */
   wake(group: Group): void
   /** The group is done with a record. */
@@ -19,13 +21,15 @@ export interface GroupSurroundings {
 /** How a record goes back to its group. */
 export interface Return {
   readonly countsAttempt: boolean
+  /** The attempt ended with its member. */
+  readonly vanished?: boolean
   readonly holdKey: boolean
   /** Undefined: at once. */
   readonly visibleAtMs: number | undefined
 }
 
 const handBack: Return = { countsAttempt: false, holdKey: false, visibleAtMs: undefined }
-const vanished: Return = { countsAttempt: true, holdKey: false, visibleAtMs: undefined }
+const vanished: Return = { countsAttempt: true, vanished: true, holdKey: false, visibleAtMs: undefined }
 
 /**
  * Who shares the work of a channel, and how far they are. Records stand in one lane per key; lanes with something to
@@ -59,7 +63,7 @@ export class Group {
 
   /** A record the group is to see. */
   add(stored: Stored): Entry {
-    const entry: Entry = { stored, attempts: 0, appointment: undefined, inFlight: false }
+    const entry: Entry = { stored, attempts: 0, vanished: 0, appointment: undefined, inFlight: false }
     stored.neededBy += 1
     this.#unsettled.add(entry)
     this.#enter(entry)
@@ -125,8 +129,10 @@ export class Group {
         this.#starve(lane, member)
         continue
       }
+      const isRefused = member.filter?.accepts(entry.stored.record) === false
+      if (!isRefused && entry.vanished >= suspectFrom && !this.#mayBeWatched(entry, lane)) continue
       lane.ready.pop()
-      if (member.filter?.accepts(entry.stored.record) === false) {
+      if (isRefused) {
         this.#pass(entry, lane)
         continue
       }
@@ -140,6 +146,11 @@ export class Group {
         failed(member, thrown)
       }
     }
+  }
+
+  /** Whether no other suspect is in hand; if one is, the lane goes on when that is over. */
+  #mayBeWatched(entry: Entry, lane: Lane): boolean {
+    return this.#surroundings.isolation.take(entry, () => this.#offer(lane))
   }
 
   /** Settles a record that nobody wants: the filter is that of the member whose turn it was. */
@@ -193,6 +204,7 @@ export class Group {
     if (entry === undefined) return false
     const lane = this.#laneOf(entry)
     if (how.countsAttempt) entry.attempts += 1
+    if (how.vanished === true) entry.vanished += 1
     if (how.holdKey) lane.hold(entry)
     this.#takeBack(member, tag, entry)
     if (how.visibleAtMs === undefined) lane.ready.push(entry)
@@ -232,6 +244,7 @@ export class Group {
     const lane = this.#laneOf(entry)
     lane.inFlight -= 1
     if (lane.inFlight === 0) lane.owner = undefined
+    if (entry.vanished >= suspectFrom) this.#surroundings.isolation.release(entry)
   }
 
   #forget(entry: Entry): void {

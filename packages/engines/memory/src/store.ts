@@ -12,6 +12,7 @@ import { Agenda } from './agenda.ts'
 import { Channel } from './channel.ts'
 import { firstNumber } from './entry.ts'
 import type { Group } from './group.ts'
+import { Isolation } from './isolation.ts'
 import type { Member } from './member.ts'
 import { PatternGroups } from './patterns.ts'
 
@@ -44,6 +45,7 @@ export class State implements MemoryStore {
     this.#session?.log.error('who watches a pattern threw', { channel, cause })
   })
   readonly #agenda = new Agenda()
+  readonly #isolation = new Isolation()
   readonly #awake = new Set<Group>()
   #session: Session | undefined
   #lastNumber = firstNumber
@@ -89,6 +91,7 @@ export class State implements MemoryStore {
     const agenda = this.#agenda
     const channel = new Channel(spec, {
       agenda,
+      isolation: this.#isolation,
       wake: (group) => this.#wake(group),
       nowMs: () => this.nowMs(),
       nextNumber: () => ++this.#lastNumber,
