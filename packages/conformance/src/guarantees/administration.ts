@@ -7,7 +7,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     title: 'Looking in disturbs nobody',
     area: 'Administration',
     promise:
-      'A channel can be read page by page, oldest first, while others consume it, without taking, reordering or delaying anything; by id, key, correlation and time too; a needle in a backlog is found, a limit out of range and an unknown channel are refused.',
+      'A channel can be read page by page, oldest first (over key ranges by time), while others consume it, without taking, reordering or delaying anything; by id, key, correlation and time too; a needle in a backlog is found, a limit out of range and an unknown channel are refused.',
     support: nativeIf((_, offer) => offer.browsing !== undefined),
     cases: ['browse/pages', 'browse/empty', 'match/*', 'bus-browse/*'],
     refusals: ['refused/browse'],
@@ -27,7 +27,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     title: 'A group can be replayed',
     area: 'Administration',
     promise:
-      'A group of an event is moved to the oldest message that is kept, to a time, to a position or to what comes next. From there everything is delivered as if for the first time, in order, with attempts from 1; what it had not settled before never comes. Other groups stay where they are. A group with members elsewhere, a queue and a position of another engine are refused.',
+      'A group of an event is moved to the oldest message that is kept, to a time, to a position or to what comes next. From there everything is delivered as if for the first time, in order, with attempts from 1; what it had not settled before never comes. A position is exact in its key range; in the others its time holds. Other groups stay where they are. A group with members elsewhere, a queue and a position of another engine are refused.',
     support: nativeIf((can, offer) => can.history === 'native' && offer.seeking !== undefined),
     cases: ['seek/*', 'bus-seek/*'],
     refusals: ['refused/seek'],

@@ -17,7 +17,7 @@ export const failureGuarantees: readonly Guarantee[] = [
     title: 'A dead letter is the message, byte for byte',
     area: 'Failure',
     promise:
-      'What cannot be handled is kept in the group’s dead letters with its original body, key and headers and, beside these, the reason and the number of deliveries, also where the body cannot be decoded at all. Dead letters survive restarts, in the order in which they died, each once. Where a message’s own headers leave no room for the reason, extension headers give way before the message is lost.',
+      'What cannot be handled is kept in the group’s dead letters with its original body, key and headers and, beside these, the reason and the number of deliveries, also where the body cannot be decoded at all. Dead letters survive restarts, in the order in which they died (that of each key, where the engine shares them out in key ranges), each once. Where a message’s own headers leave no room for the reason, extension headers give way before the message is lost.',
     support: nativeIf((_, offer) => offer.browsing !== undefined),
     cases: ['browse/dead-letters', 'bus-dead/bytes', 'bus-dead/survives'],
     refusals: ['refused/browse'],

@@ -25,7 +25,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     title: 'A slow consumer holds up itself',
     area: 'Flow',
     promise:
-      'A consumer that is slow, or stands, holds at most its prefetch, in memory and of the work; other members and other groups go on, and the rest stays with the engine.',
+      'A consumer that is slow, or stands, holds at most its prefetch, in memory and of the work; other members and other groups go on, and the rest stays with the engine. Where the engine shares a channel out in key ranges, each with one reader, the ranges of a slow reader wait for it: the other ranges go on, and its own do when it has left.',
     support: always,
     cases: ['credit/slow-member', 'load/slow-consumer', 'bus-flow/slow-consumer'],
     refusals: [],
@@ -55,7 +55,7 @@ export const flowGuarantees: readonly Guarantee[] = [
     title: 'A lost delivery is dropped and counted',
     area: 'Flow',
     promise:
-      'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again, to this member or another: as another attempt, unless its key range came back to the process that had it.',
+      'When a delivery is taken away (its lease ended, the connection was lost, its key range moved) the handler’s signal aborts with DELIVERY_LOST, whatever it does afterwards has no effect, what it published does not leave, and nothing throws. The loss is counted, and the message comes again, to this member or another: as another attempt; as the same one where its key range came back to the process that had it, which has not vanished.',
     support: always,
     cases: ['lease/ends', 'faults/lost-told', 'bus-lease/lost'],
     refusals: [],

@@ -34,7 +34,7 @@ export const handlingGuarantees: readonly Guarantee[] = [
     title: 'Attempts are counted, over crashes too',
     area: 'Handling',
     promise:
-      'The attempt number goes up with every delivery that counted: one that failed, and one that ended with its process. A hand-back (shutdown, pause, an orderly restart) counts nothing, and the attempts of one message say nothing about another. So a message that kills its process ends in the dead letters after a bounded number of crashes, and its neighbours are handled.',
+      'The attempt number goes up with every delivery that counted: one that failed, and one that ended with its process. A hand-back (shutdown, pause, an orderly restart) counts nothing, and the attempts of one message say nothing about another. So a message that kills its process ends in the dead letters after a bounded number of crashes, and its neighbours are handled. Where an engine cannot tell what a process had in hand, what was stored before its key ranges were read again may count one attempt too many.',
     support: nativeIf((can) => can.attempts === 'exact'),
     cases: ['attempts/*', 'bus-attempts/crash', 'bus-restart/crash-in-mid-load'],
     refusals: ['refused/attempts'],
