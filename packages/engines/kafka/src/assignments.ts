@@ -11,8 +11,8 @@ import type { GroupPosition } from './window.ts'
 
 /** Of the time that the server gives a member to part with a partition, so much does the core have. */
 const patienceShare = 0.8
-/** How often, and how many times at least, a member that has got partitions looks for what keeps them from being read. */
-const overdue = { everyMs: 500, rounds: 3 } as const
+/** How often a member that has got partitions looks for what keeps them from being read. */
+const overdueEveryMs = 500
 
 /** What partitions come to and go from. */
 export interface Assignee {
@@ -114,13 +114,17 @@ export class Assignments implements MemberListener {
     )
   }
 
-  /** What somebody who vanished has left open is in the way of reading positions, notes and records. */
+  /**
+   * What the former reader has left open, if it vanished, is in the way of reading positions, notes and records. It was
+   * opened before, so that one look is enough once it would be over time.
+   */
   async #endOverdue(partitions: readonly number[], claim: object): Promise<void> {
-    const { ranges } = this.#assignee
-    const isLoading = () => this.#isCurrent(partitions, claim) && !partitions.every((each) => ranges.has(each))
-    for (let round = 0; (round < overdue.rounds || isLoading()) && !this.#left && !this.#cluster.isClosed; round += 1) {
-      await this.#source.overdue.end()
-      await rest(this.#cluster.host.clock, overdue.everyMs)
+    const { clock } = this.#cluster.host
+    const { overdue } = this.#source
+    const untilMs = clock.monotonicMs() + overdue.overdueMs + overdueEveryMs
+    while (this.#isCurrent(partitions, claim) && clock.monotonicMs() < untilMs && !this.#cluster.isClosed) {
+      await overdue.end()
+      await rest(clock, overdueEveryMs)
     }
   }
 

@@ -13,14 +13,15 @@ const sessionMsDefault = 45_000
 export class OverdueTransactions {
   readonly #cluster: Cluster
   readonly #names: Names
-  readonly #overdueMs: number
+  /** How long a transaction is open that nobody will end. */
+  readonly overdueMs: number
   #looking = false
 
   constructor(cluster: Cluster, names: Names) {
     this.#cluster = cluster
     this.#names = names
     const { sessionTimeoutMs = sessionMsDefault, transactionTimeoutMs } = cluster.settings
-    this.#overdueMs = Math.min(sessionTimeoutMs, transactionTimeoutMs)
+    this.overdueMs = Math.min(sessionTimeoutMs, transactionTimeoutMs)
   }
 
   /** Looks for them once; does nothing while it is at it already, and tells nobody where it may not or cannot. */
@@ -39,7 +40,7 @@ export class OverdueTransactions {
   async #endAt(broker: number): Promise<void> {
     const lane = this.#cluster.lane(broker, 'overdue')
     const { api } = listTransactionsV1
-    const { transactionStates } = await lane.call(api, ['Ongoing'], [], BigInt(this.#overdueMs), null)
+    const { transactionStates } = await lane.call(api, ['Ongoing'], [], BigInt(this.overdueMs), null)
     const own = this.#names.transactionalId('')
     const ids = transactionStates.map(({ transactionalId }) => transactionalId).filter((id) => id.startsWith(own))
     for (const id of ids) {

@@ -53,9 +53,12 @@ export interface ScanRange {
   readonly from: number
   /** Where to end, this one not included. */
   readonly until: number
+  /** How much of it is one page; 4 MiB. */
+  readonly pageBytes?: number | undefined
 }
 
-const settings = { waitMsMax: 100, bytesMax: 8_388_608, partitionBytesMax: 4_194_304 }
+const waitMsMax = 100
+const pageBytesDefault = 4_194_304
 
 /**
  * Reads what is committed of a stretch of a partition, page by page, until `take` says that it has enough. Waits for
@@ -64,12 +67,12 @@ const settings = { waitMsMax: 100, bytesMax: 8_388_608, partitionBytesMax: 4_194
  */
 export async function scan(
   cluster: Cluster,
-  { topic, partition, from, until }: ScanRange,
+  { topic, partition, from, until, pageBytes = pageBytesDefault }: ScanRange,
   take: (records: readonly ReadRecord[]) => boolean | undefined,
 ): Promise<number> {
   let offset = from
   while (offset < until) {
-    const page = await cluster.persistently(() => fetchPage(cluster, { topic, partition, offset }))
+    const page = await cluster.persistently(() => fetchPage(cluster, { topic, partition, offset, pageBytes }))
     if (page.startOffset > offset && page.errorCode !== 0) {
       offset = page.startOffset
       continue
@@ -83,11 +86,18 @@ export async function scan(
   return Math.min(offset, Math.max(from, until))
 }
 
-async function fetchPage(cluster: Cluster, place: { topic: string; partition: number; offset: number }) {
-  const { topic, partition, offset } = place
+interface Page {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly pageBytes: number
+}
+
+async function fetchPage(cluster: Cluster, { topic, partition, offset, pageBytes }: Page) {
   const leader = await cluster.leader(topic, partition)
   const { id: topicId } = await cluster.topic(topic)
   const lane = cluster.lane(leader, 'scan')
+  const settings = { waitMsMax, bytesMax: pageBytes, partitionBytesMax: pageBytes }
   const [page] = await lane.send(fetchRecords([{ topic, topicId, partition, offset }], settings))
   if (page === undefined) throw new KafkaError(5, `partition ${partition} of ${topic}`)
   if (page.errorCode === kafkaCodes.offsetOutOfRange) {

@@ -1,3 +1,4 @@
+import type { Retention } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
 import { recordingLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -50,7 +51,7 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
     return witness
   }
 
-  const topology = (groups: readonly string[], retention?: { forMs: number }) => ({
+  const topology = (groups: readonly string[], retention?: Retention) => ({
     channels: [{ name: 'c', kind: 'log', keyed: true, retention }] as const,
     groups: groups.map((group) => ({ channel: 'c', group, from: 'earliest' as const })),
   })
@@ -80,6 +81,22 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
     await session.subscribe({ channel: 'c', group: 'a', member: 'm' }, new Witness())
     await session.tidy()
     expect(await deleted(session)).toBe(0)
+  })
+
+  it('is the oldest of what is more than retention keeps bytes of, once no group needs it', async () => {
+    const session = await open()
+    await session.declare(topology(['a', 'b'], { bytesMax: 5_000 }))
+    const bodies = records(10).map((each) => ({ ...each, body: Buffer.alloc(1_000), key: 'same' }))
+    await session.publish(bodies)
+    await readAll(session, 'a')
+    await session.subscribe({ channel: 'c', group: 'a', member: 'm' }, new Witness())
+    await session.tidy()
+    expect(await deleted(session)).toBe(0)
+    await readAll(session, 'b')
+    await session.tidy()
+    expect(await deleted(session)).toBe(6)
+    await session.tidy()
+    expect(await deleted(session)).toBe(6)
   })
 
   it('is a temporary group whose process ended without a word', async () => {

@@ -1,6 +1,7 @@
 import type { Retention } from '@posthaste/contracts'
 import { deleteRecords } from './admin.ts'
 import { neededFrom } from './browsing.ts'
+import { measured, type Stretch, withinBytes } from './byte-retention.ts'
 import type { Cluster } from './cluster.ts'
 import type { Names } from './names.ts'
 import { readPositions } from './positions.ts'
@@ -33,13 +34,34 @@ interface Keeping {
   readonly retention: Retention | undefined
 }
 
-/** From where on retention keeps a log; nothing where it keeps nothing. */
+/** From where on retention keeps a log: what is neither too old nor too much; nothing where it keeps nothing. */
 async function keptFrom(cluster: Cluster, { topic, partitions, retention }: Keeping): Promise<Map<number, number>> {
   const { forMs, bytesMax } = retention ?? {}
-  if (forMs === undefined) return bytesMax === undefined ? new Map() : new Map(partitions.map((each) => [each, 0]))
-  const atMs = cluster.host.clock.nowMs() - forMs
-  const found = await offsetsOf(cluster, topic, { partitions, at: { atMs } })
+  if (forMs === undefined && bytesMax === undefined) return new Map()
+  const young = forMs === undefined ? new Map<number, number>() : await youngFrom(cluster, { topic, partitions }, forMs)
+  const newest =
+    bytesMax === undefined ? new Map<number, number>() : await newestFrom(cluster, { topic, partitions }, bytesMax)
+  return new Map(partitions.map((each) => [each, Math.max(young.get(each) ?? 0, newest.get(each) ?? 0)]))
+}
+
+type Partitions = Omit<Keeping, 'retention'>
+
+async function youngFrom(cluster: Cluster, { topic, partitions }: Partitions, forMs: number) {
+  const found = await offsetsOf(cluster, topic, { partitions, at: { atMs: cluster.host.clock.nowMs() - forMs } })
   return new Map([...found].map(([partition, offset]) => [partition, offset < 0 ? Number.POSITIVE_INFINITY : offset]))
+}
+
+async function newestFrom(cluster: Cluster, { topic, partitions }: Partitions, bytesMax: number) {
+  const [first, end] = await Promise.all([
+    offsetsOf(cluster, topic, { partitions, at: 'first' }),
+    offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true }),
+  ])
+  const sizes = new Map<number, readonly Stretch[]>()
+  for (const partition of partitions) {
+    const stretch = { topic, partition, from: first.get(partition) ?? 0, until: end.get(partition) ?? 0 }
+    sizes.set(partition, await measured(cluster, stretch))
+  }
+  return withinBytes(sizes, bytesMax)
 }
 
 /** The delays and their steps: what has gone on. */
