@@ -196,12 +196,14 @@ export class RangeReader {
 
   /**
    * Waits until the server has the acknowledgements. It puts some aside while a queue is busy and forgets them with the
-   * channel; a command that goes through the queue, and one more question, bring them all on their way.
+   * channel; a command that goes through the queue, and one more question, bring them all on their way. The command is a
+   * second consumer, that waits behind the first: were the first cancelled instead, the next reader would be fed before
+   * what this one has is back.
    */
   async #flush(session: Session): Promise<void> {
     const { records } = session
-    if (records?.consumerTag !== undefined && records.channel.active) {
-      await records.channel.basicCancel(records.consumerTag)
+    if (records?.channel.active === true) {
+      await records.channel.basicConsume({ queue: this.#queue }, () => {})
       await records.channel.queueDeclare({ queue: this.#queue, passive: true })
     }
     if (session.acked < acksPutAside || !session.channel.active) return
@@ -285,15 +287,13 @@ export class RangeReader {
     const channel = await this.#deps.link.channel()
     if (session !== this.#session) return channel.close()
     const receipts = new Receipts(channel, () => prefetch)
-    const records: Records = { channel, acks: new AckWindow(), receipts, consumerTag: undefined }
-    session.records = records
+    session.records = { channel, acks: new AckWindow(), receipts }
     channel.on('close', () => this.#lost(session))
     channel.on('basic.cancel', () => void channel.close())
-    const [, { consumerTag }] = await Promise.all([
+    await Promise.all([
       channel.basicQos({ prefetchCount: prefetch }),
       channel.basicConsume({ queue: this.#queue }, (message) => this.#received(session, message as Received)),
     ])
-    records.consumerTag = consumerTag
   }
 
   /** What comes while the range is read. */
@@ -396,7 +396,6 @@ interface Records {
   readonly channel: Channel
   readonly acks: AckWindow
   readonly receipts: Receipts
-  consumerTag: string | undefined
 }
 
 interface Written {
