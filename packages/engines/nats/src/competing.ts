@@ -53,6 +53,8 @@ export class CompetingSubscription implements EngineSubscription {
   #fresh: Incoming[] = []
   #credit = 0
   #nextTag = 1
+  /** Begins the ids of copies: nobody else has it. */
+  readonly #copies: string
   /** Of what was handed to this member. */
   #highestSeq = 0
   #pullAsked = false
@@ -64,6 +66,7 @@ export class CompetingSubscription implements EngineSubscription {
     this.#membership = membership
     this.#surroundings = surroundings
     const { link } = surroundings
+    this.#copies = link.inbox().slice('_INBOX.'.length)
     const spec = {
       stream: membership.channel.names.stream,
       consumer: membership.consumer,
@@ -244,7 +247,10 @@ export class CompetingSubscription implements EngineSubscription {
     this.#surroundings.onSettled(this.#membership.channel, held)
   }
 
-  /** Publishes what takes the place of a released record. */
+  /**
+   * Publishes what takes the place of a released record: once, however often an outage has it sent, since each copy would
+   * be tried for itself.
+   */
   #copy(held: Incoming, { countsAttempt, visibleAtMs }: ReleaseSettlement): Promise<readonly Outcome[]> {
     const { publisher, time } = this.#surroundings
     const copy: OutgoingRecord = { ...held.record, group: this.#membership.group, dueAtMs: visibleAtMs }
@@ -254,6 +260,6 @@ export class CompetingSubscription implements EngineSubscription {
       vanished: held.vanished === 0 ? undefined : held.vanished,
       storedAtMs: Math.round(time.toServers(held.storedAtMs)),
     }
-    return publisher.publish([copy], [{ internals, server: [] }])
+    return publisher.publish([copy], [{ internals, server: [['Nats-Msg-Id', `${this.#copies}.${held.tag}`]] }])
   }
 }

@@ -28,6 +28,8 @@ interface Kept {
 export class TemporaryGroups {
   readonly #surroundings: TemporarySurroundings
   readonly #kept = new Map<string, Kept>()
+  /** Those that nobody says to have, until it is certain that they are gone. */
+  readonly #deserted = new Map<string, Pick<Kept, 'channel' | 'group'>>()
   #timer: Timer | undefined
   #closed = false
 
@@ -81,16 +83,23 @@ export class TemporaryGroups {
 
   async #deleteIfDeserted(channel: Channel, group: string): Promise<void> {
     const { sessions, topology, link, names } = this.#surroundings
-    const others = [...sessions.bucket.keys(`${placeOf(channel, group)}.`)]
-    if (others.length > 0) return
-    channel.groups.delete(group)
-    topology.known(channel.spec.name)?.groups.delete(group)
+    const place = placeOf(channel, group)
+    const isDeserted = sessions.bucket.keys(`${place}.`).next().done
+    if (!isDeserted) {
+      this.#deserted.delete(place)
+      return
+    }
+    this.#deserted.set(place, { channel, group })
     await eraseNotes(this.#surroundings, channel, group)
     for (const range of rangesOf(channel)) {
       await link.find(`group ${group}`, (manager) =>
         manager.consumers.delete(channel.names.stream, names.consumer(group, range)),
       )
     }
+    // Not before: who asks meanwhile learns that it is there.
+    channel.groups.delete(group)
+    topology.known(channel.spec.name)?.groups.delete(group)
+    this.#deserted.delete(place)
   }
 
   #lookAgain(): void {
@@ -110,6 +119,7 @@ export class TemporaryGroups {
   /** Ends what processes have left behind that died. */
   async #sweep(): Promise<void> {
     const { sessions, topology } = this.#surroundings
+    for (const { channel, group } of [...this.#deserted.values()]) await this.#deleteIfDeserted(channel, group)
     for (const [key, { value: session, revision }] of [...sessions.bucket.keys('t.')]) {
       if (sessions.isAlive(session) || !(await sessions.bury(session))) continue
       if ((await sessions.bucket.write(key, undefined, revision)) === undefined) continue
