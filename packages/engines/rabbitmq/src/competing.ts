@@ -39,6 +39,7 @@ export class Competing implements EngineSubscription {
   #settling = 0
   #onSettled: (() => void) | undefined
   #isFlushing = false
+  #isHurried = false
   #stopped: Promise<void> | undefined
   #idle: Timer | undefined
 
@@ -124,15 +125,16 @@ export class Competing implements EngineSubscription {
     this.#widen()
   }
 
-  /** Consumes with a prefetch that leaves room for all credit. A prefetch cannot be changed, so the consumer is. */
+  /** Consumes with a prefetch that leaves room for all credit, and not at all as long as there was none. A prefetch cannot be changed, so the consumer is. */
   #widen(): void {
     const session = this.#session
-    if (session === undefined || session.isWidening || this.#wanted <= session.prefetch) return
+    if (session === undefined || session.isWidening || this.#credit === 0 || this.#wanted <= session.prefetch) return
     session.isWidening = true
     this.#consume(session).then(
       () => {
         session.isWidening = false
         this.#widen()
+        this.#flushSoon()
       },
       // Its channel is closed, and that is told where channels close.
       () => {},
@@ -163,6 +165,7 @@ export class Competing implements EngineSubscription {
   #take(held: Held): void {
     if (this.#early.keeps(held)) return
     this.#buffer.push(held)
+    if (held.vanished > 1) this.#hurry()
     this.#flushSoon()
   }
 
@@ -195,10 +198,17 @@ export class Competing implements EngineSubscription {
 
   /** What came and may not be handed over is wanted elsewhere: after a while without credit it goes back. */
   #watchIdle(): void {
-    this.#idle ??= this.#deps.clock.setTimer(idleMs, () => {
+    this.#idle ??= this.#deps.clock.setTimer(this.#isHurried ? hurriedMs : idleMs, () => {
       this.#idle = undefined
       void this.#handBackBuffered()
     })
+  }
+
+  /** What ended other processes may soon run in this one, and its end would count for what is only fetched ahead. */
+  #hurry(): void {
+    this.#isHurried = true
+    this.#idle?.cancel()
+    this.#idle = undefined
   }
 
   async #handBackBuffered(): Promise<void> {
@@ -207,6 +217,7 @@ export class Competing implements EngineSubscription {
     const { channel, consumerTag } = session
     session.consumerTag = undefined
     session.isWidening = true
+    this.#isHurried = false
     try {
       await channel.basicCancel(consumerTag)
       await afterReceived()
@@ -338,6 +349,8 @@ interface Session {
 /** What the protocol can say. */
 const prefetchMax = 65_535
 const idleMs = 1_000
+/** The server counts what it sends to a consumer that is just being cancelled: so nothing is to be on its way. */
+const hurriedMs = 25
 
 /** Why what a member had is somebody else's. */
 export function lostError({ spec }: Seat, cause: PosthasteError): PosthasteError {

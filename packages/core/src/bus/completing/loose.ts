@@ -9,6 +9,8 @@ export interface LooseInit {
   readonly isolation: Isolation
   readonly settler: RawSettler
   readonly timers: TimerWheel
+  /** Whether the engine has credit left. */
+  mayMoreCome(): boolean
   /** Something may go on. */
   turn(): void
 }
@@ -19,7 +21,7 @@ const calmMs = 100
 /**
  * Deliveries of no key range. They pass through, unless something is to run alone: then what comes goes back uncounted,
  * which the engine keeps in the order of the key. Credit cannot be taken back, and what comes while the suspect runs would
- * be counted with it: so that is waited for until all credit is spent, or nothing comes any more.
+ * be counted with it, also what an engine has fetched ahead: so it is waited for until nothing comes any more.
  *
  * Hot path: one member of a set for each delivery.
  */
@@ -61,12 +63,12 @@ export class LooseDeliveries {
 
   /** Whether it is handed over now. */
   take(delivery: Delivery, hasCredit: boolean): boolean {
-    const { isolation } = this.#init
+    const { isolation, mayMoreCome } = this.#init
     const isSuspect = (delivery.vanished ?? 0) >= aloneFrom
     if (isSuspect) this.#isCautious = true
     if (this.isShut || !hasCredit) this.#handBack(delivery)
     else if (isSuspect) {
-      this.#await()
+      if (mayMoreCome()) this.#await()
       isolation.begin(delivery)
     } else {
       this.#isCautious = false

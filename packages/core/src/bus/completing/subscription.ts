@@ -89,7 +89,8 @@ export class CompletedSubscription implements EngineSubscription {
       isHandedOver: (delivery) => this.#loose.has(delivery.tag),
       turn,
     })
-    this.#loose = new LooseDeliveries({ isolation: this.#isolation, settler: this.#settler, timers, turn })
+    const mayMoreCome = (): boolean => this.#rawCredit > 0
+    this.#loose = new LooseDeliveries({ isolation: this.#isolation, settler: this.#settler, timers, mayMoreCome, turn })
   }
 
   /** The engine has subscribed. To be called once, before anything is granted. */
@@ -359,7 +360,7 @@ export class CompletedSubscription implements EngineSubscription {
 
   #isAlone(): boolean {
     const isNothingInHand = this.#inHand.size === 0 && this.#loose.size === 0 && this.#claiming === 0
-    return isNothingInHand && this.#settler.isIdle && (this.#rawCredit <= 0 || this.#loose.isCalm)
+    return isNothingInHand && this.#settler.isIdle && this.#loose.isCalm
   }
 
   /** The engine may deliver what the core takes, and what waits here takes none of it. */
