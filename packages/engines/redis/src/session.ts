@@ -60,12 +60,11 @@ export class Session {
 
   /** There is a link: goes on with the session, or begins another. */
   async resume(run: Run, link: Link): Promise<void> {
-    this.#awaySinceMs = undefined
     // Others would end it when its time is over; what it had in hand counts as theirs would.
     if (this.#givenUp !== '') await run('bye', this.#packer.array(2).text(this.#givenUp).yesOrNo(true).take())
     this.#givenUp = ''
-    if (this.#id !== '' && (await this.#beat(run, link))) return
-    await this.#begin(run, link)
+    if (this.#id === '' || !(await this.#beat(run, link))) await this.#begin(run, link)
+    this.#awaySinceMs = undefined
   }
 
   async #begin(run: Run, link: Link): Promise<void> {
