@@ -77,7 +77,13 @@ export async function engineUnderTest(installation: Installation): Promise<Engin
     engine = complete(declared)
     await engine.open(host)
   }
-  await engine.open(host)
+  try {
+    await engine.open(host)
+  } catch (error) {
+    // Nobody else can: there is no installation to clean up yet, and what it made so far would stay.
+    await installation.cleanup?.().catch(() => {})
+    throw error
+  }
   return {
     get engine() {
       return engine

@@ -76,7 +76,7 @@ class ProgramRun {
       keyed: channel.spec.keyed,
       exactAttempts: context.capabilities.attempts === 'exact',
       ranges: context.hasRanges(channel.spec),
-      suspectsYoung: context.declared.attempts === 'none',
+      suspectsYoung: context.hasRanges(channel.spec),
     }
     const groups = new Map(names.map((group) => [group, new GroupModel(traits)]))
     this.#groups = groups
