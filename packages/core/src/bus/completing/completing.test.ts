@@ -4,6 +4,7 @@ import {
   type Engine,
   type EngineCapabilities,
   type EngineSubscription,
+  type Lag,
   type Note,
   type NoteChange,
   type OutgoingRecord,
@@ -40,14 +41,18 @@ class ScriptedEngine {
   granted = 0
   sink: DeliverySink | undefined
   failure: PosthasteError | undefined
+  /** Of settlements. */
+  refusal: PosthasteError | undefined
 
-  engine(capabilities: Partial<EngineCapabilities> = {}): Engine {
+  engine(capabilities: Partial<EngineCapabilities> = {}, lag?: Lag): Engine {
     const { capabilities: all } = memory()
     const subscription: EngineSubscription = {
       grant: (credit) => {
         this.granted += credit
       },
       settle: async (batch) => {
+        const error = this.refusal
+        if (error !== undefined) return batch.map(() => ({ ok: false, error }))
         this.settlements.push(...batch)
         return batch.map(() => succeeded)
       },
@@ -76,15 +81,16 @@ class ScriptedEngine {
         return subscription
       },
       close: closed,
+      ...(lag !== undefined && { lag: { lag: async () => lag } }),
     }
   }
 }
 
-async function rig(capabilities: Partial<EngineCapabilities> = {}) {
+async function rig(capabilities: Partial<EngineCapabilities> = {}, lag?: Lag) {
   const clock = manualClock()
   const log = recordingLog()
   const scripted = new ScriptedEngine()
-  const engine = complete(scripted.engine(capabilities))
+  const engine = complete(scripted.engine(capabilities, lag))
   await engine.open({ clock, log, instance: 'test', random: () => 0.5, onState() {} })
   const seen: Delivery[] = []
   const told: { lost: number[]; recalled: number[] } = { lost: [], recalled: [] }
@@ -446,6 +452,65 @@ describe('what has ended two processes', () => {
     expect(scripted.granted).toBe(3)
     deliver({})
     expect(ids(seen)).toEqual(['m1', 'm3'])
+  })
+})
+
+describe('the lag of a group', () => {
+  /** One range, and what its engine tells of it. */
+  async function reading() {
+    const clock = manualClock()
+    const world = new World(new PartitionedBroker({ clock, keyRanges: 2 }), clock)
+    await world.begin()
+    const lag = async () => {
+      await world.settle()
+      return world.readers.at(-1)?.lag()
+    }
+    return { clock, world, lag }
+  }
+
+  it('tells what waits, what is held behind it, what is due and what is in hand, each of it once', async () => {
+    const { clock, world, lag } = await reading()
+    const reader = await world.join()
+    for (const key of ['a', 'a', 'a', 'b', undefined]) await world.publish(key)
+    expect(await lag()).toEqual({ ready: 5, waiting: 0, inFlight: 0 })
+    reader.grant(5)
+    await world.settle()
+    expect(await lag()).toEqual({ ready: 5, waiting: 0, inFlight: 5 })
+    const [first] = reader.heads.filter(({ record: { key } }) => key === 'a')
+    await reader.release(first!, { counts: true, afterMs: 1_000 })
+    expect(await lag()).toEqual({ ready: 2, waiting: 3, inFlight: 2 })
+    await clock.advance(1_000)
+    expect(await lag()).toEqual({ ready: 5, waiting: 0, inFlight: 3 })
+    for (const head of reader.heads) await reader.ack(head)
+    expect(await lag()).toEqual({ ready: 2, waiting: 0, inFlight: 2 })
+    expect(world.violations).toEqual([])
+  })
+
+  it('tells what is noted as waiting where nobody or another process reads it', async () => {
+    const { world, lag } = await reading()
+    const reader = await world.join()
+    for (const key of ['a', 'b', 'c', 'd']) await world.publish(key)
+    reader.grant(4)
+    await world.settle()
+    for (const head of reader.heads) await reader.release(head, { counts: true, afterMs: 1_000 })
+    expect(await lag()).toEqual({ ready: 0, waiting: 4, inFlight: 0 })
+    await world.join()
+    expect(await lag()).toEqual({ ready: 0, waiting: 4, inFlight: 0 })
+    expect(await reader.lag()).toEqual({ ready: 0, waiting: 4, inFlight: 0 })
+  })
+
+  it('waits a while for acknowledgements of what is noted', async () => {
+    const { clock, scripted, engine, member, sink, deliver } = await rig({}, { ready: 1, waiting: 0, inFlight: 1 })
+    sink.ranges?.assigned('r', [])
+    member.grant(10)
+    deliver({ key: 'a' })
+    await clock.advance(0)
+    scripted.refusal = new PosthasteError('UNAVAILABLE', 'not now')
+    await member.settle([{ kind: 'release', tag: 1, countsAttempt: true, visibleAtMs: clock.nowMs() + 60_000 }])
+    const told = engine.lag?.lag('c', 'g')
+    await clock.advance(10_000)
+    // The engine counts it as well, and it is not counted twice.
+    expect(await told).toEqual({ ready: 0, waiting: 1, inFlight: 0 })
   })
 })
 

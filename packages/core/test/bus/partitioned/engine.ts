@@ -7,6 +7,7 @@ import {
   type EngineHost,
   type EngineSubscription,
   type KeyRangeControl,
+  type LagReading,
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
@@ -23,6 +24,7 @@ import type { Server } from './server.ts'
 export class PartitionedEngine implements Engine {
   readonly name = 'partitioned'
   readonly browsing: Browsing
+  readonly lag: LagReading
   readonly scheduling: Scheduling
   readonly #broker: Server
   readonly #members = new Set<PartitionedSubscription>()
@@ -34,6 +36,15 @@ export class PartitionedEngine implements Engine {
     this.browsing = {
       browse: async (query) => this.#open().then(() => browsing!.browse(query)),
       move: async (channel, moves) => this.#open().then(() => browsing!.move(channel, moves)),
+    }
+    this.lag = {
+      lag: async (channel, group) => {
+        await this.#open()
+        const stored = await broker.storage.lag!.lag(channel, group)
+        const own = [...this.#members].map(({ reader }) => reader)
+        const { inFlight, noted } = (await broker.feed(channel, group)).figures(own)
+        return { ready: stored.ready, waiting: stored.waiting, inFlight, noted }
+      },
     }
     this.scheduling = {
       cancel: async (channel, id) => this.#open().then(() => scheduling!.cancel(channel, id)),
@@ -108,13 +119,13 @@ export class PartitionedEngine implements Engine {
 
 class PartitionedSubscription implements EngineSubscription {
   readonly ranges: KeyRangeControl
+  readonly reader: Reader
   readonly #feed: Feed
-  readonly #reader: Reader
   #isOver = false
 
   constructor(feed: Feed, reader: Reader, broker: Server) {
     this.#feed = feed
-    this.#reader = reader
+    this.reader = reader
     this.ranges = {
       pause: (range) => feed.pause(reader, range, true),
       resume: (range) => feed.pause(reader, range, false),
@@ -134,7 +145,7 @@ class PartitionedSubscription implements EngineSubscription {
   }
 
   grant(credit: number): void {
-    if (!this.#isOver) this.#feed.grant(this.#reader, credit)
+    if (!this.#isOver) this.#feed.grant(this.reader, credit)
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
@@ -143,11 +154,11 @@ class PartitionedSubscription implements EngineSubscription {
   }
 
   async #settle(settlement: Settlement): Promise<Outcome> {
-    if (settlement.kind === 'ack') return this.#feed.settle(this.#reader, settlement.tag, settlement.publish)
+    if (settlement.kind === 'ack') return this.#feed.settle(this.reader, settlement.tag, settlement.publish)
     if (settlement.countsAttempt || settlement.visibleAtMs !== undefined || settlement.holdKey === true) {
       throw new Error('a broker with key ranges is asked for nothing but to hand back')
     }
-    return this.#feed.handBack(this.#reader, settlement.tag)
+    return this.#feed.handBack(this.reader, settlement.tag)
   }
 
   async extend(): Promise<void> {}
@@ -159,11 +170,11 @@ class PartitionedSubscription implements EngineSubscription {
 
   die(): void {
     this.#isOver = true
-    this.#feed.leave(this.#reader)
+    this.#feed.leave(this.reader)
   }
 
   interrupt(): void {
-    if (!this.#isOver) this.#feed.interrupt(this.#reader)
+    if (!this.#isOver) this.#feed.interrupt(this.reader)
   }
 
   /** A request takes a while, and is answered by nobody when the process is gone. */

@@ -216,6 +216,14 @@ export class Feed {
     return succeeded
   }
 
+  /** What is with members, and how much is noted with ranges that none of these reads. */
+  figures(readers: readonly Reader[]): { readonly inFlight: number; readonly noted: number } {
+    const inFlight = this.ranges.flatMap(({ items }) => items.filter(({ reader }) => reader !== undefined)).length
+    const elsewhere = this.ranges.filter(({ owner }) => owner === undefined || !readers.includes(owner))
+    const names = elsewhere.flatMap(({ notes }) => [...notes.keys()])
+    return { inFlight, noted: names.filter((name) => name !== 'session').length }
+  }
+
   epochOf(reader: Reader, name: string): number | undefined {
     return this.#rangeOf(reader, name)?.epoch
   }

@@ -4,6 +4,7 @@ import {
   type DeliveryTag,
   type Engine,
   type EngineSubscription,
+  type Lag,
   type OutgoingRecord,
   PosthasteError,
   type ReleaseSettlement,
@@ -245,6 +246,10 @@ export class Reader implements DeliverySink {
     const behind = this.hands.filter((each) => key !== undefined && each !== delivery && each.record.key === key)
     const first: Settlement = { kind: 'release', tag: delivery.tag, countsAttempt, visibleAtMs, holdKey: true }
     await this.#settle([[delivery, first], ...behind.map((each) => [each, handBack(each)] as const)])
+  }
+
+  async lag(): Promise<Lag | undefined> {
+    return this.#engine.lag?.lag(channel, group)
   }
 
   async stop(): Promise<void> {
