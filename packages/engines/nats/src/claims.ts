@@ -36,6 +36,15 @@ export function isRead(
   return value !== undefined && value !== free && sessions.isAlive(value.split(' ')[1] ?? '')
 }
 
+/** Whether a member of this process has a range, as far as it knows. */
+export function isOwn(
+  sessions: Sessions,
+  { channel, group, range }: { channel: string; group: string; range: number },
+): boolean {
+  const { value } = sessions.bucket.get(`r.${tokenOf(channel)}.${tokenOf(group)}.${range}`)
+  return value?.split(' ')[1] === sessions.id
+}
+
 interface Claim {
   revision: number
   isRecalled: boolean

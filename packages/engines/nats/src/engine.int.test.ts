@@ -92,15 +92,21 @@ describe.each(servers)('the engine on $name', ({ name, server }) => {
     const noted = await Promise.all(
       ['0', '1', '2'].map((range) =>
         first.subscription?.ranges?.note(range, [
+          { name: 'session', record: record('session') },
           { name: `n.${range}`, record: record(`note-${range}`, { group: 'g' }) },
         ]),
       ),
     )
     expect(noted).toEqual([{ ok: true }, { ok: true }, { ok: true }])
-    const second = await TestMember.join(await rig.open())
+    const other = await rig.open()
+    const notedBeside = async () =>
+      (await Promise.all([engine, other].map((each) => each.lag?.lag('c', 'g')))).map((lag) => lag?.noted)
+    expect(await notedBeside()).toEqual([0, 3])
+    const second = await TestMember.join(other)
     await until(() => second.assigned.size === 1 && first.assigned.size === 2)
-    const [[range = '', notes = []] = []] = second.assigned
+    const [[range = '', [, ...notes] = []] = []] = second.assigned
     expect(notes).toMatchObject([{ name: `n.${range}`, record: { id: `note-${range}`, group: 'g' } }])
+    expect(await notedBeside()).toEqual([1, 2])
     await engine.publish(keys.map((key) => record(key, { key })))
     await until(() => first.received.length + second.received.length === keys.length)
     expect(new Set([...first.ids(), ...second.ids()])).toEqual(new Set(keys))

@@ -40,7 +40,7 @@ class NatsEngine implements Engine {
   readonly browsing: Browsing
   readonly lag: LagReading
   readonly seeking: Seeking
-  /** There where the server has schedules, as far as is known. */
+  /** There where the server has schedules, which is known when it is open. */
   scheduling?: Scheduling
   readonly #settings: NatsSettings
   readonly #names: Names
@@ -53,7 +53,6 @@ class NatsEngine implements Engine {
     this.#settings = settings
     this.#names = namesFor(settings.prefix)
     this.#capabilities = capabilitiesOf(defaultPayloadBytesMax, settings.leaseMs)
-    this.scheduling = schedules(() => this.#current())
     this.browsing = browsing(() => this.#current())
     this.seeking = seeking(() => this.#current())
     this.lag = { lag: async (channel, group) => lagOf(this.#current(), channel, group) }
@@ -73,7 +72,7 @@ class NatsEngine implements Engine {
       await link.open()
       const payloadBytesMax = link.connection.info?.max_payload ?? defaultPayloadBytesMax
       this.#capabilities = capabilitiesOf(payloadBytesMax, this.#settings.leaseMs)
-      if (!link.features.schedules) delete this.scheduling
+      if (link.features.schedules) this.scheduling = schedules(() => this.#current())
       const session = new Session({ link, names: this.#names, capabilities: this.#capabilities })
       await session.open()
       this.#session = session

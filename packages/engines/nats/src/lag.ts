@@ -1,9 +1,12 @@
 import type { Lag } from '@posthaste/contracts'
-import { isRead } from './claims.ts'
+import { isOwn, isRead } from './claims.ts'
 import type { Link } from './link.ts'
 import { addressee, type Names, tokenOf } from './names.ts'
 import type { Sessions } from './sessions.ts'
 import { type Channel, rangesOf, type TopologyKeeper } from './topology.ts'
+
+/** The note that says who reads a range: no record. */
+const sessionToken = tokenOf('session')
 
 /** What reading figures needs. */
 export interface LagSurroundings {
@@ -33,7 +36,11 @@ export async function lagOf(
     if (range === undefined || isRead(sessions, { channel: channelName, group: groupName, range })) inFlight += pending
   }
   inFlight = Math.max(0, inFlight - fetchedAhead(channelName, groupName))
-  return { ready, waiting: await waitingFor(link, { names, channel, group: group.name }), inFlight }
+  const [waiting, noted] = await Promise.all([
+    waitingFor(link, { names, channel, group: group.name }),
+    notedElsewhere(link, { names, sessions, channel: channelName, group: groupName }),
+  ])
+  return { ready, waiting, inFlight, noted }
 }
 
 interface WaitingFor {
@@ -51,6 +58,24 @@ async function waitingFor(link: Link, { names, channel, group }: WaitingFor): Pr
     [undefined, group].map((to) => count(link, stream, `${base}.${addressee(to)}.*.*.*`)),
   )
   return counts.reduce((sum, each) => sum + each, 0)
+}
+
+interface NotedElsewhere {
+  readonly names: Names
+  readonly sessions: Sessions
+  readonly channel: string
+  readonly group: string
+}
+
+/** How many records are noted with ranges that no member of this process reads. */
+async function notedElsewhere(link: Link, { names, sessions, channel, group }: NotedElsewhere): Promise<number> {
+  const { stream, subject } = names.notes
+  const start = `${subject}${tokenOf(channel)}.${tokenOf(group)}.`
+  const info = await link.find('lag', (manager) => manager.streams.info(stream, { subjects_filter: `${start}>` }))
+  const places = Object.keys(info?.state.subjects ?? {}).map((each) => each.slice(start.length).split('.'))
+  return places.filter(([range, name]) => {
+    return name !== sessionToken && !isOwn(sessions, { channel, group, range: Number(range) })
+  }).length
 }
 
 async function count(link: Link, stream: string, subject: string): Promise<number> {
