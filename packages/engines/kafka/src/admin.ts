@@ -39,13 +39,16 @@ export async function createTopics(cluster: Cluster, topics: readonly NewTopic[]
       else if (errorCode !== kafkaCodes.topicExists) throw new KafkaError(errorCode, `topic ${name}`, errorMessage)
     }
   })
-  await cluster.persistently(async () => {
-    await cluster.refresh(topics.map(({ name }) => name))
-    for (const { name } of topics) {
-      const { leaders = [] } = cluster.topicIfKnown(name) ?? {}
-      if (leaders.length === 0 || leaders.some((each) => each < 0)) throw new KafkaError(leaderless, `topic ${name}`)
-    }
-  })
+  await cluster.persistently(
+    async () => {
+      await cluster.refresh(topics.map(({ name }) => name))
+      for (const { name } of topics) {
+        const { leaders = [] } = cluster.topicIfKnown(name) ?? {}
+        if (leaders.length === 0 || leaders.some((each) => each < 0)) throw new KafkaError(leaderless, `topic ${name}`)
+      }
+    },
+    Math.max(cluster.settings.timeoutMs, createTimeoutMs),
+  )
   return made
 }
 

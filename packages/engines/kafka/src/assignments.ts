@@ -1,6 +1,6 @@
 import { type DeliverySink, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
-import type { ConsumerSource } from './consumer.ts'
+import type { ConsumerSource } from './consumer-source.ts'
 import { isTransient } from './errors.ts'
 import type { Member, MemberListener } from './member.ts'
 import { readPositions } from './positions.ts'

@@ -3,38 +3,22 @@ import {
   type BrowsePage,
   type BrowseQuery,
   type Browsing,
-  type Move,
-  type Outcome,
   PosthasteError,
   type RecordMatch,
-  succeeded,
 } from '@posthaste/contracts'
+import type { BrowsingPlace } from './browsing-place.ts'
 import type { Cluster } from './cluster.ts'
-import { hasCode, kafkaCodes, mapped } from './errors.ts'
-import type { Declared } from './groups.ts'
-import type { Names } from './names.ts'
+import { move } from './moving.ts'
 import { placeOf, positionOf } from './place.ts'
-import { fromOutside, partitionPosition, readPositions } from './positions.ts'
-import type { Routed } from './producer.ts'
+import { readPositions } from './positions.ts'
 import { fromKafka } from './record-codec.ts'
 import type { ChannelEntry } from './registry.ts'
-import type { Router } from './routing.ts'
 import { offsetsOf, scan } from './scan.ts'
-import { Transactor } from './transactor.ts'
 import { type GroupPosition, Window } from './window.ts'
 
 const limitMax = 10_000
 /** A page ends after so many records, wanted or not. */
 const lookedAtMax = 10_000
-
-/** What looking into channels works with. */
-export interface BrowsingPlace {
-  readonly cluster: Cluster
-  readonly names: Names
-  readonly declared: Declared
-  readonly router: Router
-  readonly exclusively: <T>(name: string, work: () => Promise<T>) => Promise<T>
-}
 
 /** Looking into channels, and moving what stands in queues. */
 export function browsing(place: BrowsingPlace): Browsing {
@@ -233,96 +217,4 @@ function fits({ record, storedAtMs }: BrowsedRecord, match: RecordMatch): boolea
   if (key !== undefined && key !== record.key) return false
   if (correlationId !== undefined && correlationId !== (record.headers.correlationid ?? record.id)) return false
   return sinceMs <= storedAtMs && storedAtMs < untilMs
-}
-
-// ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** How often a move begins anew because another one was at it. */
-const movesMax = 10
-
-async function move(place: BrowsingPlace, name: string, moves: readonly Move[]): Promise<readonly Outcome[]> {
-  const channel = await place.declared.channel(name)
-  if (channel.spec.kind !== 'queue')
-    throw new PosthasteError('FAILED_PRECONDITION', `channel ${name}: a log keeps its records`)
-  const groupId = place.declared.queueGroupId(channel)
-  // One id for all who move of this queue: whoever begins shuts out the one before, and sees what that one did.
-  const transactor = new Transactor(place.cluster, place.names.transactionalId(`move ${groupId}`))
-  for (let round = 0; ; round += 1) {
-    try {
-      await transactor.fence()
-      return await moveAll(place, { name, groupId, transactor }, moves)
-    } catch (error) {
-      const fenced = hasCode(error, kafkaCodes.producerFenced, kafkaCodes.invalidProducerEpoch)
-      if (fenced && round < movesMax) continue
-      const hasMembers = hasCode(error, kafkaCodes.unknownMember, kafkaCodes.illegalGeneration)
-      const failure = hasMembers
-        ? new PosthasteError('CONFLICT', `move in ${name}: the group has members, which may be handling it`, {
-            cause: error,
-          })
-        : mapped(error, `move in ${name}`)
-      return moves.map(() => ({ ok: false, error: failure }))
-    }
-  }
-}
-
-async function moveAll(
-  place: BrowsingPlace,
-  { name, groupId, transactor }: { readonly name: string; readonly groupId: string; readonly transactor: Transactor },
-  moves: readonly Move[],
-): Promise<Outcome[]> {
-  const { cluster, names, router } = place
-  const topic = names.topic(name)
-  const partitions = [...(await cluster.topic(topic)).leaders.keys()]
-  const positions = await readPositions(cluster, groupId, { topic, partitions })
-  const first = await offsetsOf(cluster, topic, { partitions, at: 'first' })
-  const end = await offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true })
-  const windows = new Map<number, Window>()
-  for (const partition of partitions) {
-    const position = positions.get(partition)
-    const start = first.get(partition) ?? 0
-    windows.set(partition, new Window(position ?? { offset: start, done: new Uint8Array(0), addressedFrom: 0 }))
-  }
-  const outcomes: Outcome[] = []
-  const records: Routed[] = []
-  const changed = new Set<number>()
-  const gone = (position: string): Outcome => {
-    return { ok: false, error: new PosthasteError('NOT_FOUND', `move in ${name}: nothing stands at ${position}`) }
-  }
-  for (const { position, publish } of moves) {
-    const at = placeOf(position)
-    const window = at && windows.get(at.partition)
-    if (
-      at === undefined ||
-      window === undefined ||
-      window.isDone(at.offset) ||
-      at.offset >= (end.get(at.partition) ?? 0)
-    ) {
-      outcomes.push(gone(position))
-      continue
-    }
-    if (!window.fits(at.offset)) {
-      const message = `move in ${name}: ${position} is too far behind the oldest record; move that first`
-      outcomes.push({ ok: false, error: new PosthasteError('OVERLOADED', message) })
-      continue
-    }
-    let stands = false
-    await scan(cluster, { topic, partition: at.partition, from: at.offset, until: at.offset + 1 }, () => {
-      stands = true
-    })
-    router.turn()
-    const routed = publish.map((record) => router.route(record))
-    const error = routed.find((each) => PosthasteError.is(each))
-    if (!stands) outcomes.push(gone(position))
-    else if (PosthasteError.is(error)) outcomes.push({ ok: false, error })
-    else {
-      records.push(...(routed as Routed[]))
-      window.complete(at.offset)
-      changed.add(at.partition)
-      outcomes.push(succeeded)
-    }
-  }
-  if (changed.size === 0) return outcomes
-  const list = [...changed].map((each) => partitionPosition(each, (windows.get(each) as Window).position()))
-  await transactor.run({ records, positions: [fromOutside(groupId, topic, list)] })
-  return outcomes
 }

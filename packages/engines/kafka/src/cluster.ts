@@ -1,11 +1,11 @@
 import { isIP } from 'node:net'
-import { apiVersionsV4, findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
+import { apiVersionsV4, findCoordinatorV6 } from '@platformatic/kafka'
 import { type EngineHost, PosthasteError } from '@posthaste/contracts'
 import { ConnectionError, hasCode, isAuthentication, isTransient, KafkaError, kafkaCodes, mapped } from './errors.ts'
 import { Lane } from './lane.ts'
 import type { BrokerAddress, Settings } from './options.ts'
 import { backoffMs, rest } from './waiting.ts'
-import type { ByteReader } from './wire/bytes.ts'
+import { metadata } from './wire/metadata.ts'
 
 /** What is known of a topic. */
 export interface TopicPlace {
@@ -156,12 +156,7 @@ export class Cluster {
 
   async #refresh(names: readonly string[]): Promise<void> {
     const lane = await this.control()
-    const answer = await lane.send({
-      key: 3,
-      version: 12,
-      write: () => metadataV12.createRequest([...names], false, false).buffer,
-      read: readMetadata,
-    })
+    const answer = await lane.send(metadata(names))
     this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     for (const name of names) this.#topics.delete(name)
     for (const { name, id, leaders, errorCode } of answer.topics)
@@ -324,43 +319,4 @@ function checkVersions({ finalizedFeatures = [] }: { readonly finalizedFeatures?
 interface Feature {
   readonly name: string
   readonly maxVersionLevel: number
-}
-
-interface FoundTopic {
-  readonly errorCode: number
-  readonly name: string | undefined
-  readonly id: string
-  readonly leaders: readonly number[]
-}
-
-/** As the client's own reader, which fails for all topics when one is not there. */
-function readMetadata(reader: ByteReader) {
-  reader.int32()
-  const brokers: { nodeId: number; host: string; port: number }[] = []
-  for (let count = reader.arrayLength(); count > 0; count -= 1) {
-    brokers.push({ nodeId: reader.int32(), host: reader.compactString() ?? '', port: reader.int32() })
-    reader.compactString()
-    reader.tags()
-  }
-  reader.compactString()
-  reader.int32()
-  const topics: FoundTopic[] = []
-  for (let count = reader.arrayLength(); count > 0; count -= 1) {
-    const [errorCode, name, id] = [reader.int16(), reader.compactString(), reader.uuid()]
-    reader.int8()
-    const leaders: number[] = []
-    for (let partitions = reader.arrayLength(); partitions > 0; partitions -= 1) {
-      reader.int16()
-      const partition = reader.int32()
-      leaders[partition] = reader.int32()
-      reader.int32()
-      for (let lists = 0; lists < 3; lists += 1)
-        for (let left = reader.arrayLength(); left > 0; left -= 1) reader.int32()
-      reader.tags()
-    }
-    reader.int32()
-    reader.tags()
-    topics.push({ errorCode, name, id, leaders })
-  }
-  return { brokers, topics }
 }

@@ -11,38 +11,13 @@ import {
 } from '@posthaste/contracts'
 import { Assignments } from './assignments.ts'
 import type { Cluster } from './cluster.ts'
+import type { ConsumerSource } from './consumer-source.ts'
 import { Fetcher } from './fetcher.ts'
 import { Member } from './member.ts'
-import type { Notes, RangeName } from './notes.ts'
-import type { OverdueTransactions } from './overdue.ts'
+import type { RangeName } from './notes.ts'
 import type { Routed } from './producer.ts'
-import type { Decode, Entry, Range } from './range.ts'
+import type { Entry, Range } from './range.ts'
 import { Settler } from './settler.ts'
-import type { Transactors } from './transactor.ts'
-
-/** What a subscription reads, and what it needs for it. */
-export interface ConsumerSource {
-  readonly channel: string
-  readonly topic: string
-  readonly groupId: string
-  /** The group that records may be addressed to. */
-  readonly group: string | undefined
-  /** The group as notes are kept for it: a temporary one of the same name has others. */
-  readonly noted: string
-  readonly instanceId: string | undefined
-  /** A name that no other subscription of the process has. */
-  readonly name: string
-  readonly decode: Decode
-  /** Where notes are; without them no range has any. */
-  readonly notes: Notes | undefined
-  readonly transactors: Transactors
-  readonly overdue: OverdueTransactions
-  /** Where a record goes, or why it cannot. */
-  readonly route: (record: OutgoingRecord) => Routed | PosthasteError
-  /** Finds out what was declared meanwhile. */
-  readonly refresh: () => Promise<void>
-  readonly onStopped?: (() => Promise<void>) | undefined
-}
 
 /** How many records that were not for the group are passed before that is written down. */
 const skippedMax = 1_000

@@ -9,7 +9,8 @@ import {
   type Timer,
 } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
-import { Consumer, type ConsumerSource } from './consumer.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerSource } from './consumer-source.ts'
 import type { Entry } from './range.ts'
 import { internalHeaders } from './record-codec.ts'
 

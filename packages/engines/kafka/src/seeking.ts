@@ -1,5 +1,5 @@
 import { PosthasteError, type Seeking, type SeekTarget } from '@posthaste/contracts'
-import type { BrowsingPlace } from './browsing.ts'
+import type { BrowsingPlace } from './browsing-place.ts'
 import type { Cluster } from './cluster.ts'
 import { hasCode, kafkaCodes, mapped } from './errors.ts'
 import type { FoundGroup } from './groups.ts'

@@ -11,9 +11,10 @@ import {
   type TopologyReport,
 } from '@posthaste/contracts'
 import { deleteGroup, setSessionTimeout } from './admin.ts'
-import type { BrowsingPlace } from './browsing.ts'
+import type { BrowsingPlace } from './browsing-place.ts'
 import { Cluster } from './cluster.ts'
-import { Consumer, type ConsumerSource } from './consumer.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerSource } from './consumer-source.ts'
 import { Delays } from './delays.ts'
 import { capabilitiesOf } from './features.ts'
 import { Declared } from './groups.ts'
