@@ -206,6 +206,30 @@ describe.skipIf(server === undefined)(`key ranges (${remedy})`, () => {
   })
 })
 
+describe.skipIf(server === undefined)(`a key range that is given up (${remedy})`, () => {
+  it('goes on in order while it is published to: with what was in hand, and without what was acknowledged', async () => {
+    const { open } = installation()
+    const [engine, other] = [await open(), await open()]
+    await engine.declare({ channels: [keyed], groups: [group('keyed')] })
+    const first = await join(engine, { channel: 'keyed', credit: 10_000 })
+    await vi.waitFor(() => expect(first.sink.assigned.size).toBe(2), quick)
+    const ids = Array.from({ length: 240 }, (_, at) => `r${String(at).padStart(3, '0')}`)
+    const records = ids.map((id) => recordOf('keyed', id, { key: 'k' }))
+    await engine.publish(records.slice(0, 120))
+    await vi.waitFor(() => expect(first.sink.received).toHaveLength(120), quick)
+    const second = await join(other, { channel: 'keyed', credit: 10_000 })
+    const acked = first.sink.received.slice(0, 60).map(({ tag }) => ({ kind: 'ack', tag }) as const)
+    // One by one, so that the server has more acknowledgements under way than it takes at a time.
+    const settled = acked.map((each) => first.member.settle([each]))
+    const published = records.slice(120).map((record) => engine.publish([record]))
+    await first.member.stop()
+    expect((await Promise.all(settled)).flat().every(({ ok }) => ok)).toBe(true)
+    await Promise.all(published)
+    await vi.waitFor(() => expect(second.sink.received).toHaveLength(180), quick)
+    expect(second.sink.received.map(({ record }) => record.id)).toEqual(ids.slice(60))
+  })
+})
+
 describe.skipIf(server === undefined)(`a server that refuses us (${remedy})`, () => {
   it('is told with its own words, at once, and without the password', async () => {
     const { hostname, port } = new URL(url)

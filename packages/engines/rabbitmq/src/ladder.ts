@@ -9,7 +9,8 @@ import type { Admin } from './admin.ts'
  * @see https://docs.particular.net/transports/rabbitmq/delayed-delivery
  */
 
-const stepMs = 16
+/** How much too early a message may leave the ladder, in milliseconds. */
+export const stepMs = 16
 const levels = 28
 
 const base = 'posthaste~'

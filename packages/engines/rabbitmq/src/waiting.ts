@@ -1,6 +1,8 @@
+import { stepMs } from './ladder.ts'
+
 /**
  * Counts what this process sent off to wait for its time: the server cannot tell whose messages stand in the ladder. By
- * seconds, so that a million of them are a few numbers.
+ * steps of the ladder, so that a million of them are fewer numbers; nobody is counted for longer than a step too long.
  */
 export class Waiting {
   readonly #counts = new Map<string, Map<number, number>>()
@@ -9,10 +11,10 @@ export class Waiting {
   add(channel: string, group: string | undefined, dueAtMs: number): void {
     const name = group === undefined ? channel : `${channel}@${group}`
     const counts = this.#counts.get(name) ?? new Map<number, number>()
-    const second = Math.ceil(dueAtMs / 1_000)
-    counts.set(second, (counts.get(second) ?? 0) + 1)
+    const step = Math.ceil(dueAtMs / stepMs)
+    counts.set(step, (counts.get(step) ?? 0) + 1)
     this.#counts.set(name, counts)
-    if (counts.size > secondsMax) this.#forget(counts, dueAtMs)
+    if (counts.size > stepsMax) this.#forget(counts, dueAtMs)
   }
 
   /** How many a group waits for at this time. */
@@ -28,8 +30,8 @@ export class Waiting {
   }
 
   #forget(counts: Map<number, number>, nowMs: number): void {
-    for (const second of counts.keys()) if (second * 1_000 <= nowMs) counts.delete(second)
+    for (const step of counts.keys()) if (step * stepMs <= nowMs) counts.delete(step)
   }
 }
 
-const secondsMax = 100_000
+const stepsMax = 250_000
