@@ -52,6 +52,21 @@ describe.each(servers)('the engine on $name', ({ name, server }) => {
     expect(again.received[0]?.attempt).toBe(1)
   })
 
+  it('does not deliver again what a server hands out again while it is in hand', async () => {
+    const engine = await started({ kind: 'queue' })
+    await engine.publish([record('1')])
+    const member = await TestMember.join(engine, 10)
+    await until(() => member.received.length === 1)
+    const foreign = await connect({ servers: new URL(server.url).host })
+    await foreign.request(`$JS.ACK.${rig.prefix}=c.g.1.1.1.0.0`, '-NAK')
+    await foreign.close()
+    await engine.publish([record('2')])
+    await until(() => member.received.length === 2)
+    expect(member.ids()).toEqual(['1', '2'])
+    expect((await member.ackAll())?.every(({ ok }) => ok)).toBe(true)
+    expect(await engine.lag?.lag('c', 'g')).toMatchObject({ ready: 0, waiting: 0, inFlight: 0 })
+  })
+
   it('counts a release and a vanished member, and not a hand-back', async () => {
     const engine = await started({ kind: 'queue' })
     await engine.publish([record('1')])
