@@ -178,6 +178,45 @@ describe('runCase', () => {
   })
 })
 
+describe('what a case is run with', () => {
+  it('is what the harness says where nobody says otherwise, a setting that is left open included', async () => {
+    const { harness: given } = harness()
+    const seen: number[] = []
+    const noting = testCase(async ({ settings }) => void seen.push(settings.scale))
+    const settled = { ...given, settings: { scale: 0.2 } }
+    for (const scale of [undefined, 3]) await runCase(noting, settled, { scale })
+    expect(seen).toEqual([0.2, 3])
+  })
+
+  it('knows what the engine has by itself, and by that whether records stand in key ranges', async () => {
+    const { harness: given } = harness()
+    const seen: boolean[] = []
+    const noting = testCase(async (context) => {
+      for (const keyed of [true, false]) seen.push(context.hasRanges({ keyed }))
+    })
+    const declaring = (change: object): EngineHarness => ({
+      async create() {
+        const underTest = await given.create()
+        const capabilities = { ...underTest.engine.capabilities, ...change }
+        return { ...underTest, declared: { capabilities } }
+      },
+    })
+    for (const attempts of ['exact', 'none']) {
+      await runCase(noting, declaring({ keyOrder: 'partitions', attempts }))
+    }
+    await runCase(noting, given)
+    expect(seen).toEqual([true, false, true, true, false, false])
+  })
+
+  it('is cleaned up where its engine cannot be opened', async () => {
+    const { harness: given, notes } = harness((engine) =>
+      replaced(engine, { open: () => Promise.reject(new Error('no server')) }),
+    )
+    await expect(given.create()).rejects.toThrow('no server')
+    expect(notes).toEqual(['create', 'cleanup'])
+  })
+})
+
 describe('restarts', () => {
   it('open another engine on the same state, and tell members of the old one apart', async () => {
     const { harness: given } = harness()
