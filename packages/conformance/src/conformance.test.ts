@@ -38,6 +38,20 @@ describe('runConformance', () => {
     expect(isConformant(result)).toBe(false)
   })
 
+  it('runs what failed beside others again, alone, and counts that', async () => {
+    const silent = { publish: async (records: readonly unknown[]) => records.map(() => ({ ok: true }) as const) }
+    let made = 0
+    // One for the offer, and so many fail as there are cases.
+    const recovering = memoryHarness((engine) => changed(engine, ++made < 5 ? silent : {}))
+    const once = await runConformance({ ...recovering, parallel: 4 }, { only: [batches], patienceMs: 100 })
+    expect(once.guarantees).toMatchObject([{ passed: true }])
+    expect(once.guarantees[0]?.figures.repeated).toBeGreaterThan(0)
+
+    const hopeless = memoryHarness((engine) => changed(engine, silent))
+    const twice = await runConformance({ ...hopeless, parallel: 4 }, { only: [batches], patienceMs: 100 })
+    expect(twice.guarantees).toMatchObject([{ passed: false }])
+  })
+
   it('runs the refusal of what is not declared, in place of its cases', async () => {
     const blind = memoryHarness((engine) => {
       const { lag: _, ...rest } = changed(engine, {})
