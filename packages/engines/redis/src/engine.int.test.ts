@@ -108,7 +108,7 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
     const busy = await join(first, 1)
     await until(() => expect(busy.sink.received).toHaveLength(1))
     const sessions = `{${rig.prefix}}:sessions`
-    const [busyId = ''] = await rig.client.zrange(sessions, 0, -1)
+    const [busyId = ''] = await rig.client.zrange(sessions, '0', '-1')
     proxy.delay(60_000)
     // It has been quiet for longer than it would have to come back in, and a newcomer has looked.
     const signs = `{${rig.prefix}}:signs`
