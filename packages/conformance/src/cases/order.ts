@@ -122,6 +122,35 @@ export const order: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'order/released-behind',
+    title:
+      'a record that is given back does not overtake an earlier one of its key that its member had when it left, or vanished',
+    needs: ['keyOrder'],
+    async run(context) {
+      for (const ends of ['leaves', 'vanishes'] as const) {
+        if (ends === 'vanishes' && context.underTest.crash === undefined) continue
+        const channel = await context.channel()
+        const member = await channel.join('g', { credit: 2 })
+        const sent = await channel.publish(...channel.records(2, { key: 'k' }))
+        const [, second] = await member.take(2)
+        assert.ok(second)
+        await member.release(second)
+        if (ends === 'leaves') await member.stop()
+        else await context.crash()
+        await channel.declare(['g'])
+        const other = await channel.join('g', { credit: 1 })
+        const received = []
+        for (let count = 0; count < 2; count += 1) {
+          received.push(await other.next())
+          await other.ackAll(received.slice(-1))
+          other.grant(1)
+        }
+        expectSame(received, sent)
+        await other.stop()
+      }
+    },
+  },
+  {
     id: 'order/over-restart',
     title: 'a key goes on in order after a restart, with what was in flight',
     needs: ['keyOrder'],

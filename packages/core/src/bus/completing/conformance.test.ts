@@ -2,7 +2,6 @@ import { busSuite, type EngineHarness, engineSuite, engineUnderTest, runCase } f
 import { describe, expect, it } from 'vitest'
 import { PartitionedBroker } from '../../../test/bus/partitioned/broker.ts'
 import { manualClock } from '../../testing/manual-clock.ts'
-import { complete } from './complete.ts'
 
 /** The kit on an engine that has nothing but key ranges and notes. */
 const harnessOf = (attempts: 'none' | 'hand-overs'): EngineHarness => ({
@@ -10,7 +9,7 @@ const harnessOf = (attempts: 'none' | 'hand-overs'): EngineHarness => ({
     const clock = manualClock()
     const broker = new PartitionedBroker({ clock, attempts })
     return engineUnderTest({
-      connect: () => complete(broker.connect()),
+      connect: () => broker.connect(),
       clock,
       advance: (ms) => clock.advance(ms),
       crash: async () => {
@@ -27,8 +26,13 @@ const otherwise = new Map([
   ['credit/slow-member', 'a range waits for its reader'],
   ['bus-flow/slow-consumer', 'a range waits for its reader'],
   ['bus-dead/survives', 'records of several ranges are handed over in no order'],
-  ['random/operations', 'its members take from one queue'],
 ])
+
+/** The same programs each time: a unit test must not find something new on the day of a release. */
+const seed = 1
+
+/** Where the server counts, what was in hand when a reader vanished is known by an upper bound, which the model does not allow for. */
+const bounded = 'random/operations'
 
 describe.each(['none', 'hand-overs'] as const)('a completed engine with key ranges, attempts: %s', (attempts) => {
   const harness = harnessOf(attempts)
@@ -36,7 +40,8 @@ describe.each(['none', 'hand-overs'] as const)('a completed engine with key rang
     it(`${testCase.title} [${testCase.id}]`, async ({ skip }) => {
       const reason = otherwise.get(testCase.id)
       if (reason !== undefined) skip(reason)
-      const outcome = await runCase(testCase, harness)
+      if (attempts === 'hand-overs' && testCase.id === bounded) skip('attempts are known by an upper bound')
+      const outcome = await runCase(testCase, harness, { seed })
       if (outcome.status === 'skipped') skip(outcome.reason)
       expect(outcome.status === 'failed' ? outcome.error : undefined).toBe(undefined)
     })

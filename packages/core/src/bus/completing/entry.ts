@@ -62,6 +62,8 @@ export class Entry {
   holds = false
   /** Its note; undefined for what was never parked. */
   note: string | undefined = undefined
+  /** There while it is noted though it is in hand, until the engine has the acknowledgement of what it delivered. */
+  noting: PromiseWithResolvers<void> | undefined = undefined
   /** What the engine delivered, while it waits for an answer. */
   raw: Delivery | undefined
   /** By which the core knows it. */
@@ -167,4 +169,15 @@ export class KeyChain {
     }
     return undefined
   }
+}
+
+/** What is in hand of the key of an entry, came before it, and was never noted; in its order. */
+export function inHandBefore({ key, order, range }: Entry, inHand: Iterable<Entry>): readonly Entry[] {
+  if (key === undefined) return []
+  const before: Entry[] = []
+  for (const other of inHand) {
+    if (other.key !== key || other.order >= order || other.range !== range) continue
+    if (other.note === undefined && other.phase === 'inHand') before.push(other)
+  }
+  return before.sort((a, b) => a.order - b.order)
 }

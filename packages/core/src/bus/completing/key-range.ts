@@ -23,6 +23,8 @@ export interface KeyRangeEvents {
   turn(): void
   /** It is noted, and what the engine delivered is to be acknowledged; then {@link KeyRange.acknowledged}. */
   acknowledge(entry: Entry): void
+  /** What is in hand of the same key, came before, and was never noted; in its order. */
+  before(entry: Entry): readonly Entry[]
   /** That it is handed over is noted. */
   claimed(entry: Entry): void
 }
@@ -260,11 +262,14 @@ export class KeyRange implements EntryRange {
   // ── Ends of deliveries ──────────────────────────────────────────────────────────────────────────────────────────
 
   acknowledged(entry: Entry): void {
+    // Acknowledged before, because it was given back while that was under way.
+    if (entry.raw === undefined) return
     this.#unsettled -= 1
+    entry.noting?.resolve()
     if (this.#unsettled === 0 && !this.#isResting && !this.#init.tellsRedeliveries) this.#rest()
     entry.raw = undefined
     if (entry.phase === 'saving') this.#ready(entry)
-    else entry.phase = 'gone'
+    else if (entry.note === undefined) entry.phase = 'gone'
   }
 
   /** What is delivered and neither in hand nor noted. */
@@ -303,6 +308,8 @@ export class KeyRange implements EntryRange {
   async finish(entry: Entry, { publish }: AckSettlement): Promise<Outcome> {
     entry.phase = 'ending'
     const name = entry.note!
+    // Otherwise what was delivered might come again when nothing tells any more that it is done.
+    if (entry.noting !== undefined) await entry.noting.promise
     const outcome =
       publish === undefined || publish.length === 0
         ? await new Promise<Outcome>((resolve) => this.#notes.write(name, undefined, resolve))
@@ -353,6 +360,7 @@ export class KeyRange implements EntryRange {
     for (const entry of this.#parked.values()) {
       entry.timer?.cancel()
       entry.phase = 'gone'
+      entry.noting?.resolve()
     }
     this.#turns.clear()
     this.#chains.clear()
@@ -365,9 +373,8 @@ export class KeyRange implements EntryRange {
   #park(entry: Entry, done?: WhenNoted): void {
     entry.phase = 'saving'
     if (entry.note === undefined) {
-      entry.note = noteName(entry.order)
-      this.#parked.set(entry.source.position, entry)
-      this.#bound()
+      for (const earlier of this.#init.events.before(entry)) this.#noteInHand(earlier)
+      this.#name(entry)
     }
     this.#write(entry, false, (outcome) => {
       if (outcome.ok && entry.phase === 'saving') {
@@ -376,6 +383,22 @@ export class KeyRange implements EntryRange {
       }
       done?.(outcome)
     })
+  }
+
+  /** Whoever reads the range next reads what is noted first: so what is in hand before it in its key is noted before it. */
+  #noteInHand(entry: Entry): void {
+    this.#name(entry)
+    this.#chainOf(entry).add(entry)
+    entry.noting = Promise.withResolvers()
+    this.#write(entry, true, ({ ok }) => {
+      if (ok) this.#init.events.acknowledge(entry)
+    })
+  }
+
+  #name(entry: Entry): void {
+    entry.note = noteName(entry.order)
+    this.#parked.set(entry.source.position, entry)
+    this.#bound()
   }
 
   #parkBehind(head: Entry): void {

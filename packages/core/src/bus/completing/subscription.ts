@@ -16,7 +16,7 @@ import {
 import { Leases } from '../consuming/leases.ts'
 import { Quiet } from '../consuming/quiet.ts'
 import { deferredControl } from './deferred-control.ts'
-import { Entry, OwnDelivery } from './entry.ts'
+import { Entry, inHandBefore, OwnDelivery } from './entry.ts'
 import type { OwnFigures } from './figures.ts'
 import { Isolation, type Suspect } from './isolation.ts'
 import { KeyRange, type KeyRangeInit, type Suspicion } from './key-range.ts'
@@ -203,14 +203,14 @@ export class CompletedSubscription implements EngineSubscription {
 
   #rangeInit(): Omit<KeyRangeInit, 'name' | 'suspicion'> {
     const { reader, capabilities, parkedMax, deps } = this.#init
-    const { channel, group } = this.spec
     return {
-      ...{ channel, group, reader, parkedMax, deps },
+      ...{ channel: this.spec.channel, group: this.spec.group, reader, parkedMax, deps },
       tellsRedeliveries: capabilities.attempts !== 'none',
       control: this.#control,
       events: {
         turn: () => this.#plan(),
         acknowledge: (entry) => this.#acknowledgeParked(entry),
+        before: (entry) => inHandBefore(entry, this.#inHand.values()),
         claimed: (entry) => {
           this.#claimed.push(entry)
           this.#plan()
