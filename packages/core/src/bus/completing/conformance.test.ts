@@ -28,6 +28,9 @@ const otherwise = new Map([
   ['bus-dead/survives', 'records of several ranges are handed over in no order'],
 ])
 
+/** For the random programs, on a machine that is busy. */
+const patienceMs = 60_000
+
 /** The same programs each time: a unit test must not find something new on the day of a release. */
 const seed = 1
 
@@ -37,13 +40,17 @@ const bounded = 'random/operations'
 describe.each(['none', 'hand-overs'] as const)('a completed engine with key ranges, attempts: %s', (attempts) => {
   const harness = harnessOf(attempts)
   for (const testCase of [...engineSuite(), ...busSuite()]) {
-    it(`${testCase.title} [${testCase.id}]`, async ({ skip }) => {
-      const reason = otherwise.get(testCase.id)
-      if (reason !== undefined) skip(reason)
-      if (attempts === 'hand-overs' && testCase.id === bounded) skip('attempts are known by an upper bound')
-      const outcome = await runCase(testCase, harness, { seed })
-      if (outcome.status === 'skipped') skip(outcome.reason)
-      expect(outcome.status === 'failed' ? outcome.error : undefined).toBe(undefined)
-    })
+    it(
+      `${testCase.title} [${testCase.id}]`,
+      async ({ skip }) => {
+        const reason = otherwise.get(testCase.id)
+        if (reason !== undefined) skip(reason)
+        if (attempts === 'hand-overs' && testCase.id === bounded) skip('attempts are known by an upper bound')
+        const outcome = await runCase(testCase, harness, { seed })
+        if (outcome.status === 'skipped') skip(outcome.reason)
+        expect(outcome.status === 'failed' ? outcome.error : undefined).toBe(undefined)
+      },
+      patienceMs,
+    )
   }
 })
