@@ -26,6 +26,9 @@ import { AloneTurns } from './isolation.ts'
 import { noteHeaderBytes } from './note-codec.ts'
 import { CompletedSubscription } from './subscription.ts'
 
+/** What an engine may turn out not to have once it is open. */
+const abilities = ['scheduling', 'browsing', 'lag', 'seeking', 'preparing', 'patterns'] as const
+
 /** Most parked records of a key range, before the range is paused. */
 const parkedMax = 10_000
 
@@ -146,6 +149,7 @@ class CompletedEngine implements Engine {
 
   /** Some are known only when it is open. */
   #takeAbilities(): void {
+    for (const ability of abilities) delete this[ability]
     const { scheduling, browsing, lag, seeking, preparing, patterns } = this.#engine
     if (scheduling !== undefined) this.scheduling = scheduling
     if (browsing !== undefined) this.browsing = browsing

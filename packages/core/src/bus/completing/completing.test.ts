@@ -151,6 +151,15 @@ describe('complete', () => {
     expect(capabilities.headerBytesMax).toBe(headerBytesMax - 512)
   })
 
+  it('has the abilities that the engine has once it is open', async () => {
+    const raw = new ScriptedEngine().engine({}, { ready: 0, waiting: 0, inFlight: 0 })
+    const engine = complete(raw)
+    expect(engine.lag).toBeDefined()
+    delete (raw as { lag?: unknown }).lag
+    await engine.open({ clock: manualClock(), log: recordingLog(), instance: 'test', random: () => 0.5, onState() {} })
+    expect(engine.lag).toBeUndefined()
+  })
+
   it('refuses headers that leave no room, and publishes the rest', async () => {
     const { engine } = await rig()
     const long = { ...record('long'), headers: { a: 'x'.repeat(engine.capabilities.headerBytesMax) } }
