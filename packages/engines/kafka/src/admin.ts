@@ -73,6 +73,13 @@ const topicResource = 2
 const groupResource = 32
 const setOperation = 0
 const beatsPerSession = 3
+/** More than this no server takes by default, whose longest session has four of them. */
+const beatMsMax = 15_000
+
+/** How often a server that was given a session timeout asks for signs of life. */
+export function beatMsOf(sessionTimeoutMs: number): number {
+  return Math.min(beatMsMax, Math.ceil(sessionTimeoutMs / beatsPerSession))
+}
 
 /** Settings of topics, by topic. */
 export async function topicConfigs(
@@ -96,7 +103,7 @@ export async function topicConfigs(
   )
 }
 
-/** How soon the server gives up members of groups. */
+/** How soon the server gives up members of groups. It answers before that is in effect everywhere. */
 export async function setSessionTimeout(
   cluster: Cluster,
   groupIds: readonly string[],
@@ -109,7 +116,7 @@ export async function setSessionTimeout(
     {
       name: 'consumer.heartbeat.interval.ms',
       configOperation: setOperation,
-      value: String(Math.ceil(sessionTimeoutMs / beatsPerSession)),
+      value: String(beatMsOf(sessionTimeoutMs)),
     },
   ]
   const resources = groupIds.map((resourceName) => ({ resourceType: groupResource, resourceName, configs }))

@@ -64,9 +64,9 @@ export class Consumer implements EngineSubscription {
     }
   }
 
-  /** Joins the group; resolves when the server knows of it, or cannot be asked for now. */
+  /** Joins the group; resolves when the server knows of it and misses it in time, or cannot be asked for now. */
   start(): Promise<void> {
-    return this.#member.beat()
+    return this.#member.join()
   }
 
   /** What it was handed and has not settled, of a partition or of all. */

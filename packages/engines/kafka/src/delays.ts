@@ -40,8 +40,12 @@ export class Delays {
       { ...source, channel: '', group: undefined, noted: '', notes: undefined },
       this.#sink(),
     )
-    void this.#consumer.start()
     this.#consumer.grant(heldMax)
+  }
+
+  /** Begins; resolves like the start of a consumer. */
+  start(): Promise<void> {
+    return this.#consumer.start()
   }
 
   /** Lets the others do it. */

@@ -105,6 +105,32 @@ describe('the Kafka engine', { timeout: 60_000 }, () => {
     expect(late).toMatchObject({ ok: false, error: { code: 'DELIVERY_LOST' } })
   })
 
+  it('is missed as soon as was asked for when it vanishes right after it joined, though the server learns late of it', async () => {
+    const [lenient, strict] = [await rig.open({ sessionTimeoutMs: 45_000 }), await rig.open()]
+    await declare(lenient)
+    const member = new Witness()
+    const joining = strict.subscribe({ channel: 'c', group: 'g', member: 'm' }, member)
+    await until(() => member.owned.size === 4, 'all ranges')
+    await declare(strict)
+    await joining
+    await rig.installation.cut()
+    const next = await Witness.join(await rig.open())
+    await until(() => next.owned.size === 4, 'the ranges')
+  })
+
+  it('takes the longest session that a server takes by default', async () => {
+    const engine = await rig.open({ sessionTimeoutMs: 60_000 })
+    expect((await declare(engine)).created).toEqual(['c', 'c@g'])
+  })
+
+  it('says that a group has another session than it asks for', async () => {
+    await declare(await rig.open({ sessionTimeoutMs: 45_000 }))
+    await Witness.join(await rig.open())
+    expect(rig.log.entries.map(({ message }) => message)).toContain(
+      'kafka engine: a group has another session timeout than this process asks for',
+    )
+  })
+
   it('publishes with a settlement wholly or not at all', async () => {
     const engine = await rig.open()
     await declare(engine)
@@ -118,7 +144,8 @@ describe('the Kafka engine', { timeout: 60_000 }, () => {
     expect(await settle('nowhere')).toMatchObject([{ ok: false, error: { code: 'NOT_FOUND' } }])
     expect((await engine.lag?.lag('c', 'g'))?.ready).toBe(1)
     expect(await settle('c')).toEqual([{ ok: true }])
-    expect((await engine.lag?.lag('c', 'g'))?.ready).toBe(2)
+    // A server answers before what a transaction has written can be read.
+    await expect.poll(async () => (await engine.lag?.lag('c', 'g'))?.ready, { timeout: 15_000 }).toBe(2)
   })
 
   it('takes records of foreign clients, and puts keys where they do', async () => {

@@ -1,8 +1,9 @@
 import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
 import { PosthasteError, type Timer } from '@posthaste/contracts'
+import { beatMsOf } from './admin.ts'
 import { type Cluster, watching } from './cluster.ts'
 import { ConnectionError, hasCode, isTransient, kafkaCodes, mapped } from './errors.ts'
-import { backoffMs } from './waiting.ts'
+import { backoffMs, rest } from './waiting.ts'
 
 /** Who is told what becomes of the partitions of a member. */
 export interface MemberListener {
@@ -27,6 +28,9 @@ export interface Membership {
 /** The session timeout of a server that nobody has configured. */
 const sessionMsDefault = 45_000
 const heartbeatMsMax = 1_000
+/** How long a member waits for the session timeout of its group to be in effect, and how often it looks. */
+const settingMsMax = 2_000
+const settingRestMs = 20
 /** A member that leaves and keeps its name, and one that leaves for good. */
 const leaving = { static: -2, dynamic: -1 } as const
 
@@ -46,6 +50,8 @@ export class Member {
   #intervalMs: number
   #timer: Timer | undefined
   #beating: Promise<void> | undefined
+  /** Whether the server goes by a session timeout that may be longer than the one that was asked for. */
+  #isLenient = false
   #failures = 0
   #seenAtMs: number
   /** Whether the server does not know yet what is owned. */
@@ -79,6 +85,26 @@ export class Member {
     this.#recalled.delete(partition)
     this.#changed = true
     await this.beat()
+  }
+
+  /**
+   * Joins the group; resolves when the server knows of it, or cannot be asked for now. A server takes the session timeout of
+   * a group, answers, and goes by it a moment later; the time that a member has is set when it gives a sign of life. One that
+   * vanished after its first would keep its partitions for the server's own session.
+   */
+  async join(): Promise<void> {
+    const { clock, log } = this.#cluster.host
+    const untilMs = clock.monotonicMs() + settingMsMax
+    await this.beat()
+    while (this.#isLenient && !this.#stopped && !this.#cluster.isClosed) {
+      if (clock.monotonicMs() >= untilMs) {
+        const { groupId } = this.#membership
+        log.warn('kafka engine: a group has another session timeout than this process asks for', { groupId })
+        return
+      }
+      await rest(clock, settingRestMs)
+      await this.beat()
+    }
   }
 
   /** Tells the server now, joining with the first time, and goes on doing so; calls that come while one is under way get the next one. */
@@ -165,6 +191,8 @@ export class Member {
         )
       if (this.#stopped) return
       this.#epoch = answer.memberEpoch
+      const { sessionTimeoutMs } = this.#cluster.settings
+      this.#isLenient = sessionTimeoutMs !== undefined && answer.heartbeatIntervalMs > beatMsOf(sessionTimeoutMs)
       this.#intervalMs = Math.min(answer.heartbeatIntervalMs, heartbeatMsMax, this.#sessionMs / 6)
       if (answer.assignment !== null)
         this.#adapt(new Set(answer.assignment.topicPartitions.flatMap(({ partitions }) => partitions)))

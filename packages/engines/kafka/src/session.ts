@@ -100,7 +100,7 @@ export class Session {
       this.#names.delays,
       ...[...this.#registry.channels.keys()].map((each) => this.#names.topic(each)),
     ])
-    if (this.cluster.topicIfKnown(this.#names.delays) !== undefined) this.#startDelays()
+    if (this.cluster.topicIfKnown(this.#names.delays) !== undefined) void this.#startDelays()
     this.#armTrim()
   }
 
@@ -114,7 +114,7 @@ export class Session {
         const { sessionTimeoutMs } = this.#settings
         if (sessionTimeoutMs !== undefined)
           await setSessionTimeout(this.cluster, [delaysGroup(this.#names)], sessionTimeoutMs)
-        this.#startDelays()
+        await this.#startDelays()
       }
       return report
     })
@@ -241,11 +241,13 @@ export class Session {
     await this.#producer.send(erasures, new Array(erasures.length))
   }
 
-  #startDelays(): void {
-    this.#delays ??= new Delays(this.cluster, {
+  async #startDelays(): Promise<void> {
+    if (this.#delays !== undefined) return
+    this.#delays = new Delays(this.cluster, {
       ...this.#source(this.#names.delays, delaysGroup(this.#names)),
       decode: (read, partition) => fromKafka(read, '', { topic: this.#names.delays, partition }),
     })
+    await this.#delays.start()
   }
 
   // ── What nobody needs ─────────────────────────────────────────────────────────────────────────────────────────────
