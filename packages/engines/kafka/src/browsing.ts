@@ -13,7 +13,7 @@ import { placeOf, positionOf } from './place.ts'
 import { readPositions } from './positions.ts'
 import { fromKafka } from './record-codec.ts'
 import type { ChannelEntry } from './registry.ts'
-import { offsetsOf, scan } from './scan.ts'
+import { committedEnd, offsetsOf, scan } from './scan.ts'
 import { type GroupPosition, Window } from './window.ts'
 
 const limitMax = 10_000
@@ -58,7 +58,7 @@ async function cursorsOf(
   const partitions = [...(await cluster.topic(topic)).leaders.keys()]
   const [first, end, floor] = await Promise.all([
     offsetsOf(cluster, topic, { partitions, at: 'first' }),
-    offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true }),
+    committedEnd(cluster, topic, partitions),
     kind === 'queue'
       ? readPositions(cluster, declared.queueGroupId(channel), { topic, partitions })
       : neededFrom({ cluster, names }, channel, partitions),

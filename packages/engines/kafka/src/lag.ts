@@ -4,7 +4,7 @@ import type { FoundGroup } from './groups.ts'
 import type { Names } from './names.ts'
 import { readPositions } from './positions.ts'
 import { fromKafka, internalHeaders } from './record-codec.ts'
-import { offsetsOf, scan } from './scan.ts'
+import { committedEnd, offsetsOf, scan } from './scan.ts'
 import { Window } from './window.ts'
 import type { ReadRecord } from './wire/record-batch.ts'
 
@@ -46,7 +46,7 @@ async function undone(
   const [positions, first, end] = await Promise.all([
     readPositions(cluster, groupId, { topic, partitions }),
     offsetsOf(cluster, topic, { partitions, at: 'first' }),
-    offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true }),
+    committedEnd(cluster, topic, partitions),
   ])
   const counted = await Promise.all(
     partitions.map(async (partition) => {

@@ -4,7 +4,7 @@ import { hasCode, kafkaCodes, mapped } from './errors.ts'
 import { placeOf } from './place.ts'
 import { fromOutside, partitionPosition, readPositions } from './positions.ts'
 import type { Routed } from './producer.ts'
-import { offsetsOf, scan } from './scan.ts'
+import { committedEnd, offsetsOf, scan } from './scan.ts'
 import { Transactor } from './transactor.ts'
 import { Window } from './window.ts'
 
@@ -112,7 +112,7 @@ class Standing {
     const partitions = [...(await cluster.topic(topic)).leaders.keys()]
     const positions = await readPositions(cluster, groupId, { topic, partitions })
     const first = await offsetsOf(cluster, topic, { partitions, at: 'first' })
-    const end = await offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true })
+    const end = await committedEnd(cluster, topic, partitions)
     const windows = new Map<number, Window>()
     for (const partition of partitions) {
       const start = { offset: first.get(partition) ?? 0, done: new Uint8Array(0), addressedFrom: 0 }

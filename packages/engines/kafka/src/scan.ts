@@ -1,6 +1,7 @@
 import { listOffsetsV9 } from '@platformatic/kafka'
 import type { Cluster } from './cluster.ts'
 import { KafkaError, kafkaCodes } from './errors.ts'
+import { rest } from './waiting.ts'
 import { fetchRecords } from './wire/fetch.ts'
 import type { ReadRecord } from './wire/record-batch.ts'
 
@@ -44,6 +45,31 @@ export async function offsetsOf(
     }
     return found
   })
+}
+
+/** How long a commit that was answered may take to be seen, and how often it is looked for. */
+const commitMsMax = 500
+const commitRestMs = 5
+
+/**
+ * Where what is committed of partitions ends. A server answers a commit before its records can be read: what stands there
+ * when it is asked for is waited for a moment, so that who was answered finds what it has written. What a transaction
+ * keeps open for longer is left out.
+ */
+export async function committedEnd(
+  cluster: Cluster,
+  topic: string,
+  partitions: readonly number[],
+): Promise<Map<number, number>> {
+  const { clock } = cluster.host
+  const untilMs = clock.monotonicMs() + commitMsMax
+  const written = await offsetsOf(cluster, topic, { partitions, at: 'end' })
+  for (;;) {
+    const committed = await offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true })
+    const isWhole = partitions.every((each) => (committed.get(each) ?? 0) >= (written.get(each) ?? 0))
+    if (isWhole || clock.monotonicMs() >= untilMs) return committed
+    await rest(clock, commitRestMs)
+  }
 }
 
 /** What to read of a partition. */

@@ -9,7 +9,7 @@ import { fromOutside, memberCount, partitionPosition, readPositions } from './po
 import type { Routed } from './producer.ts'
 import { fromKafka, internalHeaders } from './record-codec.ts'
 import { notedGroup } from './registry.ts'
-import { offsetsOf, scan } from './scan.ts'
+import { committedEnd, offsetsOf, scan } from './scan.ts'
 import { Transactor } from './transactor.ts'
 import { Window } from './window.ts'
 
@@ -60,7 +60,7 @@ async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, targ
   await transactor.fence()
   const [targets, ends, current] = await Promise.all([
     targetOffsets(cluster, topic, { partitions, target }),
-    offsetsOf(cluster, topic, { partitions, at: 'end', committedOnly: true }),
+    committedEnd(cluster, topic, partitions),
     readPositions(cluster, groupId, { topic, partitions }),
   ])
   const records: Routed[] = []
