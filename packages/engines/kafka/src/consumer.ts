@@ -274,7 +274,7 @@ export class Consumer implements EngineSubscription {
       ranges: this.#ranges,
       member: () => this.#member,
       settler: () => this.#settler,
-      onLoaded: () => this.#fetcher.wake(),
+      onLoaded: () => this.#fetcher.wakeSoon(),
       onForgotten: (range, reason) => this.#forgotten(range, reason),
       onEnded: (reason) => {
         this.#fetcher.stop()

@@ -14,6 +14,8 @@ const partitionBytesMax = 1_048_576
  * knows nothing of it comes back.
  */
 const lanesPerBroker = 2
+/** Within this ranges that are given at the same time are loaded, as a rule. */
+const gatheringMs = 20
 
 /** Reads the ranges of one subscription from the brokers that lead them. */
 export class Fetcher {
@@ -27,6 +29,7 @@ export class Fetcher {
   readonly #busy = new Set<string>()
   #stopped = false
   #resting = false
+  #waking = false
   #failures = 0
 
   constructor(
@@ -63,6 +66,16 @@ export class Fetcher {
         break
       }
     }
+  }
+
+  /** The same a moment later, so that ranges which come one after the other are asked for in one request. */
+  wakeSoon(): void {
+    if (this.#waking) return
+    this.#waking = true
+    this.#cluster.host.clock.setTimer(gatheringMs, () => {
+      this.#waking = false
+      this.wake()
+    })
   }
 
   stop(): void {

@@ -91,12 +91,13 @@ export class Notes {
     return new Promise((resolve, reject) => {
       const wishes = this.#wishes.get(partition) ?? []
       this.#wishes.set(partition, [...wishes, { prefix, resolve, reject }])
-      if (!this.#scanning.has(partition)) void this.#scanAll(partition)
+      if (this.#scanning.has(partition)) return
+      this.#scanning.add(partition)
+      queueMicrotask(() => void this.#scanAll(partition))
     })
   }
 
   async #scanAll(partition: number): Promise<void> {
-    this.#scanning.add(partition)
     for (let wishes = this.#next(partition); wishes.length > 0; wishes = this.#next(partition)) {
       try {
         const found = await this.#scan(partition, wishes)
