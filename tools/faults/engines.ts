@@ -44,6 +44,9 @@ const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unk
 export const networkedEngines = ['redis', 'nats', 'kafka', 'rabbitmq'] as const
 export type NetworkedName = (typeof networkedEngines)[number]
 
+/** Those that give back a message without a key as a copy. */
+export const copying: ReadonlySet<NetworkedName> = new Set<NetworkedName>(['nats', 'rabbitmq'])
+
 /** An engine's way in, for members that each come by a port of their own. */
 export async function connectorOf(name: NetworkedName): Promise<(port: number) => Engine> {
   const factory = await factoryOf(name)

@@ -50,6 +50,18 @@ describe('Ledger', () => {
     expect(ledger.verdict(none)).toMatchObject({ attemptsRepeated: 1, attemptsReset: ['a: 1 after 2'] })
   })
 
+  it('takes a lower attempt for the original of a copy where the engine copies, and only without a key', () => {
+    const judged = (copies: boolean, key: string | undefined) => {
+      const ledger = new Ledger({ copies })
+      ledger.publishing('a')
+      for (const attempt of [1, 2, 3, 2]) ledger.began(beginning({ attempt, key })).ended('failed')
+      return ledger.verdict(none)
+    }
+    expect(judged(true, undefined)).toMatchObject({ attemptsRepeated: 1, attemptsReset: [] })
+    expect(judged(true, 'k').attemptsReset).toEqual(['a: 2 after 3'])
+    expect(judged(false, undefined).attemptsReset).toEqual(['a: 2 after 3'])
+  })
+
   it('lets an attempt come again that was taken away', () => {
     const ledger = published('a')
     for (const how of ['aborted', 'failed'] as const) ledger.began(beginning()).ended(how)

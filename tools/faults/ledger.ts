@@ -58,6 +58,12 @@ export class Ledger {
   readonly #twiceAtOnce: string[] = []
   #attemptsRepeated = 0
   #handled = 0
+  readonly #copies: boolean
+
+  /** @param copies whether the engine gives back a message without a key as a copy: a fault can leave it and the original */
+  constructor({ copies = false }: { readonly copies?: boolean } = {}) {
+    this.#copies = copies
+  }
 
   /** A message is about to be published, for the first time or again. */
   publishing(id: string): void {
@@ -75,13 +81,16 @@ export class Ledger {
     const others = this.#running.get(place) ?? new Set()
     // What was published twice may stand twice, and the second is a message of its own.
     const standsOnce = message.tries < 2
-    // So may one without a key that was given back: where that publishes a copy, a fault can leave both.
-    const isAlone = standsOnce && (key !== undefined || message.failed === 0)
+    const mayBeCopied = this.#copies && key === undefined && message.failed > 0
+    const isAlone = standsOnce && !mayBeCopied
     // One that was told to stop has lost its message: then somebody may have it again, this member too.
     if (isAlone && [...others].some(({ signal }) => !signal.aborted)) this.#twiceAtOnce.push(id)
-    // The same attempt again: its failure was not settled before the fault. A lower one: a count was forgotten.
-    if (standsOnce && attempt === message.failed) this.#attemptsRepeated += 1
-    if (standsOnce && attempt < message.failed) this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
+    // The same attempt again: its failure was not settled before the fault. A lower one: a count was forgotten, unless it is
+    // the original of a copy.
+    if (standsOnce && (attempt === message.failed || (mayBeCopied && attempt < message.failed)))
+      this.#attemptsRepeated += 1
+    else if (standsOnce && attempt < message.failed)
+      this.#attemptsReset.push(`${id}: ${attempt} after ${message.failed}`)
     if (!message.begun && key !== undefined) this.#first(id, key, n)
     message.begun = true
     const running: Running = {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventContract, Log } from '@posthaste/contracts'
 import type { Bus } from 'posthaste/bus'
 import { type PrivateServer, startServer } from '../engines/server.ts'
-import { connectorOf, type NetworkedName } from './engines.ts'
+import { connectorOf, copying, type NetworkedName } from './engines.ts'
 import { Flow, type Recovery } from './flow.ts'
 import { inflict, type Victims } from './inflict.ts'
 import { Ledger, type Verdict } from './ledger.ts'
@@ -66,7 +66,7 @@ export async function runFaults(engine: NetworkedName, options: FaultRunOptions)
   const server = await startServer(engine, { dir })
   ownServers.add(server)
   try {
-    const [ledger, flow] = [new Ledger(), new Flow()]
+    const [ledger, flow] = [new Ledger({ copies: copying.has(engine) }), new Flow()]
     const around = { connect, serverPort: server.port, ledger, flow, log: options.log }
     const system = await FaultSystem.start(around)
     const publishers = new Publishers(system.publisher.bus, { ledger, flow, run: randomUUID().slice(0, 8) })
