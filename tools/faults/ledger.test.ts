@@ -9,7 +9,7 @@ function beginning(change: Partial<Beginning> = {}): Beginning {
 }
 
 function published(...ids: readonly string[]): Ledger {
-  const ledger = new Ledger()
+  const ledger = new Ledger({ copies: true })
   for (const id of ids) {
     ledger.publishing(id)
     ledger.confirmed(id)
