@@ -129,7 +129,7 @@ export const busClosing: readonly ConformanceCase[] = [
       const first = await startedBus(context, register)
       await publishNotes(first, Noted, notes(count))
       for (let crash = 1; crash <= crashes; crash += 1) {
-        await journal.reached(crash * 50)
+        await journal.reached((crash * count) / 8)
         await journal.crash()
         await startedBus(context, register)
       }

@@ -80,7 +80,7 @@ export const busRequests: readonly ConformanceCase[] = [
         }),
       )
       const asker = await startedBus(context)
-      const timeoutMs = context.underTest.advance === undefined ? 500 : 20_000
+      const timeoutMs = context.underTest.advance === undefined ? 3_000 : 20_000
       const asked = context.begun(
         expectRejection(() => asker.request(Asked, { n: 1 }, { timeoutMs }), 'DEADLINE_EXCEEDED'),
       )
