@@ -63,7 +63,7 @@ export class Entry {
   /** Its note; undefined for what was never parked. */
   note: string | undefined = undefined
   /** There while it is noted though it is in hand, until the engine has the acknowledgement of what it delivered. */
-  noting: PromiseWithResolvers<void> | undefined = undefined
+  noting: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined = undefined
   /** What the engine delivered, while it waits for an answer. */
   raw: Delivery | undefined
   /** By which the core knows it. */
