@@ -1,4 +1,4 @@
 /** The engine on Apache Kafka. */
 
 export { kafka } from './engine.ts'
-export type { BrokerAddress, KafkaOptions, SaslOptions, TlsOptions } from './options.ts'
+export type { BrokerAddress, Compression, KafkaOptions, SaslOptions, TlsOptions } from './options.ts'

@@ -1,4 +1,3 @@
-import type { CompressionAlgorithmValue } from '@platformatic/kafka'
 import { type Issue, PosthasteError } from '@posthaste/contracts'
 
 /** Where a broker listens. */
@@ -6,6 +5,9 @@ export interface BrokerAddress {
   readonly host: string
   readonly port: number
 }
+
+/** How batches of records are compressed. */
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 /** How to reach Kafka, and what its topics are to be like. */
 export interface KafkaOptions {
@@ -28,7 +30,7 @@ export interface KafkaOptions {
   /** Further settings of the topics that are made, such as `compression.type`. */
   readonly topicConfig?: Readonly<Record<string, string>> | undefined
   /** How batches of records are compressed: `none` (default), `gzip`, `snappy`, `lz4` or `zstd`. */
-  readonly compression?: CompressionAlgorithmValue | undefined
+  readonly compression?: Compression | undefined
   /** Largest body of one record, in bytes; 1,024 to 64 MiB, default 1 MiB. Topics are made so that they take it. */
   readonly bodyBytesMax?: number | undefined
   /** Time limit of publishes and settlements, in milliseconds; default 30,000. */
@@ -82,7 +84,7 @@ export interface Settings {
   readonly replicas: number
   readonly minInSyncReplicas: number | undefined
   readonly topicConfig: Readonly<Record<string, string>>
-  readonly compression: CompressionAlgorithmValue
+  readonly compression: Compression
   readonly bodyBytesMax: number
   readonly timeoutMs: number
   readonly sessionTimeoutMs: number | undefined

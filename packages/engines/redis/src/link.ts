@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { Command, Redis } from 'ioredis'
+import { Connector } from './connector.ts'
 import { script, scriptSha } from './lua/script.ts'
 import type { CheckedOptions, RedisTls } from './options.ts'
 
@@ -26,7 +27,13 @@ export function connectionOptions(options: CheckedOptions, name: string) {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
-    ...{ lazyConnect: true, enableOfflineQueue: false, autoResendUnfulfilledCommands: false, disableClientInfo: true },
+    ...{
+      Connector,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      disableClientInfo: true,
+    },
   }
 }
 
