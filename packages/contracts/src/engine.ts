@@ -197,7 +197,10 @@ export interface KeyRangeSink {
 export interface Note {
   /** Unique in its range; 1 to 120 of `A-Z a-z 0-9 . _ -`. */
   readonly name: string
-  /** As large as a record of the channel may be. */
+  /**
+   * As large as a record of the channel may be; what it says is only kept, not acted on. Its `group` tells that it stands for
+   * a record which was addressed to the group, and that a seek spares it.
+   */
   readonly record: OutgoingRecord
 }
 

@@ -26,6 +26,15 @@ const otherwise = new Map([
   ['credit/slow-member', 'a range waits for its reader'],
   ['bus-flow/slow-consumer', 'a range waits for its reader'],
   ['bus-dead/survives', 'records of several ranges are handed over in no order'],
+  ['bus-seek/replay', 'records of several ranges are handed over in no order'],
+])
+
+const unordered = 'positions of several ranges are handed over in no order'
+
+/** What cannot be kept where the server counts: the kit takes what has no key for delivered without a range there. */
+const counted = new Map([
+  ['random/operations', 'attempts are known by an upper bound, which the model does not allow for'],
+  ...['position', 'restart', 'crash', 'backlog'].map((name) => [`seek/${name}`, unordered] as const),
 ])
 
 /** For the random programs, on a machine that is busy. */
@@ -34,18 +43,14 @@ const patienceMs = 60_000
 /** The same programs each time: a unit test must not find something new on the day of a release. */
 const seed = 1
 
-/** Where the server counts, what was in hand when a reader vanished is known by an upper bound, which the model does not allow for. */
-const bounded = 'random/operations'
-
 describe.each(['none', 'hand-overs'] as const)('a completed engine with key ranges, attempts: %s', (attempts) => {
   const harness = harnessOf(attempts)
   for (const testCase of [...engineSuite(), ...busSuite()]) {
     it(
       `${testCase.title} [${testCase.id}]`,
       async ({ skip }) => {
-        const reason = otherwise.get(testCase.id)
+        const reason = otherwise.get(testCase.id) ?? (attempts === 'hand-overs' ? counted.get(testCase.id) : undefined)
         if (reason !== undefined) skip(reason)
-        if (attempts === 'hand-overs' && testCase.id === bounded) skip('attempts are known by an upper bound')
         const outcome = await runCase(testCase, harness, { seed })
         if (outcome.status === 'skipped') skip(outcome.reason)
         expect(outcome.status === 'failed' ? outcome.error : undefined).toBe(undefined)

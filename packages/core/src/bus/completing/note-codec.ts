@@ -52,9 +52,10 @@ export function noteName(order: number): string {
 /** An entry as a note; `inHand` says that it is handed over from then on. */
 export function noteOf({ source, raw, attempt, vanished, dueAtMs, holds }: Entry, inHand: boolean): OutgoingRecord {
   const { record, storedAtMs, position } = source
-  // What would have the engine act on it is kept in the header: a note is nothing that is due or addressed.
-  const { group, dueAtMs: publishedDueAtMs, ...rest } = record
-  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${raw === undefined ? '' : 'r'}${group === undefined ? '' : 'g'}`
+  // What would have the engine act on it is kept in the header: a note is nothing that is due. The group that it is
+  // addressed to stays: a seek spares what is not in the log.
+  const { dueAtMs: publishedDueAtMs, ...rest } = record
+  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${raw === undefined ? '' : 'r'}${record.group === undefined ? '' : 'g'}`
   const published = publishedDueAtMs === undefined ? '' : numberText(publishedDueAtMs)
   const numbers = [attempt, vanished, dueAtMs, storedAtMs].map(numberText)
   const state = [...numbers, published, flags, position].join(';')

@@ -1,4 +1,4 @@
-import type { Engine } from '@posthaste/contracts'
+import type { Engine, SeekTarget, SubscriptionSpec } from '@posthaste/contracts'
 import { memory, memoryStore } from '@posthaste/memory'
 import { silentLog } from '../../../src/pipeline/log.ts'
 import { PartitionedEngine } from './engine.ts'
@@ -47,12 +47,17 @@ export class PartitionedBroker implements Server {
     const feed = new Feed(this.options)
     this.#feeds.set(name, feed)
     try {
-      await feed.begin(this.storage, { channel, group, member: 'broker' })
+      await feed.begin(this.storage, memberOf(channel, group))
     } catch (thrown) {
       this.#feeds.delete(name)
       throw thrown
     }
     return feed
+  }
+
+  async seek(channel: string, group: string, target: SeekTarget): Promise<void> {
+    const feed = await this.feed(channel, group)
+    await feed.seek(this.storage, memberOf(channel, group), target)
   }
 
   /** Notes that stand, of all ranges of a group. */
@@ -65,4 +70,9 @@ export class PartitionedBroker implements Server {
     const ranges = this.#feeds.get(`${channel}@${group}`)?.ranges ?? []
     return ranges.flatMap(({ items }) => items.map(({ stored }) => stored.record.id))
   }
+}
+
+/** The one reader of what is stored. */
+function memberOf(channel: string, group: string): SubscriptionSpec {
+  return { channel, group, member: 'broker' }
 }

@@ -12,6 +12,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type Scheduling,
+  type Seeking,
   type Settlement,
   type SubscriptionSpec,
   type Topology,
@@ -26,6 +27,7 @@ export class PartitionedEngine implements Engine {
   readonly browsing: Browsing
   readonly lag: LagReading
   readonly scheduling: Scheduling
+  readonly seeking: Seeking
   readonly #broker: Server
   readonly #members = new Set<PartitionedSubscription>()
   #state: 'new' | 'open' | 'closed' = 'new'
@@ -49,6 +51,9 @@ export class PartitionedEngine implements Engine {
     this.scheduling = {
       cancel: async (channel, id) => this.#open().then(() => scheduling!.cancel(channel, id)),
       dueAt: async (channel, id) => this.#open().then(() => scheduling!.dueAt(channel, id)),
+    }
+    this.seeking = {
+      seek: async (channel, group, target) => this.#open().then(() => broker.seek(channel, group, target)),
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
+  type SeekTarget,
   type SubscriptionSpec,
   succeeded,
 } from '@posthaste/contracts'
@@ -52,6 +53,7 @@ export class Feed {
   #readers: Reader[] = []
   #storage: EngineSubscription | undefined
   #isPlanned = false
+  #isMoving = false
 
   constructor(options: BrokerSettings) {
     this.#options = options
@@ -78,6 +80,24 @@ export class Feed {
       closed() {},
     })
     this.#storage.grant(1_000_000_000)
+  }
+
+  /** Where nothing is read. What is addressed to the group is not in the log any more once it is noted. */
+  async seek(storage: Engine, spec: SubscriptionSpec, target: SeekTarget): Promise<void> {
+    if (this.#readers.length > 0) throw new PosthasteError('CONFLICT', 'the group has members')
+    this.#isMoving = true
+    try {
+      await this.#storage?.stop()
+      for (const range of this.ranges) range.items = []
+      await storage.seeking!.seek(spec.channel, spec.group, target)
+      for (const { notes } of this.ranges) {
+        for (const [name, { group }] of notes) if (group === undefined) notes.delete(name)
+      }
+    } finally {
+      await this.begin(storage, spec)
+      this.#isMoving = false
+      this.#plan()
+    }
   }
 
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,6 +184,7 @@ export class Feed {
     this.#isPlanned = true
     queueMicrotask(() => {
       this.#isPlanned = false
+      if (this.#isMoving) return
       this.#rebalance()
       for (const reader of this.#readers) this.#deliver(reader)
     })

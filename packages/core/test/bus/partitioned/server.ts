@@ -1,4 +1,4 @@
-import type { Engine } from '@posthaste/contracts'
+import type { Engine, SeekTarget } from '@posthaste/contracts'
 import type { Feed } from './feed.ts'
 import type { BrokerSettings } from './options.ts'
 
@@ -8,4 +8,5 @@ export interface Server {
   readonly storage: Engine
   opened(): Promise<void>
   feed(channel: string, group: string): Promise<Feed>
+  seek(channel: string, group: string, target: SeekTarget): Promise<void>
 }

@@ -8,6 +8,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type ReleaseSettlement,
+  type SeekTarget,
   type Settlement,
 } from '@posthaste/contracts'
 import { complete } from '../../../src/bus/completing/complete.ts'
@@ -53,9 +54,16 @@ export class World {
     await this.broker.feed(channel, group)
   }
 
-  async publish(key: string | undefined): Promise<OutgoingRecord> {
+  async publish(key: string | undefined, to: Pick<OutgoingRecord, 'group'> = {}): Promise<OutgoingRecord> {
     const id = `${key ?? 'none'}-${this.known.size}`
-    const record = { id, channel, headers: { n: id }, body: new Uint8Array(1), ...(key !== undefined && { key }) }
+    const record = {
+      id,
+      channel,
+      headers: { n: id },
+      body: new Uint8Array(1),
+      ...(key !== undefined && { key }),
+      ...to,
+    }
     this.known.set(id, { record, min: 0, max: 0, done: 'no', mayRepeat: false, holder: undefined })
     await this.broker.storage.publish([record])
     return record
@@ -70,6 +78,10 @@ export class World {
     this.readers.push(reader)
     await reader.join()
     return reader
+  }
+
+  async seek(target: SeekTarget): Promise<void> {
+    await this.broker.seek(channel, group, target)
   }
 
   async settle(): Promise<void> {
