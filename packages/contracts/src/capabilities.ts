@@ -26,7 +26,10 @@ export interface EngineCapabilities {
   readonly holdKey: Support
   /** Whether a record may become visible later: `dueAtMs` when publishing, `visibleAtMs` when releasing. */
   readonly delay: Support
-  /** How late a due record may be handed over on an idle engine, in milliseconds; 0 where `delay` is `none`. */
+  /**
+   * How late a due record may be handed over on an idle engine, in milliseconds; 0 where `delay` is `none`. What is due
+   * closer together may join its channel in any order.
+   */
   readonly delayPrecisionMs: number
   /** Whether an acknowledgement and the records published with it stand or fall together. Otherwise: publish, then ack. */
   readonly atomicSettle: Support

@@ -5,7 +5,8 @@ import { GroupModel, type GroupTraits, type ModelEntry } from './model.ts'
 
 /** A model and a clock that the test sets. */
 function started(traits: Partial<GroupTraits> = {}) {
-  const model = new GroupModel({ keyed: true, exactAttempts: true, ranges: false, suspectsYoung: false, ...traits })
+  const plain = { keyed: true, exactAttempts: true, ranges: false, suspectsYoung: false, delayPrecisionMs: 10 }
+  const model = new GroupModel({ ...plain, ...traits })
   const now = { ms: 1_000 }
   let sequence = 0
   const publishing = (id: string, wish: Partial<OutgoingRecord> = {}): ModelEntry => {
@@ -122,6 +123,18 @@ describe('the order of a key', () => {
     expect(deliver(first)).toEqual([])
     expect(deliver(sooner)).toEqual([])
     expect(deliver(last)).toEqual([])
+  })
+
+  it('is that of their times for delayed records, further apart than the engine is exact', () => {
+    const { now, publish, deliver, release } = started({ delayPrecisionMs: 250 })
+    const first = publish('first', { key: 'k', dueAtMs: 1_100 })
+    const near = publish('near', { key: 'k', dueAtMs: 1_350 })
+    const far = publish('far', { key: 'k', dueAtMs: 1_351 })
+    now.ms = 2_000
+    expect(deliver(first)).toEqual([])
+    release(first)
+    expect(deliver(near)).toEqual([])
+    expect(deliver(far)).toEqual(fault('before first'))
   })
 
   it('is with one member at a time', () => {

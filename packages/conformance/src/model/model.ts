@@ -40,6 +40,8 @@ export interface GroupTraits {
    * attempt too many.
    */
   readonly suspectsYoung: boolean
+  /** How late a due record may join its channel, in milliseconds: what is due closer together joins in any order. */
+  readonly delayPrecisionMs: number
 }
 
 /** A member of a group, as far as what it is owed depends on it. */
@@ -141,10 +143,19 @@ export class GroupModel {
     if (other.standing === 'inFlight' && other.member !== member) {
       return [`${what} to ${member} while ${other.member} had ${other.record.id}`]
     }
-    if (!isBefore(other, entry)) return []
+    if (!this.#isBefore(other, entry)) return []
     if (other.holds && other.standing !== 'done') return [`${what} while ${other.record.id} held the key`]
     if (other.standing === 'ready') return [`${what} before ${other.record.id}`]
     return []
+  }
+
+  /** Whether one record certainly joined the channel before another. */
+  #isBefore(a: ModelEntry, b: ModelEntry): boolean {
+    const [aWaits, bWaits] = [a.record.dueAtMs !== undefined, b.record.dueAtMs !== undefined]
+    if (!aWaits && !bWaits) return a.sequence < b.sequence
+    if (aWaits && bWaits) return a.joinedFromMs + this.#traits.delayPrecisionMs < b.joinedFromMs
+    if (!aWaits && a.sequence < b.sequence) return true
+    return a.joinedUntilMs < b.joinedFromMs
   }
 
   #sameKey(entry: ModelEntry): readonly ModelEntry[] {
@@ -246,7 +257,7 @@ export class GroupModel {
       const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
       if (!due) return false
       const others = this.#sameKey(entry)
-      if (others.some((other) => other.holds && other.standing !== 'done' && !isBefore(entry, other))) return false
+      if (others.some((other) => other.holds && other.standing !== 'done' && !this.#isBefore(entry, other))) return false
       const holder = others.find(({ standing }) => standing === 'inFlight')?.member
       return members.some(({ name, credit }) => credit > 0 && (holder === undefined || holder === name))
     })
@@ -277,13 +288,4 @@ export class GroupModel {
     if (standing === 'done') return 'settled'
     return `not due before ${dueAtMs}`
   }
-}
-
-/** Whether one record certainly joined the channel before another. */
-function isBefore(a: ModelEntry, b: ModelEntry): boolean {
-  const [aWaits, bWaits] = [a.record.dueAtMs !== undefined, b.record.dueAtMs !== undefined]
-  if (!aWaits && !bWaits) return a.sequence < b.sequence
-  if (aWaits && bWaits) return a.joinedFromMs < b.joinedFromMs
-  if (!aWaits && a.sequence < b.sequence) return true
-  return a.joinedUntilMs < b.joinedFromMs
 }

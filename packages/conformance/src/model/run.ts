@@ -77,6 +77,7 @@ class ProgramRun {
       exactAttempts: context.capabilities.attempts === 'exact',
       ranges: context.hasRanges(channel.spec),
       suspectsYoung: context.hasRanges(channel.spec),
+      delayPrecisionMs: context.capabilities.delayPrecisionMs,
     }
     const groups = new Map(names.map((group) => [group, new GroupModel(traits)]))
     this.#groups = groups
