@@ -257,7 +257,8 @@ export class GroupModel {
       const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
       if (!due) return false
       const others = this.#sameKey(entry)
-      if (others.some((other) => other.holds && other.standing !== 'done' && !this.#isBefore(entry, other))) return false
+      if (others.some((other) => other.holds && other.standing !== 'done' && !this.#isBefore(entry, other)))
+        return false
       const holder = others.find(({ standing }) => standing === 'inFlight')?.member
       return members.some(({ name, credit }) => credit > 0 && (holder === undefined || holder === name))
     })
