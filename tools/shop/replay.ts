@@ -28,10 +28,13 @@ export interface ReplayEnd {
   readonly stderr: string
 }
 
-/** Writes the sample's orders and returns under other numbers, for a shop that has seen the sample. */
-export function writeOtherOrders(file: string): void {
+/** Writes the sample's orders and returns under other numbers, which begin with this digit and not with 7. */
+export function writeOtherOrders(file: string, digit: number): void {
   const sample = readFileSync(join(shop, 'sample/orders.csv'), 'utf8')
-  writeFileSync(file, sample.replaceAll(/^(C?)7(\d{5});/gm, '$18$2;'))
+  writeFileSync(
+    file,
+    sample.replaceAll(/^(C?)7(\d{5};)/gm, (_, kind: string, rest: string) => `${kind}${digit}${rest}`),
+  )
 }
 
 /** Runs the shop's replay in a process of its own. */
