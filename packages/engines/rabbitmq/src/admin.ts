@@ -21,7 +21,7 @@ export class Admin {
   /** Runs one piece of work on a channel; throws what the server answered. */
   async run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     await this.#link.up(this.#timeoutMs)
-    while (this.#busy >= channelsMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
+    while (this.#busy >= channelsMax) await this.#free()
     this.#busy += 1
     let channel: Channel | undefined
     try {
@@ -47,6 +47,11 @@ export class Admin {
     const idle = this.#idle
     this.#idle = []
     await Promise.all(idle.map((channel) => channel.close()))
+  }
+
+  /** Whoever is busy is so for no longer than its channel lets it. */
+  #free(): Promise<void> {
+    return new Promise((resolve) => this.#queue.push(resolve))
   }
 
   #take(): Channel | undefined {

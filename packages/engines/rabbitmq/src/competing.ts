@@ -14,11 +14,12 @@ import { AckWindow } from './ack-window.ts'
 import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { copyOf, deliveryOf, type Held, heldOf, type Return } from './held.ts'
-import type { MemberDeps, MemberFigures, Seat } from './membership.ts'
+import { type MemberDeps, type MemberFigures, openQueues, type Seat } from './membership.ts'
 import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
 import { type Ending, publishes, publishFirst } from './settling.ts'
+import { onGone } from './timely.ts'
 
 /**
  * A member of a group of an unkeyed channel: one of several consumers of one queue. The server's prefetch is as large as
@@ -110,16 +111,14 @@ export class Competing implements EngineSubscription {
 
   async #open(): Promise<void> {
     await this.#seat.prepare()
-    const channel = await this.#deps.link.channel()
-    // Says at once that the queue is gone, before anything is consumed.
-    await channel.queueDeclare({ queue: this.#queue, passive: true })
+    const channel = await openQueues(this.#deps.channels, this.#seat, [this.#queue])
     if (this.#stopped !== undefined) return channel.close()
     const session: Session = {
       ...{ channel, acks: new AckWindow(), prefetch: 0, consumerTag: undefined, isWidening: false },
       receipts: new Receipts(channel, () => session.prefetch),
     }
     this.#session = session
-    channel.on('close', () => this.#lost(session))
+    onGone(channel, () => this.#lost(session))
     // The server takes the consumer away with the queue; looking for it says whether it is gone for good.
     channel.on('basic.cancel', () => void channel.close())
     this.#widen()
@@ -305,6 +304,7 @@ export class Competing implements EngineSubscription {
 
   async #leave(): Promise<void> {
     this.#reopener.stop()
+    this.#deps.channels.left([this.#queue])
     await this.#settlesAnswered()
     const session = this.#session
     try {

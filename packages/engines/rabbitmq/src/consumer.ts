@@ -42,6 +42,7 @@ export class Consumers {
     const seat: Seat = {
       spec,
       channel,
+      isTemporary,
       prepare: async () => {
         if (isTemporary) await this.#deps.keeper.renew(spec.channel, spec.group)
       },

@@ -22,6 +22,7 @@ import { closedError, Link } from './link.ts'
 import { Names } from './names.ts'
 import { checkOptions, type RabbitmqOptions, type Settings } from './options.ts'
 import { Publisher } from './publisher.ts'
+import { QueueChannels } from './queue-channels.ts'
 import { isAtLeast } from './server-version.ts'
 import { EngineStates } from './states.ts'
 import { TopologyKeeper } from './topology.ts'
@@ -96,7 +97,7 @@ class RabbitmqEngine implements Engine {
     this.#state = 'closed'
     const parts = this.#parts
     if (parts === undefined) return
-    const { states, consumers, keeper, publisher, admin, consumerAdmin, publishing, consuming } = parts
+    const { states, channels, consumers, keeper, publisher, admin, consumerAdmin, publishing, consuming } = parts
     states.closed()
     publishing.leave()
     consuming.leave()
@@ -109,7 +110,7 @@ class RabbitmqEngine implements Engine {
     }
     const { timeoutMs } = this.#settings
     const patienceMs = Math.min(timeoutMs, closeMs)
-    await Promise.all([publishing.close(patienceMs), consuming.close(patienceMs)])
+    await Promise.all([channels.close(), publishing.close(patienceMs), consuming.close(patienceMs)])
     await Promise.allSettled([consumers.close(), publisher.close()])
   }
 
@@ -124,6 +125,7 @@ interface Parts {
   readonly states: EngineStates
   readonly publishing: Link
   readonly consuming: Link
+  readonly channels: QueueChannels
   readonly admin: Admin
   readonly consumerAdmin: Admin
   readonly keeper: TopologyKeeper
@@ -134,6 +136,8 @@ interface Parts {
 
 /** A connection that does not answer a farewell is left without. */
 const closeMs = 2_000
+/** The server ends a connection over which a queue without a leader was asked, after 65 s: it is to be left before. */
+const askMsMax = 30_000
 
 function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['capabilities']): Parts {
   const { timeoutMs, keyRanges, prefix, rebalanceMs, consumerTimeoutMs } = settings
@@ -149,15 +153,22 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   const generation = () => consuming.generation
   const topology = { admin, consumerAdmin, catalogue, capabilities, keyRanges, generation }
   const keeper = new TopologyKeeper(topology)
+  const asking = { ...settings, timeoutMs: Math.min(timeoutMs, askMsMax) }
+  const nobody = { onUp: () => {}, onDown: () => {}, onBlocked: () => {} }
+  const channels = new QueueChannels({
+    ...{ link: consuming, publisher, clock, timeoutMs },
+    linkApart: () => new Link(asking, host, { what: 'asking', events: nobody }),
+    onSilent: (queue, cause) => states.silent(queue, cause),
+  })
   const member = {
-    ...{ link: consuming, publisher, catalogue, clock, log, random, rebalanceMs, consumerTimeoutMs },
+    ...{ link: consuming, channels, publisher, catalogue, clock, log, random, rebalanceMs, consumerTimeoutMs },
   }
   states.onRenewed = () => {
     keeper.renewAll().catch((cause) => log.warn('rabbitmq: temporary groups are not there again yet', { cause }))
   }
   const consumers = new Consumers({ member, topology, keeper, waiting })
   const browser = new Browser({ link: consuming, catalogue, publisher, clock, timeoutMs })
-  return { states, publishing, consuming, admin, consumerAdmin, keeper, publisher, consumers, browser }
+  return { states, publishing, consuming, channels, admin, consumerAdmin, keeper, publisher, consumers, browser }
 }
 
 function warnOfVersion(version: string | undefined, { log }: EngineHost): void {

@@ -3,9 +3,9 @@ import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import { connectionError, fail, isHopeless } from './errors.ts'
 import type { Settings } from './options.ts'
-import { closePromptly } from './prompt-close.ts'
 import { keepBodiesRaw } from './raw-bodies.ts'
 import { VersionedConnection } from './server-version.ts'
+import { type Patience, timely, within } from './timely.ts'
 
 /** Who is told what becomes of a connection. */
 export interface LinkEvents {
@@ -23,6 +23,7 @@ export class Link {
   readonly #connection: VersionedConnection
   readonly #host: EngineHost
   readonly #what: string
+  readonly #patience: Patience
   readonly #waiting = new Set<Waiting>()
   /** How many connections there were, this one included. */
   generation = 0
@@ -35,6 +36,7 @@ export class Link {
     const { what, events } = options
     this.#host = host
     this.#what = what
+    this.#patience = { clock: host.clock, timeoutMs: settings.timeoutMs }
     this.#cause = fail('UNAVAILABLE', `the server has not answered yet (${what})`)
     this.#connection = new VersionedConnection(connectionOptions(settings, `${host.instance} ${what}`))
     this.#connection.on('connection', () => {
@@ -83,14 +85,31 @@ export class Link {
     })
   }
 
-  /** A channel of its own for whoever asks; its errors are its own too. */
+  /**
+   * A channel of its own for whoever asks; its errors are its own too. No question that is asked over it waits for longer than
+   * the time limit.
+   * @throws UNAVAILABLE after `timeoutMs`
+   */
   async channel(): Promise<Channel> {
-    const channel = closePromptly(keepBodiesRaw(await this.#connection.acquire({ emitErrorsFromChannel: true })))
+    const acquired = this.#acquire()
+    try {
+      return await within(this.#patience, 'opening a channel', acquired)
+    } catch (thrown) {
+      acquired.then(
+        (late) => late.close(),
+        () => {},
+      )
+      throw thrown
+    }
+  }
+
+  async #acquire(): Promise<Channel> {
+    const channel = keepBodiesRaw(await this.#connection.acquire({ emitErrorsFromChannel: true }))
     // What a channel dies of is told to whoever waits for an answer of it; without anybody it must not end the process.
     channel.on('error', (thrown) =>
       this.#host.log.debug('rabbitmq: channel error', { cause: thrown, what: this.#what }),
     )
-    return channel
+    return timely(channel, this.#patience)
   }
 
   /** It is about to be closed: from here on nobody waits for it to come back. */

@@ -1,12 +1,16 @@
 import type { Clock, Log, SubscriptionSpec } from '@posthaste/contracts'
+import type { Channel } from 'rabbitmq-client'
 import type { Catalogue } from './catalogue.ts'
 import type { Link } from './link.ts'
 import type { Publisher } from './publisher.ts'
+import type { QueueChannels } from './queue-channels.ts'
 import type { KnownChannel } from './settings-text.ts'
 
 /** What every member of a group needs. */
 export interface MemberDeps {
   readonly link: Link
+  /** Opens queues over that link. */
+  readonly channels: QueueChannels
   readonly publisher: Publisher
   readonly catalogue: Catalogue
   readonly clock: Clock
@@ -20,6 +24,8 @@ export interface MemberDeps {
 export interface Seat {
   readonly spec: SubscriptionSpec
   readonly channel: KnownChannel
+  /** Whether its queues go with the connection. */
+  readonly isTemporary: boolean
   /** Makes what goes with a connection anew. */
   readonly prepare: () => Promise<void>
   /** Whether the group goes with its last member, so that nothing need be handed back by that one. */
@@ -36,4 +42,9 @@ export interface MemberFigures {
   readonly buffered: number
   /** Received, and not due yet. */
   readonly early: number
+}
+
+/** A channel to consume queues of a group over. */
+export function openQueues(channels: QueueChannels, seat: Seat, queues: readonly string[]): Promise<Channel> {
+  return seat.isTemporary ? channels.openTemporary(queues) : channels.open(queues)
 }

@@ -12,6 +12,7 @@ import { errorOf, fail, failed } from './errors.ts'
 import { closedError, type Link } from './link.ts'
 import { Stamps } from './positions.ts'
 import { bufferOf, encode, markNames, refusalOf } from './record-codec.ts'
+import { within } from './timely.ts'
 import type { Waiting } from './waiting.ts'
 
 /** A message that knows where it goes. */
@@ -120,7 +121,8 @@ export class Publisher {
     })
     this.#tail = turn.catch(() => {})
     try {
-      await turn
+      // What it waits for has limits of its own, one after the other: all of it has this one.
+      await within({ clock, timeoutMs }, 'publishing', turn)
     } catch (thrown) {
       const outcome = failed(errorOf(thrown, 'publishing'))
       return Array.from({ length: count }, () => outcome)

@@ -14,11 +14,12 @@ import { type ControlMessage, fence, hello, noteMessage, readControl } from './c
 import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { type Held, heldOf } from './held.ts'
-import type { MemberDeps, Seat } from './membership.ts'
+import { type MemberDeps, openQueues, type Seat } from './membership.ts'
 import { NoteBook, type NoteMessage } from './note-book.ts'
 import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
+import { onGone } from './timely.ts'
 
 /** What a range tells the member that reads it, or would. */
 export interface RangeEvents {
@@ -159,6 +160,7 @@ export class RangeReader {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#reopener.stop()
+    this.#deps.channels.left([this.#queue, this.#control])
     await this.giveUp()
   }
 
@@ -220,8 +222,7 @@ export class RangeReader {
 
   async #open(): Promise<void> {
     await this.#seat.prepare()
-    const channel = await this.#deps.link.channel()
-    await channel.queueDeclare({ queue: this.#queue, passive: true })
+    const channel = await openQueues(this.#deps.channels, this.#seat, [this.#queue, this.#control])
     if (this.#isStopped) return channel.close()
     const ack = (deliveryTag: number): void => {
       session.acked += 1
@@ -230,7 +231,7 @@ export class RangeReader {
     const book = new NoteBook(ack)
     const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, acked: 0, book }
     this.#session = session
-    channel.on('close', () => this.#lost(session))
+    onGone(channel, () => this.#lost(session))
     channel.on('basic.cancel', () => void channel.close())
     await Promise.all([
       channel.basicQos({ prefetchCount: notesMax }),
@@ -288,7 +289,7 @@ export class RangeReader {
     if (session !== this.#session) return channel.close()
     const receipts = new Receipts(channel, () => prefetch)
     session.records = { channel, acks: new AckWindow(), receipts }
-    channel.on('close', () => this.#lost(session))
+    onGone(channel, () => this.#lost(session))
     channel.on('basic.cancel', () => void channel.close())
     await Promise.all([
       channel.basicQos({ prefetchCount: prefetch }),

@@ -9,6 +9,7 @@ export class EngineStates {
   readonly #host: EngineHost
   readonly #down = new Map<string, PosthasteError>()
   readonly #blocked = new Map<string, PosthasteError>()
+  readonly #silent = new Map<string, PosthasteError>()
   #isOpen = false
 
   constructor(host: EngineHost) {
@@ -35,6 +36,16 @@ export class EngineStates {
     }
   }
 
+  /** A queue does not answer, or does again. */
+  silent(queue: string, cause: PosthasteError | undefined): void {
+    if (cause === undefined) this.#silent.delete(queue)
+    else {
+      this.#silent.set(queue, cause)
+      this.#host.log.warn(cause.message, { queue, remedy: cause.remedy })
+    }
+    this.#tell()
+  }
+
   opened(): void {
     this.#isOpen = true
     this.#tell()
@@ -47,7 +58,7 @@ export class EngineStates {
   #tell(): void {
     if (!this.#isOpen) return
     const [down] = this.#down.values()
-    const [blocked] = this.#blocked.values()
+    const [blocked] = [...this.#blocked.values(), ...this.#silent.values()]
     if (down !== undefined) this.#host.onState('lost', down)
     else if (blocked !== undefined) this.#host.onState('degraded', blocked)
     else this.#host.onState('connected')
