@@ -43,8 +43,12 @@ interface Batch {
   readonly queue: Queue
   readonly items: readonly Item[]
   readonly sequence: number
+  /** Whether the server may have stored it, as far as its last answer or the lack of one tells. */
+  mayStand: boolean
 }
 
+/** Answers after which a batch may stand: REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND. */
+const appendedOrNot = [7, 20]
 const inFlightMax = 4
 const requestBytesMax = 4 * 1_048_576
 const batchRecordsMax = 20_000
@@ -54,7 +58,8 @@ const batchRecordsMax = 20_000
  * time, and the server keeps the order of each partition by sequence numbers and recognises what it has already.
  *
  * When anything fails nothing more is sent until all answers are there; then what failed is sent again, with the same
- * sequence numbers where the server may have it, and only then what came later.
+ * sequence numbers where the server may have it, and only then what came later. Where numbers have to begin anew, what the
+ * server may have is not sent again, which would store it twice, but told as not confirmed.
  */
 export class Producer {
   readonly #cluster: Cluster
@@ -180,7 +185,7 @@ export class Producer {
       this.#filled.add(queue)
     }
     if (items.length === 0) return [undefined, 0]
-    const batch = { queue, items, sequence: queue.sequence }
+    const batch: Batch = { queue, items, sequence: queue.sequence, mayStand: false }
     queue.sequence = (queue.sequence + items.length) % 0x8000_0000
     return [batch, bytes]
   }
@@ -231,6 +236,8 @@ export class Producer {
       kafkaCodes.invalidProducerEpoch,
     )
     if (isLost) this.#identity = undefined
+    // Refused as out of order: what was sent in vain before it stays in doubt.
+    batch.mayStand ||= !(error instanceof KafkaError) || hasCode(error, ...appendedOrNot)
     if (isLost || isTransient(error)) {
       this.#failed.push(batch)
       return
@@ -256,9 +263,10 @@ export class Producer {
       if (this.#failed.length > 0 || [...topics].some((each) => this.#cluster.topicIfKnown(each) === undefined))
         await this.#cluster.refresh([...topics])
       for (const topic of topics) if (this.#cluster.topicIfKnown(topic) === undefined) this.#refuseAll(topic)
-      // What nobody waits for any more cannot be left out of a numbered batch: then all is numbered anew.
+      // What nobody waits for any more need not be sent, but a number must not be left out: then all is numbered anew.
       const isGivenUp = ({ call, index }: Item) => call.outcomes[index] !== undefined
-      if (this.#failed.some(({ items }) => items.some(isGivenUp))) this.#identity = undefined
+      if (this.#failed.length > 0 && this.#failed.every(({ items }) => items.every(isGivenUp)))
+        this.#identity = undefined
       if (this.#identity === undefined) {
         this.#renumber()
         this.#identity = await this.#newIdentity()
@@ -277,7 +285,12 @@ export class Producer {
     const failed = this.#failed
     this.#failed = []
     for (const queue of this.#queues.values()) queue.sequence = 0
-    for (const { queue, items } of failed.reverse()) {
+    for (const { queue, items, mayStand } of failed.reverse()) {
+      if (mayStand) {
+        const error = new PosthasteError('UNAVAILABLE', `record for ${queue.topic}: nobody knows whether it was stored`)
+        for (const item of items) this.#conclude(item, { ok: false, error })
+        continue
+      }
       queue.items = [...items, ...queue.items.slice(queue.head)]
       queue.head = 0
       this.#filled.add(queue)
