@@ -104,7 +104,8 @@ export class Consumer implements EngineSubscription {
 
   /** As many as there is credit for, from all ranges in turn. */
   #deliver(): void {
-    if (this.#credit === 0 || this.#stopping !== undefined) return
+    // A process that was stopped for a while may come to this before it comes to know.
+    if (this.#credit === 0 || this.#stopping !== undefined || !this.#member.stands) return
     const waiting = [...this.#ranges.values()].filter((range) => range.hasNext)
     if (waiting.length === 0) return
     this.#turn += 1

@@ -48,6 +48,11 @@ export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
 }
 
+/** A transaction was to be committed, and nobody knows whether it was: what it wrote may stand, as one. */
+export class InDoubtError extends Error {
+  override readonly name = 'InDoubtError'
+}
+
 const authentication = new Set([29, 30, 31, 33, 34, 53, 58])
 
 /** Every code of the protocol that an error brings, deep within. */

@@ -47,13 +47,17 @@ export class Member {
   readonly #owned = new Set<number>()
   readonly #recalled = new Set<number>()
   #epoch = 0
+  /** How often it was fenced: what was asked before is of no use then. */
+  #fenced = 0
   #intervalMs: number
   #timer: Timer | undefined
   #beating: Promise<void> | undefined
   /** Whether the server goes by a session timeout that may be longer than the one that was asked for. */
   #isLenient = false
   #failures = 0
-  #seenAtMs: number
+  /** Until then nobody else has what this member has; told by the server, by our clock. */
+  #standsUntilMs = Number.POSITIVE_INFINITY
+  #lapsing: Timer | undefined
   /** Whether the server does not know yet what is owned. */
   #changed = true
   #stopped = false
@@ -63,7 +67,6 @@ export class Member {
     this.#membership = membership
     this.#sessionMs = cluster.settings.sessionTimeoutMs ?? sessionMsDefault
     this.#intervalMs = Math.min(heartbeatMsMax, this.#sessionMs / 6)
-    this.#seenAtMs = cluster.host.clock.monotonicMs()
   }
 
   /** The member's epoch, by which the server knows a member that has missed something. */
@@ -77,6 +80,11 @@ export class Member {
 
   owns(partition: number): boolean {
     return this.#owned.has(partition)
+  }
+
+  /** Whether what it owns is certainly nobody else's: its session is not over yet. */
+  get stands(): boolean {
+    return this.#cluster.host.clock.monotonicMs() < this.#standsUntilMs
   }
 
   /** Nothing of this partition is under way: another may have it. Resolves once the server knows. */
@@ -121,6 +129,7 @@ export class Member {
   async leave(): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#lapsing?.cancel()
     await this.#beating
     if (this.#epoch === 0) return
     const { groupId, instanceId } = this.#membership
@@ -152,15 +161,15 @@ export class Member {
   abandon(): void {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#lapsing?.cancel()
   }
 
   async #beat(): Promise<void> {
     this.#timer?.cancel()
-    const { clock, random } = this.#cluster.host
+    const { random } = this.#cluster.host
     try {
       await this.#exchange()
       this.#failures = 0
-      this.#seenAtMs = clock.monotonicMs()
       this.#again(this.#changed ? 0 : this.#intervalMs)
     } catch (error) {
       if (this.#stopped || this.#cluster.isClosed) return
@@ -173,10 +182,23 @@ export class Member {
     if (!this.#stopped) this.#timer = this.#cluster.host.clock.setTimer(afterMs, () => void this.beat())
   }
 
+  /** The server counts from when it has heard of the member, which was later than it was sent. */
+  #standUntil(untilMs: number): void {
+    const { clock } = this.#cluster.host
+    this.#standsUntilMs = untilMs
+    this.#lapsing?.cancel()
+    this.#lapsing = clock.setTimer(Math.max(1, Math.ceil(untilMs - clock.monotonicMs())), () => {
+      const { groupId } = this.#membership
+      const silence = `no sign of life of it was answered for ${this.#sessionMs} ms`
+      this.fence(new PosthasteError('UNAVAILABLE', `member of ${groupId}: ${silence}`))
+    })
+  }
+
   async #exchange(): Promise<void> {
     const { groupId, topic, instanceId } = this.#membership
     const { id: topicId } = await this.#cluster.topic(topic)
     const broker = await this.#cluster.coordinator('group', groupId)
+    const [sentAtMs, fenced] = [this.#cluster.host.clock.monotonicMs(), this.#fenced]
     const tells = this.#changed || this.#epoch === 0
     this.#changed = false
     const owned = this.#epoch === 0 || this.#owned.size === 0 ? [] : [{ topicId, partitions: [...this.#owned] }]
@@ -189,8 +211,9 @@ export class Member {
           ...([groupId, this.id, this.#epoch, instanceId ?? null, null] as const),
           ...([tells ? rebalanceMs : -1, tells ? [topic] : null, null, null, tells ? owned : null] as const),
         )
-      if (this.#stopped) return
+      if (this.#stopped || fenced !== this.#fenced) return
       this.#epoch = answer.memberEpoch
+      this.#standUntil(sentAtMs + this.#sessionMs)
       const { sessionTimeoutMs } = this.#cluster.settings
       this.#isLenient = sessionTimeoutMs !== undefined && answer.heartbeatIntervalMs > beatMsOf(sessionTimeoutMs)
       this.#intervalMs = Math.min(answer.heartbeatIntervalMs, heartbeatMsMax, this.#sessionMs / 6)
@@ -217,7 +240,7 @@ export class Member {
 
   #failed(error: unknown): void {
     const { groupId, listener, topic } = this.#membership
-    const { clock, log } = this.#cluster.host
+    const { log } = this.#cluster.host
     const what = `member of ${groupId}`
     if (hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedMemberEpoch)) {
       this.fence(mapped(error, what))
@@ -230,16 +253,16 @@ export class Member {
       listener.ended(mapped(error, `topic ${topic}`, 'NOT_FOUND'))
       return
     }
-    if (this.#epoch !== 0 && clock.monotonicMs() - this.#seenAtMs > this.#sessionMs) {
-      // Nobody has heard of it for so long that its partitions may be somebody else's by now.
-      this.fence(mapped(error, what, 'UNAVAILABLE'))
-    } else if (!isTransient(error) && !hasCode(error, kafkaCodes.unreleasedInstance)) {
+    if (!isTransient(error) && !hasCode(error, kafkaCodes.unreleasedInstance)) {
       log.warn('kafka engine: a group does not take its member yet', { groupId, error })
     }
   }
 
-  /** The server does not know the member any more: it joins as a new one. */
+  /** What it has may be somebody else's by now, or nobody knows where the group stands: it joins as a new one. */
   fence(reason: PosthasteError): void {
+    this.#lapsing?.cancel()
+    this.#standsUntilMs = Number.POSITIVE_INFINITY
+    this.#fenced += 1
     if (this.#epoch === 0 && this.#owned.size === 0) return
     this.#epoch = 0
     this.#changed = true

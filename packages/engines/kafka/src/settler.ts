@@ -1,6 +1,6 @@
 import { type Outcome, PosthasteError, succeeded } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
-import { hasCode, kafkaCodes, mapped } from './errors.ts'
+import { hasCode, InDoubtError, kafkaCodes, mapped } from './errors.ts'
 import type { Member } from './member.ts'
 import { partitionPosition, writePositions } from './positions.ts'
 import type { Routed } from './producer.ts'
@@ -137,6 +137,11 @@ export class Settler {
         else await writePositions(this.#cluster, positions)
         return
       } catch (error) {
+        if (error instanceof InDoubtError) {
+          // It must not be done again by who has seen it fail: where the group stands is read anew, once it is decided.
+          member.fence(mapped(error, 'commit'))
+          throw lost(groupId, jobs[0]?.range as Range)
+        }
         const isOver = clock.monotonicMs() >= deadlineMs
         if (hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedMemberEpoch, kafkaCodes.fencedInstance)) {
           member.fence(mapped(error, 'commit'))

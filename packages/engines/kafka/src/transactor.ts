@@ -1,7 +1,7 @@
 import { initProducerIdV5 } from '@platformatic/kafka'
 import { PosthasteError } from '@posthaste/contracts'
 import type { Cluster } from './cluster.ts'
-import { ConnectionError, hasCode, KafkaError, kafkaCodes } from './errors.ts'
+import { ConnectionError, hasCode, InDoubtError, KafkaError, kafkaCodes } from './errors.ts'
 import type { Routed } from './producer.ts'
 import { backoffMs, rest } from './waiting.ts'
 import { type PartitionBatch, produce } from './wire/produce.ts'
@@ -38,7 +38,10 @@ export class Transactor {
     this.#identity = { producerId, producerEpoch }
   }
 
-  /** @throws KafkaError with a code of a group when the positions are refused; nothing of it stands then */
+  /**
+   * @throws InDoubtError when all or nothing of it stands
+   * @throws KafkaError with a code of a group when the positions are refused; nothing of it stands then
+   */
   async run(work: TransactionWork): Promise<void> {
     if (this.#identity === undefined) await this.fence()
     const identity = this.#identity as ProducerIdentity
@@ -56,7 +59,7 @@ export class Transactor {
       await this.#end(identity, true)
     } catch (error) {
       this.#identity = undefined
-      throw error
+      throw new InDoubtError(`the end of the transaction ${this.id} was not answered`, { cause: error })
     }
   }
 

@@ -1,0 +1,94 @@
+import type { PosthasteError } from '@posthaste/contracts'
+import { manualClock, recordingLog } from 'posthaste/testing'
+import { describe, expect, it } from 'vitest'
+import type { Cluster } from './cluster.ts'
+import { Member } from './member.ts'
+
+const sessionTimeoutMs = 3_000
+
+/** A server that gives out partition 0, and answers when the test says so. */
+function joined() {
+  const clock = manualClock()
+  const told: string[] = []
+  const waiting: (() => void)[] = []
+  const state = { answersAtOnce: true, epoch: 0 }
+  const lane = {
+    async call() {
+      if (!state.answersAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
+      state.epoch += 1
+      const assignment = { topicPartitions: [{ topicId: 't', partitions: [0] }] }
+      return { memberEpoch: state.epoch, heartbeatIntervalMs: 1_000, assignment }
+    },
+  }
+  const cluster = {
+    host: { clock, log: recordingLog(), random: () => 0.5 },
+    settings: { sessionTimeoutMs, rebalanceTimeoutMs: 60_000 },
+    isClosed: false,
+    topic: async () => ({ id: 't', leaders: [0] }),
+    coordinator: async () => 0,
+    lane: () => lane,
+  } as unknown as Cluster
+  const listener = {
+    gained: (partitions: readonly number[]) => told.push(`gained ${partitions}`),
+    recalled: () => told.push('recalled'),
+    fenced: ({ code }: PosthasteError) => told.push(`fenced ${code}`),
+    ended: () => told.push('ended'),
+  }
+  const member = new Member(cluster, { groupId: 'g', topic: 'c', instanceId: undefined, listener })
+  const answerAll = () => {
+    for (const answer of waiting.splice(0)) answer()
+  }
+  return { clock, member, told, state, answerAll }
+}
+
+describe('a member of a group', () => {
+  it('has nothing any more when its session is over by its own clock, whether or not anything failed', async () => {
+    const { clock, member, told, state } = joined()
+    await member.join()
+    await clock.advance(0)
+    state.answersAtOnce = false
+    await clock.advance(sessionTimeoutMs - 1)
+    expect(told).toEqual(['gained 0'])
+    expect(member.stands).toBe(true)
+    await clock.advance(501)
+    expect(told).toEqual(['gained 0', 'fenced DELIVERY_LOST'])
+    expect(member.owns(0)).toBe(false)
+  })
+
+  it('counts its session from when it gave a sign of life, not from the answer', async () => {
+    const { clock, member, told, state, answerAll } = joined()
+    await member.join()
+    await clock.advance(0)
+    state.answersAtOnce = false
+    await clock.advance(sessionTimeoutMs - 500)
+    answerAll()
+    await clock.advance(sessionTimeoutMs - 500)
+    expect(told).toEqual(['gained 0', 'fenced DELIVERY_LOST'])
+  })
+
+  it('takes nothing from an answer to what it asked before it was fenced', async () => {
+    const { clock, member, told, state, answerAll } = joined()
+    await member.join()
+    await clock.advance(0)
+    state.answersAtOnce = false
+    await clock.advance(sessionTimeoutMs + 500)
+    answerAll()
+    await clock.advance(0)
+    expect(member.epoch).toBe(0)
+    state.answersAtOnce = true
+    answerAll()
+    await clock.advance(1_000)
+    expect(told).toEqual(['gained 0', 'fenced DELIVERY_LOST', 'gained 0'])
+    member.abandon()
+  })
+
+  it('stands as long as it is heard of', async () => {
+    const { clock, member, told } = joined()
+    await member.join()
+    await clock.advance(10 * sessionTimeoutMs)
+    expect(told).toEqual(['gained 0'])
+    member.abandon()
+    await clock.advance(10 * sessionTimeoutMs)
+    expect(told).toEqual(['gained 0'])
+  })
+})
