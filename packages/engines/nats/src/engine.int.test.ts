@@ -90,6 +90,16 @@ describe.each(servers)('the engine on $name', ({ name, server }) => {
     expect(late?.[0]).toMatchObject({ ok: false, error: { code: 'DELIVERY_LOST' } })
   })
 
+  it('counts once what a member of a keyed channel had fetched when it left', async () => {
+    const engine = await started({ keyed: true })
+    await engine.publish(Array.from({ length: 9 }, (_, at) => record(String(at), { key: 'k' })))
+    const member = await TestMember.join(engine, 3)
+    await until(() => member.received.length === 3)
+    await member.subscription?.settle([{ kind: 'ack', tag: 1 }])
+    await engine.close()
+    expect(await (await rig.open()).lag?.lag('c', 'g')).toEqual({ ready: 8, waiting: 0, inFlight: 0, noted: 0 })
+  })
+
   it('keeps what no group has settled, and nothing else, in a log without retention', async () => {
     const engine = await started()
     await engine.publish([record('1'), record('2')])

@@ -132,7 +132,17 @@ export class RangeReader {
       ...[...this.#held.values()].filter(({ incoming }) => !incoming.isSettling).map(({ incoming }) => incoming.reply),
       ...this.#waiting.map(({ message }) => message.reply ?? ''),
     ]
-    if (link.connected) await tell(link, ackKinds.again, replies).catch(() => {})
+    if (!link.connected) return
+    await this.#forgetRequests().catch(() => {})
+    await tell(link, ackKinds.again, replies).catch(() => {})
+  }
+
+  /** Our last request still waits at the server: an old one drops it only when it is asked who waits. */
+  async #forgetRequests(): Promise<void> {
+    const { link } = this.#host
+    if (link.features.ignoresFormerReaders) return
+    const { stream, consumer } = this.#spec
+    await link.find('range', (manager) => manager.consumers.info(stream, consumer))
   }
 
   /** Ends reading: what is not settled comes again by itself, to whoever reads then. */
