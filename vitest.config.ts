@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Workspace packages run from their TypeScript sources: `source` leads every exports entry. */
@@ -8,6 +9,8 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } },
   test: {
     passWithNoTests: true,
+    // Integration tests mostly wait, for servers and other processes: more at once than there are processors.
+    maxWorkers: Math.max(4, availableParallelism()),
     reporters: ['default', './tools/counts/reporter.ts'],
     execArgv: ['--conditions=source'],
     projects: [
