@@ -27,7 +27,7 @@ async function factoryOf(name: string): Promise<(options: Readonly<Record<string
 }
 
 const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unknown>>>> = {
-  redis: (port) => ({ url: `redis://127.0.0.1:${port}`, sessionMs: leaseMs, timeoutMs }),
+  redis: (port) => ({ url: `redis://127.0.0.1:${port}`, sessionMs: leaseMs, reconnectMs: leaseMs, timeoutMs }),
   nats: (port) => ({ url: `nats://127.0.0.1:${port}`, leaseMs, timeoutMs, keyRanges }),
   rabbitmq: (port) => ({ url: `amqp://guest:guest@127.0.0.1:${port}`, timeoutMs, keyRanges }),
   // A broker names itself by its own address, which would lead past the proxy.
