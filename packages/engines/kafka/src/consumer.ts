@@ -69,7 +69,12 @@ export class Consumer implements EngineSubscription {
     return this.#member.join()
   }
 
-  /** What it was handed and has not settled, of a partition or of all. */
+  /** Whether it has a partition, with what is noted about it. */
+  reads(partition: number): boolean {
+    return this.#ranges.has(partition)
+  }
+
+  /** What it was handed and has not settled. */
   inFlight(): number {
     return this.#inFlight.size
   }

@@ -58,8 +58,8 @@ class KafkaEngine implements Engine {
       lag: (channel, group) =>
         this.#with(async (session) => {
           const found = await session.declared.group(channel, group)
-          const inFlight = session.inFlight(found.groupId)
-          return readLag(session.cluster, new Names(this.#settings.prefix), { ...found, inFlight })
+          const [inFlight, noted] = [session.inFlight(found.groupId), await session.notedElsewhere(found)]
+          return readLag(session.cluster, new Names(this.#settings.prefix), { ...found, inFlight, noted })
         }, 'lag'),
     }
   }

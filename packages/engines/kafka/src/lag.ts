@@ -11,13 +11,13 @@ import type { ReadRecord } from './wire/record-batch.ts'
 /** Up to so many offsets of a partition are read and counted; how many of those behind are records is not looked at. */
 const countedMax = 10_000
 
-/** Counts what a group has before it; `inFlight` is known of this process alone. */
+/** Counts what a group has before it; `inFlight` and `noted` are as the process that asks knows them. */
 export async function readLag(
   cluster: Cluster,
   names: Names,
-  found: FoundGroup & { readonly inFlight: number },
+  found: FoundGroup & { readonly inFlight: number; readonly noted: number },
 ): Promise<Lag> {
-  const { topic, groupId, entry, channel, inFlight } = found
+  const { topic, groupId, entry, channel, inFlight, noted } = found
   const isOurs = (internal: Readonly<Record<string, string>>) =>
     [undefined, entry.group].includes(internal[internalHeaders.group])
   const ready = await undone(cluster, { topic, groupId }, (read, window) => {
@@ -29,7 +29,7 @@ export async function readLag(
     const { internal } = fromKafka(read, '', { topic, partition: 0 })
     return internal[internalHeaders.channel] === channel.spec.name && isOurs(internal)
   })
-  return { ready, waiting, inFlight }
+  return { ready, waiting, inFlight, noted }
 }
 
 /** The group of all processes that let go on what is due. */

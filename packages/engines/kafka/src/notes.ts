@@ -48,7 +48,7 @@ export class Notes {
   /** Everything that stands with a range, once what a former reader may still have been writing has ended. */
   async load(name: RangeName): Promise<LoadedNotes> {
     const prefix = prefixOf(name)
-    const latest = await this.#latest(partitionOf(prefix, notePartitions), prefix)
+    const latest = await this.#latest(notePartitionOf(prefix), prefix)
     const found = [...latest].map(([key, read]) => {
       const { record, internal } = fromKafka(read, '', { topic: this.#topic, partition: 0 })
       const { [internalHeaders.channel]: channel = '', [internalHeaders.key]: ownKey } = internal
@@ -66,7 +66,7 @@ export class Notes {
   /** What is to be written for changes; `orders` learns of new names. */
   routed(name: RangeName, changes: readonly NoteChange[], orders: Map<string, number>): Routed[] {
     const prefix = prefixOf(name)
-    const partition = partitionOf(prefix, notePartitions)
+    const partition = notePartitionOf(prefix)
     return changes.map(({ name: noteName, record }) => {
       const key = `${prefix}${noteName}`
       if (record === undefined) {
@@ -135,6 +135,12 @@ export class Notes {
   }
 }
 
-function prefixOf({ channel, group, range }: RangeName): string {
+/** What the keys of the notes of a range begin with. */
+export function prefixOf({ channel, group, range }: RangeName): string {
   return `${channel}@${group}/${range}/`
+}
+
+/** Where the notes of a range stand. */
+export function notePartitionOf(prefix: string): number {
+  return partitionOf(prefix, notePartitions)
 }

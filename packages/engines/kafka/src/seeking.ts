@@ -50,7 +50,7 @@ interface Wish {
 }
 
 /**
- * In one step: writes the new positions, forgets what was noted, and publishes what was addressed to the group alone and is
+ * In one step: writes the new positions, forgets what was noted of the log, and publishes what was addressed to the group alone and is
  * not done again, at the end of its partition. What was addressed before that end counts as done from then on.
  */
 async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, target }: Wish): Promise<void> {
@@ -78,8 +78,9 @@ async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, targ
     })
     const name = { channel: channel.spec.name, group: notedGroup(entry), range: String(partition) }
     const noted = await notes.load(name)
-    const erased = noted.notes.map((note) => ({ name: note.name, record: undefined }))
-    records.push(...notes.routed(name, erased, noted.orders))
+    const erased = noted.notes.filter(({ record }) => record.group === undefined)
+    const changes = erased.map((note) => ({ name: note.name, record: undefined }))
+    records.push(...notes.routed(name, changes, noted.orders))
   }
   const positions = partitions.map((partition) => {
     const addressedFrom = ends.get(partition) ?? 0

@@ -17,9 +17,10 @@ import { Consumer } from './consumer.ts'
 import type { ConsumerSource } from './consumer-source.ts'
 import { Delays } from './delays.ts'
 import { capabilitiesOf } from './features.ts'
-import { Declared } from './groups.ts'
+import { Declared, type FoundGroup } from './groups.ts'
 import { delaysGroup } from './lag.ts'
 import { Names } from './names.ts'
+import { NotedCounts } from './noted.ts'
 import { Notes } from './notes.ts'
 import type { Settings } from './options.ts'
 import { OverdueTransactions } from './overdue.ts'
@@ -50,6 +51,7 @@ export class Session {
   readonly #router: Router
   readonly #transactors: Transactors
   readonly #overdue: OverdueTransactions
+  readonly #noted: NotedCounts
   readonly #topology: TopologyPlace
   readonly #consumers = new Map<Consumer, string>()
   readonly #locks = new Map<string, Promise<unknown>>()
@@ -73,6 +75,7 @@ export class Session {
     this.notes = new Notes(this.cluster, this.#names)
     this.declared = new Declared(this.#names, this.#registry)
     this.#overdue = new OverdueTransactions(this.cluster, this.#names)
+    this.#noted = new NotedCounts(this.cluster, this.#names)
     const { cluster } = this
     this.#transactors = new Transactors(cluster, (number) =>
       this.#names.transactionalId(`${host.instance}-${this.#token}-${number}`),
@@ -204,6 +207,15 @@ export class Session {
     let sum = 0
     for (const [consumer, id] of this.#consumers) if (id === groupId) sum += consumer.inFlight()
     return sum
+  }
+
+  /** How many records are noted with ranges of a group that none of this engine's own members reads. */
+  async notedElsewhere({ channel, topic, groupId, entry }: FoundGroup): Promise<number> {
+    const own = [...this.#consumers].filter(([, id]) => id === groupId).map(([consumer]) => consumer)
+    const partitions = [...(await this.cluster.topic(topic)).leaders.keys()]
+    const others = partitions.filter((each) => !own.some((consumer) => consumer.reads(each)))
+    const [name, group] = [channel.spec.name, notedGroup(entry)]
+    return this.#noted.count(others.map((range) => ({ channel: name, group, range: String(range) })))
   }
 
   #source(topic: string, groupId: string): Omit<ConsumerSource, 'channel' | 'group' | 'noted' | 'notes' | 'decode'> {
