@@ -72,6 +72,9 @@ async function create(answer: Promise<{ readonly topics: readonly CreateResult[]
 const topicResource = 2
 const groupResource = 32
 const setOperation = 0
+const deleteOperation = 1
+const sessionKey = 'consumer.session.timeout.ms'
+const beatKey = 'consumer.heartbeat.interval.ms'
 const beatsPerSession = 3
 /** More than this no server takes by default, whose longest session has four of them. */
 const beatMsMax = 15_000
@@ -111,27 +114,45 @@ export async function setSessionTimeout(
 ): Promise<void> {
   if (groupIds.length === 0) return
   const configs = [
-    { name: 'consumer.session.timeout.ms', configOperation: setOperation, value: String(sessionTimeoutMs) },
+    { name: sessionKey, configOperation: setOperation, value: String(sessionTimeoutMs) },
     // The server takes no session that is shorter than the time between two signs of life.
-    {
-      name: 'consumer.heartbeat.interval.ms',
-      configOperation: setOperation,
-      value: String(beatMsOf(sessionTimeoutMs)),
-    },
+    { name: beatKey, configOperation: setOperation, value: String(beatMsOf(sessionTimeoutMs)) },
   ]
+  await alterGroups(cluster, groupIds, configs)
+}
+
+/** Deletes a group that is over, with its positions and the session timeout it was given; one that has members stays. */
+export async function endGroup(cluster: Cluster, groupId: string): Promise<void> {
+  await deleteGroup(cluster, groupId)
+  if (cluster.settings.sessionTimeoutMs === undefined) return
+  const configs = [sessionKey, beatKey].map((name) => ({ name, configOperation: deleteOperation, value: null }))
+  await alterGroups(cluster, [groupId], configs)
+}
+
+interface ConfigChange {
+  readonly name: string
+  readonly configOperation: number
+  readonly value: string | null
+}
+
+async function alterGroups(
+  cluster: Cluster,
+  groupIds: readonly string[],
+  configs: readonly ConfigChange[],
+): Promise<void> {
   const resources = groupIds.map((resourceName) => ({ resourceType: groupResource, resourceName, configs }))
   await cluster.persistently(async () => {
     const lane = await cluster.control()
     await lane.call(
       incrementalAlterConfigsV1.api,
-      resources as Parameters<typeof incrementalAlterConfigsV1.createRequest>[0],
+      resources as unknown as Parameters<typeof incrementalAlterConfigsV1.createRequest>[0],
       false,
     )
   })
 }
 
-/** Deletes groups, with their positions; those that have members stay. */
-export async function deleteGroup(cluster: Cluster, groupId: string): Promise<void> {
+/** Deletes a group, with its positions; one that has members stays. */
+async function deleteGroup(cluster: Cluster, groupId: string): Promise<void> {
   try {
     await cluster.coordinated('group', groupId, (lane) => lane.call(deleteGroupsV2.api, [groupId]))
   } catch (error) {

@@ -22,6 +22,8 @@ export class Cluster {
   readonly settings: Settings
   readonly host: EngineHost
   readonly clientId: string
+  /** Told when there is a server again. */
+  onReconnected: (() => void) | undefined
   #brokers = new Map<number, BrokerAddress>()
   readonly #topics = new Map<string, TopicPlace>()
   readonly #coordinators = new Map<string, Promise<number>>()
@@ -261,6 +263,7 @@ export class Cluster {
       try {
         await this.#connect()
         this.host.onState('connected')
+        this.onReconnected?.()
         for (const end of [...this.#pausing]) end()
         return
       } catch (error) {

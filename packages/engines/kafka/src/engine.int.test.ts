@@ -1,4 +1,5 @@
 import { Connection, murmur2, produceV11 } from '@platformatic/kafka'
+import { systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { howToStart, server } from '../test/installation.ts'
 import { declare, Rig, record, records, until, Witness } from '../test/rig.ts'
@@ -195,6 +196,21 @@ describe('the Kafka engine', { timeout: 60_000 }, () => {
     await until(() => member.ids.length === 1, 'the record')
     expect(Date.now()).toBeGreaterThanOrEqual(dueAtMs)
     expect(member.received[0]?.record.dueAtMs).toBe(dueAtMs)
+  })
+
+  it('tells how far the clock of the server is from its own, at each connect', async () => {
+    const minuteMs = 60_000
+    rig.clock = { ...systemClock, nowMs: () => systemClock.nowMs() + minuteMs }
+    const engine = await rig.open()
+    await declare(engine)
+    await until(() => rig.skewsMs.length === 1, 'the first time')
+    rig.installation.proxy.cut()
+    await until(() => rig.skewsMs.length === 2, 'the second time')
+    expect(rig.skewsMs.map((each) => Math.round(each / minuteMs))).toEqual([-1, -1])
+    rig.clock = systemClock
+    await rig.open()
+    await until(() => rig.skewsMs.length === 3, 'another engine')
+    expect(Math.round((rig.skewsMs[2] ?? minuteMs) / minuteMs)).toBeCloseTo(0)
   })
 
   it('warns of a server that keeps one replica, or deletes by itself', async () => {

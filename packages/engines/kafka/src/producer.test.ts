@@ -58,6 +58,7 @@ const answered = (partition: number, errorCode: number): ProduceResult => ({
   partition,
   errorCode,
   errorMessage: undefined,
+  appendTimeMs: -1,
 })
 
 describe('the producer', () => {

@@ -1,3 +1,4 @@
+import { describeConfigsV4 } from '@platformatic/kafka'
 import type { Retention } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
 import { recordingLog } from 'posthaste/testing'
@@ -9,6 +10,7 @@ import { offsetsOf } from './scan.ts'
 import { Session } from './session.ts'
 
 const partitions = [0, 1, 2, 3]
+const groupResource = 32
 
 describe('what nobody needs any more', { timeout: 60_000 }, () => {
   if (server === undefined) {
@@ -40,6 +42,20 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
   async function deleted({ cluster }: Session): Promise<number> {
     const found = await offsetsOf(cluster, `${installation.prefix}c`, { partitions, at: 'first' })
     return [...found.values()].reduce((sum, each) => sum + each, 0)
+  }
+
+  /** What the server has as the session timeout of a group. */
+  async function sessionTimeout({ cluster }: Session, resourceName: string): Promise<string | null | undefined> {
+    const key = 'consumer.session.timeout.ms'
+    const resources = [{ resourceType: groupResource, resourceName, configurationKeys: [key] }]
+    const lane = await cluster.control()
+    const { results } = await lane.call(
+      describeConfigsV4.api,
+      resources as unknown as Parameters<typeof describeConfigsV4.createRequest>[0],
+      false,
+      false,
+    )
+    return results[0]?.configs.find(({ name }) => name === key)?.value
   }
 
   async function readAll(session: Session, group: string): Promise<Witness> {
@@ -111,5 +127,19 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
     expect(await session.publish([addressed])).toEqual([{ ok: true }])
     await session.tidy()
     expect(await session.publish([addressed])).toMatchObject([{ ok: false, error: { code: 'NOT_FOUND' } }])
+  })
+
+  it('is the session timeout that a temporary group was given', async () => {
+    const session = await open()
+    const temporary = { channel: 'c', group: 't', from: 'next', lifetime: 'temporary' } as const
+    await session.declare({ ...topology([]), groups: [temporary] })
+    const { groupId } = await session.declared.group('c', 't')
+    const witness = new Witness()
+    const subscription = await session.subscribe({ channel: 'c', group: 't', member: 'm' }, witness)
+    // The server answers before it tells the new one.
+    const timeout = () => expect.poll(() => sessionTimeout(session, groupId), { timeout: 10_000 })
+    await timeout().toBe(String(quick.sessionTimeoutMs))
+    await subscription.stop()
+    await timeout().not.toBe(String(quick.sessionTimeoutMs))
   })
 })

@@ -10,7 +10,7 @@ import {
   type Topology,
   type TopologyReport,
 } from '@posthaste/contracts'
-import { deleteGroup, setSessionTimeout } from './admin.ts'
+import { endGroup, setSessionTimeout } from './admin.ts'
 import type { BrowsingPlace } from './browsing-place.ts'
 import { Cluster } from './cluster.ts'
 import { Consumer } from './consumer.ts'
@@ -29,6 +29,7 @@ import { Producer, type Routed } from './producer.ts'
 import { fromKafka } from './record-codec.ts'
 import { groupLine, notedGroup, Registry } from './registry.ts'
 import { Router } from './routing.ts'
+import { tellSkew } from './skew.ts'
 import { declare, type TopologyPlace, write } from './topology.ts'
 import { Transactors } from './transactor.ts'
 import { trim, trimDelays } from './trimming.ts'
@@ -58,6 +59,7 @@ export class Session {
   readonly #looked = new Set<string>()
   #memberless = new Set<string>()
   #consumersMade = 0
+  #skewTold = false
   #delays: Delays | undefined
   #trimTimer: Timer | undefined
   #closing: Promise<void> | undefined
@@ -104,6 +106,8 @@ export class Session {
       ...[...this.#registry.channels.keys()].map((each) => this.#names.topic(each)),
     ])
     if (this.cluster.topicIfKnown(this.#names.delays) !== undefined) void this.#startDelays()
+    this.cluster.onReconnected = () => void tellSkew(this.cluster, this.#names)
+    this.#tellSkewOnce()
     this.#armTrim()
   }
 
@@ -113,6 +117,7 @@ export class Session {
     return this.#exclusively('declare', async () => {
       const report = await declare(topology, this.#topology)
       await this.#warn(topology)
+      this.#tellSkewOnce()
       if (this.#delays === undefined && this.#closing === undefined) {
         const { sessionTimeoutMs } = this.#settings
         if (sessionTimeoutMs !== undefined)
@@ -121,6 +126,13 @@ export class Session {
       }
       return report
     })
+  }
+
+  /** As soon as there is a place to ask at, which declaring makes. */
+  #tellSkewOnce(): void {
+    if (this.#skewTold || this.cluster.topicIfKnown(this.#names.registry) === undefined) return
+    this.#skewTold = true
+    void tellSkew(this.cluster, this.#names)
   }
 
   /** Once for each channel. */
@@ -237,7 +249,7 @@ export class Session {
   async #endTemporary(channel: string, group: string): Promise<void> {
     const entry = this.#registry.channel(channel)?.groups.get(group)
     if (entry?.lifetime !== 'temporary') return
-    await deleteGroup(this.cluster, this.#names.groupId(channel, group, entry.token))
+    await endGroup(this.cluster, this.#names.groupId(channel, group, entry.token))
     await write(this.#topology, [groupLine(channel, entry, true)])
     await this.#eraseNotes(channel, notedGroup(entry))
   }
@@ -303,7 +315,7 @@ export class Session {
       if ((await memberCount(this.cluster, groupId)) > 0) continue
       this.#memberless.add(groupId)
       if (!before.has(groupId)) continue
-      await deleteGroup(this.cluster, groupId)
+      await endGroup(this.cluster, groupId)
       await this.#eraseNotes(channel, notedGroup(entry))
       await write(this.#topology, [groupLine(channel, entry, true)])
     }

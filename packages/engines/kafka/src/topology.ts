@@ -93,7 +93,8 @@ async function makeTopics(channels: readonly ChannelSpec[], { cluster, names, re
     'min.cleanable.dirty.ratio': '0.1',
   }
   const wanted: NewTopic[] = [
-    { name: names.registry, partitions: 1, config: compacted },
+    // The server's time, which is read off what is written there.
+    { name: names.registry, partitions: 1, config: { ...compacted, 'message.timestamp.type': 'LogAppendTime' } },
     { name: names.notes, partitions: notePartitions, config: compacted },
     {
       name: names.delays,

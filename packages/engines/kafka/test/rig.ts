@@ -1,5 +1,6 @@
 import type {
   ChannelSpec,
+  Clock,
   Delivery,
   DeliverySink,
   DeliveryTag,
@@ -31,6 +32,10 @@ export class Rig {
   readonly installation: KafkaInstallation
   readonly log = recordingLog()
   readonly states: string[] = []
+  /** How far the server's clock was said to be ahead. */
+  readonly skewsMs: number[] = []
+  /** Of the engines that are opened from now on. */
+  clock: Clock = systemClock
   readonly #engines: Engine[] = []
 
   constructor(url: string) {
@@ -41,11 +46,12 @@ export class Rig {
     const engine = await this.installation.connect(options)
     this.#engines.push(engine)
     await engine.open({
-      clock: systemClock,
+      clock: this.clock,
       log: this.log,
       instance: 'test',
       random: () => 0.5,
       onState: (state) => this.states.push(state),
+      onClockSkew: (aheadMs) => this.skewsMs.push(aheadMs),
     })
     return engine
   }

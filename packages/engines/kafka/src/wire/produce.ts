@@ -18,6 +18,8 @@ export interface ProduceResult {
   /** 0 where it stands. */
   readonly errorCode: number
   readonly errorMessage: string | undefined
+  /** When the server stored it by its own clock; −1 where the topic keeps the times of those who write. */
+  readonly appendTimeMs: number
 }
 
 /** A request to store batches, one for each partition. */
@@ -69,7 +71,9 @@ function results(reader: ByteReader): ProduceResult[] {
     const topic = reader.compactString() ?? ''
     for (let partitions = reader.arrayLength(); partitions > 0; partitions -= 1) {
       const [partition, errorCode] = [reader.int32(), reader.int16()]
-      reader.at += 24
+      reader.int64()
+      const appendTimeMs = reader.long()
+      reader.int64()
       let recordError: string | undefined
       for (let errors = reader.arrayLength(); errors > 0; errors -= 1) {
         reader.int32()
@@ -78,7 +82,7 @@ function results(reader: ByteReader): ProduceResult[] {
       }
       const errorMessage = reader.compactString() ?? recordError
       reader.tags()
-      found.push({ topic, partition, errorCode, errorMessage })
+      found.push({ topic, partition, errorCode, errorMessage, appendTimeMs })
     }
     reader.tags()
   }
