@@ -1,6 +1,6 @@
 import { AckPolicy, DeliverPolicy, DiscardPolicy, ReplayPolicy, StorageType } from '@nats-io/jetstream'
 import { type Msg, nanos, type Subscription } from '@nats-io/nats-core'
-import type { Timer } from '@posthaste/contracts'
+import { PosthasteError, type Timer } from '@posthaste/contracts'
 import { type ServerHeaders, serverHeaders } from './codec.ts'
 import { errorFrom } from './errors.ts'
 import { handOverOf } from './incoming.ts'
@@ -24,6 +24,12 @@ const heartbeatMs = 1_000
 
 /** So many of them may fail to come. */
 const missedMax = 3
+
+/** Before a bucket that could not be watched is watched again, in milliseconds. */
+const retryMs = 100
+
+/** Marks of deleted keys stay until whoever watches has seen them, in milliseconds: longer than a watcher may hear nothing. */
+const markMs = 4 * missedMax * heartbeatMs
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -49,29 +55,53 @@ export async function makeBucket(link: Link, { stream, subject }: BucketNames): 
     })
 }
 
+/** How a bucket is watched. */
+export interface BucketSpec {
+  readonly onChange: (key: string) => void
+  /** How long the marks of deleted keys stay, in milliseconds. */
+  readonly markMs?: number
+}
+
 /** A key-value bucket, watched as a whole; its changes are told as they come. */
 export class Bucket {
   readonly #link: Link
   readonly #names: BucketNames
   readonly #entries = new Map<string, Entry>()
   readonly #onChange: (key: string) => void
+  readonly #markMs: number
+  #isOpen = false
+  #sweeping = false
   #subscription: Subscription | undefined
   #timer: Timer | undefined
   #heardAtMs = 0
   #closed = false
   readonly #unlisten: () => void
 
-  constructor(link: Link, names: BucketNames, onChange: (key: string) => void) {
+  constructor(link: Link, names: BucketNames, { onChange, markMs: keptMs = markMs }: BucketSpec) {
     this.#link = link
     this.#names = names
     this.#onChange = onChange
+    this.#markMs = keptMs
     this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => void this.#rewatch() })
   }
 
-  /** Resolves when everything that stands in it is known. */
+  /**
+   * Resolves when everything that stands in it is known.
+   * @throws UNAVAILABLE ENGINE_CLOSED
+   */
   async open(): Promise<void> {
     await makeBucket(this.#link, this.#names)
-    await this.#watch()
+    const { clock } = this.#link.host
+    const deadlineMs = clock.monotonicMs() + this.#link.settings.timeoutMs
+    while (!this.#isOpen) {
+      try {
+        await this.#watch()
+        this.#isOpen = true
+      } catch (thrown) {
+        if (this.#closed || this.#link.closed || clock.monotonicMs() >= deadlineMs) throw errorFrom(thrown, 'watch')
+        await this.#link.sleep(retryMs)
+      }
+    }
   }
 
   get(key: string): Entry {
@@ -133,35 +163,43 @@ export class Bucket {
     this.#subscription?.unsubscribe()
     const inbox = this.#link.inbox()
     let expected = Number.POSITIVE_INFINITY
+    const found = new Map<string, number>()
     let received = 0
-    let complete: () => void = () => {}
-    const completed = new Promise<void>((resolve) => {
-      complete = resolve
-    })
+    const initial = new Awaited(this.#link)
     this.#subscription = this.#link.connection.subscribe(inbox, {
       callback: (_error, message) => {
         this.#heardAtMs = this.#link.host.clock.monotonicMs()
-        if (!message.subject.startsWith(subject)) return
-        this.#take(message)
+        if (!message.subject.startsWith(subject)) {
+          // A heartbeat: what has not come by then was removed meanwhile.
+          if (expected !== Number.POSITIVE_INFINITY) initial.complete()
+          return
+        }
+        const { key, revision } = this.#take(message)
         received += 1
-        if (received >= expected) complete()
+        if (received <= expected) found.set(key, revision)
+        if (received >= expected) initial.complete()
       },
     })
-    const info = await this.#link.admin(`bucket ${stream}`, (manager) =>
-      manager.consumers.add(stream, {
-        deliver_subject: inbox,
-        deliver_policy: DeliverPolicy.LastPerSubject,
-        ack_policy: AckPolicy.None,
-        replay_policy: ReplayPolicy.Instant,
-        filter_subject: `${subject}>`,
-        idle_heartbeat: nanos(heartbeatMs),
-        inactive_threshold: nanos(60_000),
-        mem_storage: true,
-      }),
-    )
-    this.#heardAtMs = this.#link.host.clock.monotonicMs()
-    expected = info.num_pending + (info.delivered?.consumer_seq ?? 0)
-    if (received < expected) await completed
+    try {
+      const info = await this.#link.admin(`bucket ${stream}`, (manager) =>
+        manager.consumers.add(stream, {
+          deliver_subject: inbox,
+          deliver_policy: DeliverPolicy.LastPerSubject,
+          ack_policy: AckPolicy.None,
+          replay_policy: ReplayPolicy.Instant,
+          filter_subject: `${subject}>`,
+          idle_heartbeat: nanos(heartbeatMs),
+          inactive_threshold: nanos(60_000),
+          mem_storage: true,
+        }),
+      )
+      this.#heardAtMs = this.#link.host.clock.monotonicMs()
+      expected = info.num_pending + (info.delivered?.consumer_seq ?? 0)
+      if (received < expected) await initial.done
+    } finally {
+      initial.end()
+    }
+    this.#forgetBut(found)
     this.#listenOn()
   }
 
@@ -171,13 +209,17 @@ export class Bucket {
     this.#timer?.cancel()
     this.#timer = clock.setTimer(heartbeatMs, () => {
       const silentMs = clock.monotonicMs() - this.#heardAtMs
-      if (silentMs > missedMax * heartbeatMs && this.#link.connected) void this.#rewatch()
-      else this.#listenOn()
+      if (silentMs > missedMax * heartbeatMs && this.#link.connected) {
+        void this.#rewatch()
+        return
+      }
+      void this.#sweep()
+      this.#listenOn()
     })
   }
 
   async #rewatch(): Promise<void> {
-    if (this.#closed || this.#subscription === undefined) return
+    if (this.#closed || !this.#isOpen) return
     try {
       await this.#watch()
       this.#forgive()
@@ -188,16 +230,71 @@ export class Bucket {
     }
   }
 
-  #take(message: Msg): void {
+  /** What does not stand there any more was deleted while nobody looked, and its mark is gone by now. */
+  #forgetBut(found: ReadonlyMap<string, number>): void {
+    const newest = Math.max(0, ...found.values())
+    for (const [key, { value, revision }] of [...this.#entries]) {
+      if (found.has(key) || revision > newest) continue
+      this.#entries.delete(key)
+      if (value !== undefined) this.#onChange(key)
+    }
+  }
+
+  /** Removes the marks of keys that were deleted a while ago, unless something newer stands there. */
+  async #sweep(): Promise<void> {
+    if (this.#sweeping || !this.#link.connected) return
+    this.#sweeping = true
+    const { stream, subject } = this.#names
+    const borderMs = this.#link.host.clock.monotonicMs() - this.#markMs
+    try {
+      for (const [key, { value, revision, seenAtMs }] of [...this.#entries]) {
+        if (value !== undefined || seenAtMs > borderMs || this.#closed) continue
+        const filter = subject + key
+        await this.#link.admin('marks', (manager) => manager.streams.purge(stream, { filter, seq: revision + 1 }))
+        if (this.get(key).revision === revision) this.#entries.delete(key)
+      }
+    } catch (thrown) {
+      if (this.#closed || this.#link.closed) return
+      this.#link.host.log.debug('marks of deleted keys are not swept', { error: errorFrom(thrown, 'sweep').message })
+    } finally {
+      this.#sweeping = false
+    }
+  }
+
+  #take(message: Msg): { readonly key: string; readonly revision: number } {
     const key = message.subject.slice(this.#names.subject.length)
     const isDeleted = message.data.length === 0
     const { seq } = handOverOf(message.reply ?? '')
     this.#learn(key, isDeleted ? undefined : decoder.decode(message.data), seq)
+    return { key, revision: seq }
   }
 
   #learn(key: string, value: string | undefined, revision: number): void {
     if (this.get(key).revision >= revision) return
     this.#entries.set(key, { value, revision, seenAtMs: this.#link.host.clock.monotonicMs() })
     this.#onChange(key)
+  }
+}
+
+/** Something that is to come over the connection as it is now: when that is lost, it does not. */
+class Awaited {
+  readonly done: Promise<void>
+  readonly end: () => void
+  complete: () => void = () => {}
+
+  constructor(link: Link) {
+    let fail: () => void = () => {}
+    this.done = new Promise((resolve, reject) => {
+      this.complete = resolve
+      fail = () => reject(new PosthasteError('UNAVAILABLE', 'the bucket was not told as a whole'))
+    })
+    // Nobody may be waiting yet.
+    this.done.catch(() => {})
+    const timer = link.host.clock.setTimer(link.settings.timeoutMs, fail)
+    const unlisten = link.listen({ onLost: fail, onConnected: () => {} })
+    this.end = () => {
+      timer.cancel()
+      unlisten()
+    }
   }
 }

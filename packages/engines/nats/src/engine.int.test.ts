@@ -1,7 +1,8 @@
 import { connect } from '@nats-io/transport-node'
 import { TcpProxy } from '@posthaste/conformance'
+import { systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { channel, Rig, record, servers, TestMember, until } from '../test/rig.ts'
+import { channel, Rig, record, servers, TestMember, until, untilTime } from '../test/rig.ts'
 
 const group = { channel: 'c', group: 'g', from: 'earliest' } as const
 const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
@@ -217,6 +218,26 @@ describe.each(servers)('the engine on $name', ({ name, server }) => {
     await until(() => member.received.length === 1)
     expect(performance.timeOrigin + performance.now()).toBeGreaterThanOrEqual(dueAtMs)
     expect(member.ids()).toEqual(['later'])
+  })
+
+  it('delivers what was scheduled although its id was published again after its window', async () => {
+    const engine = await started({ deduplicateForMs: 400 })
+    const member = await TestMember.join(engine)
+    const beganMs = systemClock.nowMs()
+    await engine.publish([record('1', { dueAtMs: beganMs + 800 }), record('1', { dueAtMs: beganMs + 900 })])
+    await untilTime(beganMs + 600)
+    await engine.publish([record('1')])
+    await until(() => member.received.length === 2)
+    await untilTime(beganMs + 1_600)
+    expect(member.ids()).toEqual(['1', '1'])
+    expect(await engine.lag?.lag('c', 'g')).toMatchObject({ ready: 2, waiting: 0 })
+  })
+
+  it('knows how far the clock of the server is from its own', async () => {
+    await rig.open({}, -60_000)
+    await until(() => rig.skewsMs.length > 0)
+    expect(rig.skewsMs[0]).toBeGreaterThan(50_000)
+    expect(rig.skewsMs[0]).toBeLessThan(70_000)
   })
 
   it('moves a record once, whoever else does so at the same time', async () => {

@@ -12,13 +12,20 @@ export interface ServerFeatures {
   readonly severalFilters: boolean
   /** What a consumer is given back while only requests of former readers wait is not counted as fresh again (2.10). */
   readonly ignoresFormerReaders: boolean
+  /** What the server answers about a stream says what time it is there (2.10). */
+  readonly tellsTime: boolean
   /** The server itself publishes a message later (2.12). */
   readonly schedules: boolean
 }
 
 export function featuresOf({ major, minor }: ServerVersion): ServerFeatures {
   const since = (wanted: number): boolean => major > 2 || (major === 2 && minor >= wanted)
-  return { severalFilters: since(10), ignoresFormerReaders: since(10), schedules: since(12) }
+  return {
+    severalFilters: since(10),
+    ignoresFormerReaders: since(10),
+    tellsTime: since(10),
+    schedules: since(12),
+  }
 }
 
 /** The server keeps the length of all headers of a message in 16 bits. */

@@ -37,25 +37,16 @@ export async function lagOf(
   }
   inFlight = Math.max(0, inFlight - fetchedAhead(channelName, groupName))
   const [waiting, noted] = await Promise.all([
-    waitingFor(link, { names, channel, group: group.name }),
+    waitingFor(link, channel, group.name),
     notedElsewhere(link, { names, sessions, channel: channelName, group: groupName }),
   ])
   return { ready, waiting, inFlight, noted }
 }
 
-interface WaitingFor {
-  readonly names: Names
-  readonly channel: Channel
-  readonly group: string
-}
-
 /** How much waits for its time, for all groups or this one. */
-async function waitingFor(link: Link, { names, channel, group }: WaitingFor): Promise<number> {
-  const [stream, base] = link.features.schedules
-    ? [channel.names.stream, channel.names.later]
-    : [names.delayed.stream, `${names.delayed.subject}.${tokenOf(channel.spec.name)}`]
+async function waitingFor(link: Link, { names }: Channel, group: string): Promise<number> {
   const counts = await Promise.all(
-    [undefined, group].map((to) => count(link, stream, `${base}.${addressee(to)}.*.*.*`)),
+    [undefined, group].map((to) => count(link, names.stream, `${names.later}.${addressee(to)}.*.*.*`)),
   )
   return counts.reduce((sum, each) => sum + each, 0)
 }

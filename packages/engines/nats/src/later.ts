@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
 import type { ServerHeaders } from './codec.ts'
-import { addressee, idToken, type Names, tokenOf } from './names.ts'
+import { addressee, idToken } from './names.ts'
 import type { ServerTime } from './time.ts'
 import type { Channel } from './topology.ts'
 
@@ -27,36 +27,33 @@ export interface Later {
   delay(delayed: Delayed): DelayedMessage
 }
 
-/** Schedules of the server (2.12): one subject each, in the channel's own stream. */
-export function scheduling(time: ServerTime, nonce: () => string): Later {
-  return {
-    delay: (delayed) => {
-      const at = new Date(Math.ceil(time.toServers(delayed.dueAtMs))).toISOString()
-      return {
-        subject: `${delayed.channel.names.later}.${placeOf(delayed)}.${nonce()}`,
-        headers: [
-          ['Nats-Schedule', `@at ${at}`],
-          ['Nats-Schedule-Target', delayed.target],
-        ],
-      }
-    },
-  }
-}
-
-/** A stream of delayed records, of which some process hands on what is due. */
-export function waitingRoom(names: Names, time: ServerTime, nonce: () => string): Later {
+/** Each waits under a subject of its own in the stream of its channel, where ids are recognised as everywhere in it. */
+function delaying(nonce: () => string, headersOf: (delayed: Delayed) => ServerHeaders): Later {
   return {
     delay: (delayed) => ({
-      subject: `${names.delayed.subject}.${tokenOf(delayed.channel.spec.name)}.${placeOf(delayed)}.${nonce()}`,
-      headers: [
-        [dueHeader, String(Math.ceil(time.toServers(delayed.dueAtMs)))],
-        [targetHeader, delayed.target],
-      ],
+      subject: `${delayed.channel.names.later}.${placeOf(delayed)}.${nonce()}`,
+      headers: headersOf(delayed),
     }),
   }
 }
 
-/** When a record in the stream of delayed ones is due, by the server's clock, and where it goes then. */
+/** Schedules of the server (2.12). */
+export function scheduling(time: ServerTime, nonce: () => string): Later {
+  return delaying(nonce, ({ dueAtMs, target }) => [
+    ['Nats-Schedule', `@at ${new Date(Math.ceil(time.toServers(dueAtMs))).toISOString()}`],
+    ['Nats-Schedule-Target', target],
+  ])
+}
+
+/** Records of which some process hands on what is due. */
+export function waitingRoom(time: ServerTime, nonce: () => string): Later {
+  return delaying(nonce, ({ dueAtMs, target }) => [
+    [dueHeader, String(Math.ceil(time.toServers(dueAtMs)))],
+    [targetHeader, target],
+  ])
+}
+
+/** When a record that waits is due, by the server's clock, and where it goes then. */
 export const dueHeader = 'Posthaste-Due'
 export const targetHeader = 'Posthaste-Target'
 

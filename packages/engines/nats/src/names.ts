@@ -35,8 +35,6 @@ export interface Names {
   /** A key-value bucket and the stream and subjects behind it. */
   readonly members: BucketNames
   readonly notes: BucketNames
-  /** The stream that holds delayed records where the server has no schedules, and its subjects. */
-  readonly delayed: { readonly stream: string; readonly subject: string }
 }
 
 /** A key-value bucket. */
@@ -54,7 +52,6 @@ export function namesFor(prefix: string): Names {
     consumer: (group, range) => (range === undefined ? tokenOf(group) : `${tokenOf(group)}@${range}`),
     members: bucket('members'),
     notes: bucket('notes'),
-    delayed: { stream: `${prefix}=@later`, subject: `${prefix}.@later` },
   }
 }
 

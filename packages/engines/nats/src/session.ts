@@ -18,7 +18,7 @@ import { RangedSubscription } from './ranged.ts'
 import { Retention } from './retention.ts'
 import { Sessions } from './sessions.ts'
 import { TemporaryGroups } from './temporary.ts'
-import { ServerTime } from './time.ts'
+import { type Between, ServerTime } from './time.ts'
 import { type Channel, TopologyKeeper } from './topology.ts'
 
 /** What a session is made of. */
@@ -38,7 +38,8 @@ export class Session {
   readonly sessions: Sessions
   readonly #temporary: TemporaryGroups
   readonly #retention: Retention
-  readonly #mover: Mover | undefined
+  /** Of each channel, where the server has no schedules. */
+  readonly #movers: Mover[] = []
   /** Every subscription, with what it is one of. */
   readonly #subscriptions = new Map<EngineSubscription, Membership>()
   #closing: Promise<void> | undefined
@@ -46,12 +47,15 @@ export class Session {
   constructor({ link, names, capabilities }: SessionSpec) {
     this.link = link
     this.names = names
-    this.time = new ServerTime(link.host.clock)
+    this.time = new ServerTime()
     this.topology = new TopologyKeeper({
       link,
       names,
       capabilities: () => capabilities,
       onTemporary: (channel, group) => this.#temporary.keep(channel, group),
+      onLearned: (channel) => {
+        if (!link.features.schedules) this.#movers.push(new Mover(this, channel))
+      },
     })
     this.publisher = new Publisher({
       link,
@@ -63,7 +67,6 @@ export class Session {
     this.sessions = new Sessions(link, names)
     this.#temporary = new TemporaryGroups({ link, sessions: this.sessions, topology: this.topology, names })
     this.#retention = new Retention(this)
-    this.#mover = link.features.schedules ? undefined : new Mover(link, names, this.time)
   }
 
   async open(): Promise<void> {
@@ -71,7 +74,6 @@ export class Session {
     await this.sessions.open()
     await this.#measure()
     this.#temporary.open()
-    await this.#mover?.open()
     this.link.listen({ onLost: () => {}, onConnected: () => void this.#measure() })
   }
 
@@ -135,7 +137,7 @@ export class Session {
   async #close(): Promise<void> {
     this.#retention.close()
     await Promise.all([...this.#subscriptions.keys()].map((subscription) => subscription.stop().catch(() => {})))
-    await this.#mover?.close()
+    await Promise.all(this.#movers.map((mover) => mover.close()))
     await this.#temporary.close()
     await this.sessions.close()
     await this.link.pipeline.drained()
@@ -164,12 +166,16 @@ export class Session {
       count += 1
       return `${start}${count.toString(36)}`
     }
-    return this.link.features.schedules ? scheduling(this.time, nonce) : waitingRoom(this.names, this.time, nonce)
+    return this.link.features.schedules ? scheduling(this.time, nonce) : waitingRoom(this.time, nonce)
   }
 
   /** How far the server's clock is from ours. */
   async #measure(): Promise<void> {
-    const { host } = this.link
+    const { host, features } = this.link
+    if (!features.tellsTime) {
+      await this.#measureByBeat()
+      return
+    }
     const beganMs = host.clock.nowMs()
     const info = await this.link
       .admin('clock', (manager) => manager.streams.info(this.names.members.stream))
@@ -177,10 +183,24 @@ export class Session {
         if (this.link.closed) return undefined
         throw errorFrom(thrown, 'clock')
       })
-    // Older servers do not tell their time.
     const serverMs = Date.parse((info as { readonly ts?: string } | undefined)?.ts ?? '')
     if (Number.isNaN(serverMs)) return
-    const errorMs = this.time.measured(serverMs, beganMs)
-    host.onClockSkew?.(this.time.aheadMs, errorMs)
+    this.#measured(serverMs, { beganMs, endedMs: host.clock.nowMs() })
+  }
+
+  /** An older server does not tell its time: it shows in when it stored the sign of life of this process. */
+  async #measureByBeat(): Promise<void> {
+    const { lastBeat } = this.sessions
+    if (lastBeat === undefined) return
+    const { stream } = this.names.members
+    const found = await this.link.find('clock', (manager) =>
+      manager.streams.getMessage(stream, { seq: lastBeat.revision }),
+    )
+    if (found != null) this.#measured(found.time.getTime(), lastBeat)
+  }
+
+  #measured(serverMs: number, between: Between): void {
+    const errorMs = this.time.measured(serverMs, between)
+    this.link.host.onClockSkew?.(this.time.aheadMs, errorMs)
   }
 }

@@ -3,6 +3,7 @@ import { Bucket, type Entry } from './bucket.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
+import type { Between } from './time.ts'
 import { serverLeaseMs } from './topology.ts'
 
 /** Told what becomes of this process's membership. */
@@ -27,6 +28,8 @@ interface Beat {
  */
 export class Sessions {
   readonly bucket: Bucket
+  /** The last sign of life that was confirmed: its place in the bucket, and between what moments it was stored. */
+  lastBeat: (Between & { readonly revision: number }) | undefined
   readonly #link: Link
   readonly #listeners = new Set<SessionListener>()
   #id = ''
@@ -42,9 +45,10 @@ export class Sessions {
 
   constructor(link: Link, names: Names) {
     this.#link = link
-    this.bucket = new Bucket(link, names.members, (key) => {
+    const onChange = (key: string): void => {
       for (const listener of [...this.#listeners]) listener.onChange(key)
-    })
+    }
+    this.bucket = new Bucket(link, names.members, { onChange })
     this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => this.#hurry() })
   }
 
@@ -119,7 +123,7 @@ export class Sessions {
     const { leaseMs } = this.#link.settings
     const isNew = this.#id === ''
     if (isNew) this.#id = this.#link.inbox().slice('_INBOX.'.length)
-    const sentAtMs = clock.monotonicMs()
+    const [sentAtMs, beganMs] = [clock.monotonicMs(), clock.nowMs()]
     this.#beats += 1
     const beat: Beat = { leaseMs, beat: this.#beats }
     const revision = await this.bucket.write(sessionKey(this.#id), JSON.stringify(beat), this.#revision)
@@ -133,6 +137,7 @@ export class Sessions {
       return
     }
     this.#revision = revision
+    this.lastBeat = { beganMs, endedMs: clock.nowMs(), revision }
     this.#validUntilMs = sentAtMs + leaseMs
     this.#lapseTimer?.cancel()
     this.#lapseTimer = clock.setTimer(Math.max(1, this.#validUntilMs - clock.monotonicMs()), () => this.#lapse())

@@ -56,6 +56,8 @@ export interface TopologySurroundings {
   readonly capabilities: () => EngineCapabilities
   /** A temporary group was made by this process, or is to be kept by it from now on. */
   readonly onTemporary: (channel: Channel, group: string) => Promise<void>
+  /** A channel is seen for the first time. */
+  readonly onLearned?: (channel: Channel) => void
 }
 
 /** Channels asked for at once: declaring hundreds one after the other would take long. */
@@ -70,8 +72,11 @@ const unlimited = -1
 /** Pulls that may wait at one consumer; each member has a few. */
 const pullsMax = 4_096
 
-/** A consumer that holds what waits in a stream which else would keep only what somebody is to consume. */
-const laterConsumer = '@later'
+/**
+ * The consumer of what waits for its time, where some process hands it on; elsewhere it only holds it in a stream that would
+ * keep nothing but what somebody is to consume.
+ */
+export const laterConsumer = '@later'
 
 /** Makes channels and groups exist, and knows those that it has seen. */
 export class TopologyKeeper {
@@ -170,7 +175,7 @@ export class TopologyKeeper {
       const config = this.#streamConfig(wanted)
       const what = `channel ${wanted.name}`
       try {
-        const info = await link.admin(what, (manager) => makeStream(manager, config))
+        const info = await link.admin(what, (manager) => makeStream(manager, config, this.#laterConfig(config)))
         this.#learn(wanted.name, info)
         created.push(wanted.name)
       } catch (thrown) {
@@ -278,7 +283,7 @@ export class TopologyKeeper {
     return {
       name: stream,
       description: JSON.stringify(description),
-      subjects: features.schedules ? [records, `${later}.*.*.*.*`] : [records],
+      subjects: [records, `${later}.*.*.*.*`],
       retention: retentionOf(spec),
       storage: StorageType.File,
       num_replicas: settings.replicas,
@@ -290,6 +295,22 @@ export class TopologyKeeper {
     }
   }
 
+  /** Undefined where nobody needs a consumer of what waits. */
+  #laterConfig({ retention, subjects = [] }: StreamWish): Partial<ConsumerConfig> | undefined {
+    const { features, settings } = this.#surroundings.link
+    if (features.schedules && retention !== RetentionPolicy.Interest) return undefined
+    return {
+      durable_name: laterConsumer,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(Math.max(10_000, settings.timeoutMs * 2)),
+      max_deliver: unlimited,
+      max_ack_pending: unlimited,
+      max_waiting: pullsMax,
+      deliver_policy: DeliverPolicy.All,
+      filter_subject: subjects[1] ?? '',
+    }
+  }
+
   #learn(name: string, info: StreamInfo): Channel {
     const { names } = this.#surroundings
     const { spec, keyRanges } = descriptionOf(name, info)
@@ -297,6 +318,7 @@ export class TopologyKeeper {
     const known = this.#channels.get(name)
     if (known !== undefined) return known
     this.#channels.set(name, channel)
+    this.#surroundings.onLearned?.(channel)
     return channel
   }
 
@@ -360,17 +382,14 @@ export function serverLeaseMs(leaseMs: number): number {
   return leaseMs + Math.max(200, Math.round(leaseMs / 10))
 }
 
-/** A stream, with the consumer that keeps what is scheduled in it where nobody else would. */
-async function makeStream(manager: JetStreamManager, config: StreamWish): Promise<StreamInfo> {
+/** A stream, with what is read by no group. */
+async function makeStream(
+  manager: JetStreamManager,
+  config: StreamWish,
+  later: Partial<ConsumerConfig> | undefined,
+): Promise<StreamInfo> {
   const info = await manager.streams.add(config)
-  if (config.retention === RetentionPolicy.Interest && config.allow_msg_schedules) {
-    await manager.consumers.add(config.name, {
-      durable_name: laterConsumer,
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      filter_subject: config.subjects?.[1] ?? '',
-    })
-  }
+  if (later !== undefined) await manager.consumers.add(config.name, later)
   return info
 }
 

@@ -29,18 +29,22 @@ export class Rig {
   readonly prefix = freshPrefix()
   readonly url: string
   readonly states: EngineState[] = []
+  /** How far each engine found the server's clock ahead, in milliseconds. */
+  readonly skewsMs: number[] = []
   readonly #engines: Engine[] = []
 
   constructor(url: string) {
     this.url = url
   }
 
-  async open(options: Partial<NatsOptions> = {}): Promise<Engine> {
+  /** @param aheadMs - how far the clock of this process is ahead */
+  async open(options: Partial<NatsOptions> = {}, aheadMs = 0): Promise<Engine> {
     const engine = nats({ url: this.url, prefix: this.prefix, leaseMs, keyRanges: 3, timeoutMs: 10_000, ...options })
     const host: EngineHost = {
-      clock: systemClock,
+      clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs },
       log: silentLog,
       instance: 'rig',
+      onClockSkew: (skewMs) => this.skewsMs.push(skewMs),
       random: () => 0.5,
       onState: (state) => this.states.push(state),
     }
@@ -111,4 +115,9 @@ export async function until(condition: () => boolean, patienceMs = 15_000): Prom
     if (systemClock.monotonicMs() > deadlineMs) throw new Error(`waited ${patienceMs} ms for ${condition}`)
     await new Promise<void>((resolve) => void systemClock.setTimer(10, resolve))
   }
+}
+
+/** Waits for a time on the wall clock. */
+export function untilTime(timeMs: number): Promise<void> {
+  return until(() => systemClock.nowMs() >= timeMs)
 }

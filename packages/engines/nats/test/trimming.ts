@@ -16,7 +16,7 @@ export async function retentionOf({ url, prefix }: Rig): Promise<void> {
   await link.open()
   const capabilities = () => capabilitiesOf(defaultPayloadBytesMax, settings.leaseMs)
   const topology = new TopologyKeeper({ link, names: namesFor(prefix), capabilities, onTemporary: async () => {} })
-  const retention = new Retention({ link, time: new ServerTime(systemClock), topology })
+  const retention = new Retention({ link, time: new ServerTime(), topology })
   await retention.trim(await topology.channel('c'))
   retention.close()
   await link.close()
