@@ -208,6 +208,24 @@ describe.each(servers)('the engine on $name', ({ name, server }) => {
     await engine.close()
   })
 
+  it('spares what is noted of records that were addressed to the group when it is moved', async () => {
+    const engine = await started({ keyed: true, retention: { forMs: 60_000 } })
+    const member = await TestMember.join(engine)
+    await until(() => member.assigned.size === 3)
+    const outcome = await member.subscription?.ranges?.note('0', [
+      { name: 'session', record: record('session') },
+      { name: 'n.1', record: record('of-the-log') },
+      { name: 'n.2', record: record('addressed', { group: 'g' }) },
+    ])
+    expect(outcome).toEqual({ ok: true })
+    await member.subscription?.stop()
+    await engine.seeking?.seek('c', 'g', { to: 'next' })
+    const next = await TestMember.join(engine)
+    await until(() => next.assigned.size === 3)
+    const notes = [...next.assigned.values()].flat()
+    expect(notes).toMatchObject([{ name: 'n.2', record: { id: 'addressed', group: 'g' } }])
+  })
+
   it('hands on what is delayed when it is due, also if the process that published it is gone', async () => {
     const publisher = await started()
     const dueAtMs = performance.timeOrigin + performance.now() + 700

@@ -4,7 +4,7 @@ import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import { type BucketNames, type Names, nameOf, tokenOf } from './names.ts'
 import { publishBytes } from './publisher.ts'
-import type { Channel } from './topology.ts'
+import { type Channel, inParallel } from './topology.ts'
 
 /** Which range of which group. */
 export interface NotesPlace {
@@ -124,14 +124,35 @@ export class Notes {
   }
 }
 
+/** What removing notes needs. */
+export interface NotesSurroundings {
+  readonly link: Link
+  readonly names: Names
+}
+
 /** Removes all notes of a group, of every range. */
-export async function eraseNotes(
-  { link, names }: { readonly link: Link; readonly names: Names },
-  { spec, keyRanges }: Channel,
-  group: string,
-): Promise<void> {
-  if (keyRanges === 0) return
-  const { stream, subject } = names.notes
-  const filter = `${subject}${tokenOf(spec.name)}.${tokenOf(group)}.>`
-  await link.admin('notes', (manager) => manager.streams.purge(stream, { filter }))
+export async function eraseNotes(around: NotesSurroundings, channel: Channel, group: string): Promise<void> {
+  if (channel.keyRanges === 0) return
+  const { link, names } = around
+  const filter = filterOf(around, channel, group)
+  await link.admin('notes', (manager) => manager.streams.purge(names.notes.stream, { filter }))
+}
+
+/** Removes the notes of a group that stand for records of the log; those of records that were addressed to it stay. */
+export async function eraseNotesOfLog(around: NotesSurroundings, channel: Channel, group: string): Promise<void> {
+  if (channel.keyRanges === 0) return
+  const { link, names } = around
+  const { stream } = names.notes
+  const subjects_filter = filterOf(around, channel, group)
+  const { state } = await link.admin('notes', (manager) => manager.streams.info(stream, { subjects_filter }))
+  const subjects = Object.keys(state.subjects ?? {})
+  await inParallel(subjects, async (subject) => {
+    const note = await link.find('note', (manager) => manager.direct.getMessage(stream, { last_by_subj: subject }))
+    if (note == null || note.header.get(groupHeader) !== '') return
+    await link.admin('notes', (manager) => manager.streams.purge(stream, { filter: subject }))
+  })
+}
+
+function filterOf({ names }: NotesSurroundings, { spec }: Channel, group: string): string {
+  return `${names.notes.subject}${tokenOf(spec.name)}.${tokenOf(group)}.>`
 }

@@ -5,7 +5,7 @@ import { pullMsFor } from './feed.ts'
 import { groupOf, recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
-import { eraseNotes } from './notes.ts'
+import { eraseNotesOfLog } from './notes.ts'
 import type { Additions, Publisher } from './publisher.ts'
 import type { ServerTime } from './time.ts'
 import { type Channel, guardConsumer, inParallel, rangesOf, type TopologyKeeper } from './topology.ts'
@@ -124,8 +124,8 @@ async function remake(around: SeekingSurroundings, channel: Channel, { group, st
     await link.find('seek', (manager) => manager.consumers.delete(stream, names.consumer(group, range)))
     await link.admin('seek', (manager) => manager.consumers.add(stream, { ...config, ...start.config }))
   }
-  // What was noted for a range stands at the place that the group leaves.
-  await eraseNotes(around, channel, group)
+  // What was noted of the log stands at the place that the group leaves.
+  await eraseNotesOfLog(around, channel, group)
   await sortOwn(around, channel, { own, start })
 }
 
