@@ -74,7 +74,7 @@ export class Session {
     await this.sessions.open()
     await this.#measure()
     this.#temporary.open()
-    this.link.listen({ onLost: () => {}, onConnected: () => void this.#measure() })
+    this.link.listen({ onLost: () => {}, onConnected: () => void this.#measureAgain() })
   }
 
   *#membersOf(channel: string, group: string): Generator<EngineSubscription> {
@@ -177,15 +177,20 @@ export class Session {
       return
     }
     const beganMs = host.clock.nowMs()
-    const info = await this.link
-      .admin('clock', (manager) => manager.streams.info(this.names.members.stream))
-      .catch((thrown: unknown) => {
-        if (this.link.closed) return undefined
-        throw errorFrom(thrown, 'clock')
-      })
+    const info = await this.link.find('clock', (manager) => manager.streams.info(this.names.members.stream))
     const serverMs = Date.parse((info as { readonly ts?: string } | undefined)?.ts ?? '')
     if (Number.isNaN(serverMs)) return
     this.#measured(serverMs, { beganMs, endedMs: host.clock.nowMs() })
+  }
+
+  /** After an outage; what was known before is better than nothing. */
+  async #measureAgain(): Promise<void> {
+    try {
+      await this.#measure()
+    } catch (thrown) {
+      if (this.link.closed) return
+      this.link.host.log.warn('the clock of the server is not known', { error: errorFrom(thrown, 'clock').message })
+    }
   }
 
   /** An older server does not tell its time: it shows in when it stored the sign of life of this process. */
