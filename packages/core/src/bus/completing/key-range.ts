@@ -89,7 +89,7 @@ export class KeyRange implements EntryRange {
     const { name, channel, reader, control, events, deps } = init
     this.name = name
     this.#init = init
-    this.#notes = new NoteWriter(name, control, deps)
+    this.#notes = new NoteWriter({ range: name, control, deps, idle: () => events.turn() })
     this.#session = new SessionKeeper({ channel, reader, notes: this.#notes, raised: () => events.turn() })
     this.#sinceMs = deps.clock.nowMs()
     this.#load(notes)

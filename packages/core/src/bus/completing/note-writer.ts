@@ -12,6 +12,15 @@ import { backoffCeilingMs } from '../../resilience/backoff.ts'
 /** What became of a change: it is durable, or the range is not ours any more. */
 export type WhenNoted = (outcome: Outcome) => void
 
+/** What a writer works with. */
+export interface NoteWriterInit {
+  readonly range: string
+  readonly control: KeyRangeControl
+  readonly deps: FilterDeps
+  /** All that was written is answered: whoever waits for that is to look again. */
+  idle(): void
+}
+
 interface Job {
   readonly change: NoteChange
   readonly done: WhenNoted
@@ -27,9 +36,7 @@ const batchMax = 256
  * busy, goes in one call. What fails is tried again after growing waits, for as long as the range is ours.
  */
 export class NoteWriter {
-  readonly #range: string
-  readonly #control: KeyRangeControl
-  readonly #deps: FilterDeps
+  readonly #init: NoteWriterInit
   #jobs: Job[] = []
   /** Calls that are under way, or to be made again. */
   #underWay: readonly Job[] = []
@@ -38,10 +45,8 @@ export class NoteWriter {
   #failures = 0
   #lostBy: Outcome | undefined
 
-  constructor(range: string, control: KeyRangeControl, deps: FilterDeps) {
-    this.#range = range
-    this.#control = control
-    this.#deps = deps
+  constructor(init: NoteWriterInit) {
+    this.#init = init
   }
 
   get isIdle(): boolean {
@@ -101,14 +106,16 @@ export class NoteWriter {
       this.#underWay = []
       for (const { done } of jobs) done(outcome.ok ? succeeded : outcome)
       this.#flush()
+      if (this.isIdle) this.#init.idle()
     })
   }
 
   #later(error: PosthasteError): void {
-    const { log, timers, random, target } = this.#deps
+    const { range, deps } = this.#init
+    const { log, timers, random, target } = deps
     this.#failures += 1
     const delayMs = backoffCeilingMs(backoff, this.#failures) * (0.5 + random() / 2)
-    const about = { target, range: this.#range, count: this.#underWay.length, delayMs, error }
+    const about = { target, range, count: this.#underWay.length, delayMs, error }
     log.warn('notes of a key range were not written; trying again', about)
     const jobs = this.#underWay
     timers.set(delayMs, () => {
@@ -117,9 +124,10 @@ export class NoteWriter {
   }
 
   async #note(changes: readonly NoteChange[], publish?: readonly OutgoingRecord[]): Promise<Outcome> {
+    const { range, control } = this.#init
     if (this.#lostBy !== undefined) return this.#lostBy
     try {
-      return await this.#control.note(this.#range, changes, publish)
+      return await control.note(range, changes, publish)
     } catch (thrown) {
       return { ok: false, error: PosthasteError.from(thrown, 'UNAVAILABLE', 'the engine could not write a note') }
     }
