@@ -10,12 +10,13 @@ import {
   type RecordMatch,
   succeeded,
 } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { apiCodes, errorFrom, failed, isApiError } from './errors.ts'
 import { positionOf, recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { Publisher } from './publisher.ts'
 import type { ServerTime } from './time.ts'
-import type { Channel, TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 const limitMax = 10_000
 

@@ -1,6 +1,7 @@
 import { AckPolicy, DeliverPolicy, DiscardPolicy, ReplayPolicy, StorageType } from '@nats-io/jetstream'
 import { type Msg, nanos, type Subscription } from '@nats-io/nats-core'
-import { PosthasteError, type Timer } from '@posthaste/contracts'
+import type { Timer } from '@posthaste/contracts'
+import { Awaited } from './awaited.ts'
 import { type ServerHeaders, serverHeaders } from './codec.ts'
 import { errorFrom } from './errors.ts'
 import { handOverOf } from './incoming.ts'
@@ -273,28 +274,5 @@ export class Bucket {
     if (this.get(key).revision >= revision) return
     this.#entries.set(key, { value, revision, seenAtMs: this.#link.host.clock.monotonicMs() })
     this.#onChange(key)
-  }
-}
-
-/** Something that is to come over the connection as it is now: when that is lost, it does not. */
-class Awaited {
-  readonly done: Promise<void>
-  readonly end: () => void
-  complete: () => void = () => {}
-
-  constructor(link: Link) {
-    let fail: () => void = () => {}
-    this.done = new Promise((resolve, reject) => {
-      this.complete = resolve
-      fail = () => reject(new PosthasteError('UNAVAILABLE', 'the bucket was not told as a whole'))
-    })
-    // Nobody may be waiting yet.
-    this.done.catch(() => {})
-    const timer = link.host.clock.setTimer(link.settings.timeoutMs, fail)
-    const unlisten = link.listen({ onLost: fail, onConnected: () => {} })
-    this.end = () => {
-      timer.cancel()
-      unlisten()
-    }
   }
 }

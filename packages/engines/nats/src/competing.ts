@@ -11,6 +11,7 @@ import type {
   Timer,
 } from '@posthaste/contracts'
 import { ackKinds, tell } from './acks.ts'
+import type { Channel } from './channel.ts'
 import { lost } from './errors.ts'
 import { Feed, pullMsFor } from './feed.ts'
 import { groupOf, Incoming } from './incoming.ts'
@@ -18,7 +19,6 @@ import type { Link } from './link.ts'
 import type { Publisher } from './publisher.ts'
 import { SettlementBatch, UnderWay } from './settling.ts'
 import type { ServerTime } from './time.ts'
-import type { Channel } from './topology.ts'
 
 /** What subscriptions need of the engine. */
 export interface SubscriptionSurroundings {

@@ -1,9 +1,9 @@
 import type { Msg } from '@nats-io/nats-core'
 import type { Delivery, OutgoingRecord } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { type Decoded, decode, type Internals, RecordDecoder } from './codec.ts'
 import { nameOf } from './names.ts'
 import type { ServerTime } from './time.ts'
-import type { Channel } from './topology.ts'
 
 /** What a server says of one hand-over. */
 export interface HandOver {

@@ -1,9 +1,10 @@
 import type { Lag } from '@posthaste/contracts'
+import { type Channel, rangesOf } from './channel.ts'
 import { isOwn, isRead } from './claims.ts'
 import type { Link } from './link.ts'
 import { addressee, type Names, tokenOf } from './names.ts'
 import type { Sessions } from './sessions.ts'
-import { type Channel, rangesOf, type TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 /** The note that says who reads a range: no record. */
 const sessionToken = tokenOf('session')

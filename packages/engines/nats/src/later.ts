@@ -1,8 +1,8 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import type { ServerHeaders } from './codec.ts'
 import { addressee, idToken } from './names.ts'
 import type { ServerTime } from './time.ts'
-import type { Channel } from './topology.ts'
 
 /** A record that is to join its channel later. */
 export interface Delayed {

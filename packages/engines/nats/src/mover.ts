@@ -1,6 +1,8 @@
 import { type Msg, nanos } from '@nats-io/nats-core'
 import { ackKinds, tell } from './acks.ts'
+import type { Channel } from './channel.ts'
 import { type ServerHeaders, serverHeaders } from './codec.ts'
+import { laterConsumer } from './configs.ts'
 import { errorFrom } from './errors.ts'
 import { Feed, pullMsFor } from './feed.ts'
 import { handOverOf } from './incoming.ts'
@@ -8,7 +10,6 @@ import { dueHeader, targetHeader } from './later.ts'
 import type { Link } from './link.ts'
 import { publishBytes } from './publisher.ts'
 import type { ServerTime } from './time.ts'
-import { type Channel, laterConsumer } from './topology.ts'
 
 /** Records looked at in one go. */
 const portion = 256

@@ -1,10 +1,11 @@
 import type { Note, NoteChange, OutgoingRecord } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { decode, type EncodedHeaders, RecordEncoder, serverHeaders } from './codec.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import { type BucketNames, type Names, nameOf, tokenOf } from './names.ts'
+import { inParallel } from './parallel.ts'
 import { publishBytes } from './publisher.ts'
-import { type Channel, inParallel } from './topology.ts'
 
 /** Which range of which group. */
 export interface NotesPlace {

@@ -7,13 +7,14 @@ import {
   PosthasteError,
   succeeded,
 } from '@posthaste/contracts'
+import type { Channel } from './channel.ts'
 import { type EncodedHeaders, type Internals, RecordEncoder, type ServerHeaders } from './codec.ts'
 import { errorFrom, failed, isRefusal, type PubAnswer, refusalOf } from './errors.ts'
 import { headerWireBytesMax, keyBytesMax } from './features.ts'
 import type { Later } from './later.ts'
 import type { Link } from './link.ts'
 import type { Command } from './pipeline.ts'
-import type { Channel, TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 /** What is published beside the record itself. */
 export interface Additions {

@@ -1,6 +1,8 @@
 import type { Msg } from '@nats-io/nats-core'
 import type { Note, PosthasteError } from '@posthaste/contracts'
 import { ackKinds, tell } from './acks.ts'
+import type { Channel } from './channel.ts'
+import { serverLeaseMs } from './configs.ts'
 import { errorFrom } from './errors.ts'
 import { Feed, pullMsFor } from './feed.ts'
 import { acknowledgeGone } from './gone.ts'
@@ -9,7 +11,6 @@ import type { Link } from './link.ts'
 import type { BucketNames } from './names.ts'
 import { Notes, type NotesPlace } from './notes.ts'
 import type { ServerTime } from './time.ts'
-import { type Channel, serverLeaseMs } from './topology.ts'
 
 /** Which range, read how. */
 export interface RangeSpec extends NotesPlace {

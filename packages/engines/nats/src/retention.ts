@@ -1,10 +1,11 @@
 import type { ConsumerInfo } from '@nats-io/jetstream'
 import type { Timer } from '@posthaste/contracts'
 import { messagesFrom } from './browsing.ts'
+import type { Channel } from './channel.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import type { ServerTime } from './time.ts'
-import type { Channel, TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 /** What trimming logs needs. */
 export interface RetentionSurroundings {

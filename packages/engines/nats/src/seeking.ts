@@ -1,14 +1,17 @@
 import { type ConsumerConfig, DeliverPolicy, type StoredMsg } from '@nats-io/jetstream'
 import { type OutgoingRecord, PosthasteError, type Seeking, type SeekTarget } from '@posthaste/contracts'
 import { messagesFrom } from './browsing.ts'
+import { type Channel, rangesOf } from './channel.ts'
+import { consumerConfig, guardConsumer } from './configs.ts'
 import { pullMsFor } from './feed.ts'
 import { groupOf, recordOf, seqOf } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
 import { eraseNotesOfLog } from './notes.ts'
+import { inParallel } from './parallel.ts'
 import type { Additions, Publisher } from './publisher.ts'
 import type { ServerTime } from './time.ts'
-import { type Channel, guardConsumer, inParallel, rangesOf, type TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 /** What moving groups needs. */
 export interface SeekingSurroundings {
@@ -112,7 +115,7 @@ interface Remade {
 }
 
 async function remake(around: SeekingSurroundings, channel: Channel, { group, start }: Remade): Promise<void> {
-  const { link, topology, names } = around
+  const { link, names } = around
   const { stream } = channel.names
   const own: StoredMsg[] = []
   for (const range of rangesOf(channel)) {
@@ -120,7 +123,7 @@ async function remake(around: SeekingSurroundings, channel: Channel, { group, st
     for await (const message of messagesFrom(around, channel, { subject })) own.push(message)
   }
   for (const range of rangesOf(channel)) {
-    const config = topology.consumerConfig(channel, { group, from: 'next' }, range)
+    const config = consumerConfig(around, channel, { group, from: 'next', range })
     await link.find('seek', (manager) => manager.consumers.delete(stream, names.consumer(group, range)))
     await link.admin('seek', (manager) => manager.consumers.add(stream, { ...config, ...start.config }))
   }

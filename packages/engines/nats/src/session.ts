@@ -6,6 +6,7 @@ import {
   type SubscriptionSpec,
 } from '@posthaste/contracts'
 import { makeBucket } from './bucket.ts'
+import type { Channel } from './channel.ts'
 import { CompetingSubscription, type Membership } from './competing.ts'
 import { errorFrom } from './errors.ts'
 import type { Incoming } from './incoming.ts'
@@ -19,7 +20,7 @@ import { Retention } from './retention.ts'
 import { Sessions } from './sessions.ts'
 import { TemporaryGroups } from './temporary.ts'
 import { type Between, ServerTime } from './time.ts'
-import { type Channel, TopologyKeeper } from './topology.ts'
+import { TopologyKeeper } from './topology.ts'
 
 /** What a session is made of. */
 export interface SessionSpec {

@@ -1,10 +1,10 @@
 import type { Timer } from '@posthaste/contracts'
 import { Bucket, type Entry } from './bucket.ts'
+import { serverLeaseMs } from './configs.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
 import type { Between } from './time.ts'
-import { serverLeaseMs } from './topology.ts'
 
 /** Told what becomes of this process's membership. */
 export interface SessionListener {

@@ -1,10 +1,11 @@
 import type { Timer } from '@posthaste/contracts'
+import { type Channel, rangesOf } from './channel.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import { type Names, nameOf, tokenOf } from './names.ts'
 import { eraseNotes } from './notes.ts'
 import type { Sessions } from './sessions.ts'
-import { type Channel, rangesOf, type TopologyKeeper } from './topology.ts'
+import type { TopologyKeeper } from './topology.ts'
 
 /** What keeping temporary groups needs. */
 export interface TemporarySurroundings {

@@ -1,16 +1,4 @@
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  DeliverPolicy,
-  DiscardPolicy,
-  type JetStreamManager,
-  RetentionPolicy,
-  StorageType,
-  type StreamConfig,
-  type StreamInfo,
-} from '@nats-io/jetstream'
-import { nanos } from '@nats-io/nats-core'
+import type { ConsumerConfig, ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import {
   type ChannelSpec,
   channelDrift,
@@ -23,31 +11,12 @@ import {
   type TopologyDrift,
   type TopologyReport,
 } from '@posthaste/contracts'
+import { type Channel, type Group, rangesOf } from './channel.ts'
+import { consumerConfig, descriptionOf, laterConfig, lifetimeOf, type StreamWish, streamConfig } from './configs.ts'
 import { apiCodes, errorFrom, isApiError } from './errors.ts'
 import type { Link } from './link.ts'
-import type { ChannelNames, Names } from './names.ts'
-
-/** A group as its consumers tell. */
-export interface Group {
-  readonly name: string
-  readonly lifetime: NonNullable<GroupSpec['lifetime']>
-}
-
-/** A channel as its stream tells. */
-export interface Channel {
-  readonly spec: ChannelSpec
-  readonly names: ChannelNames
-  /** Into how many ranges its keys are divided; 0 where it is not keyed. */
-  readonly keyRanges: number
-  readonly groups: Map<string, Group>
-}
-
-/** What the server does not keep itself stands in the description of a stream. */
-interface Description {
-  readonly posthaste: 1
-  readonly spec: ChannelSpec
-  readonly keyRanges: number
-}
+import type { Names } from './names.ts'
+import { inParallel } from './parallel.ts'
 
 /** What {@link TopologyKeeper} needs. */
 export interface TopologySurroundings {
@@ -59,24 +28,6 @@ export interface TopologySurroundings {
   /** A channel is seen for the first time. */
   readonly onLearned?: (channel: Channel) => void
 }
-
-/** Channels asked for at once: declaring hundreds one after the other would take long. */
-const parallelMax = 16
-
-/** Messages whose ids a stream remembers where the channel does not ask for it: moves are told apart by it. */
-const moveWindowMs = 120_000
-
-/** The server has a default of 1,000, and stops delivering at it. */
-const unlimited = -1
-
-/** Pulls that may wait at one consumer; each member has a few. */
-const pullsMax = 4_096
-
-/**
- * The consumer of what waits for its time, where some process hands it on; elsewhere it only holds it in a stream that would
- * keep nothing but what somebody is to consume.
- */
-export const laterConsumer = '@later'
 
 /** Makes channels and groups exist, and knows those that it has seen. */
 export class TopologyKeeper {
@@ -91,10 +42,6 @@ export class TopologyKeeper {
   /** A channel that was seen already. */
   known(name: string): Channel | undefined {
     return this.#channels.get(name)
-  }
-
-  forget(name: string): void {
-    this.#channels.delete(name)
   }
 
   all(): Iterable<Channel> {
@@ -172,10 +119,10 @@ export class TopologyKeeper {
     const { link } = this.#surroundings
     const found = this.#channels.get(wanted.name)
     if (found === undefined) {
-      const config = this.#streamConfig(wanted)
+      const config = streamConfig(this.#surroundings, wanted)
       const what = `channel ${wanted.name}`
       try {
-        const info = await link.admin(what, (manager) => makeStream(manager, config, this.#laterConfig(config)))
+        const info = await link.admin(what, (manager) => makeStream(manager, config, laterConfig(link, config)))
         this.#learn(wanted.name, info)
         created.push(wanted.name)
       } catch (thrown) {
@@ -224,7 +171,7 @@ export class TopologyKeeper {
     const ranges = rangesOf(channel)
     // The first one is made last: it is the one that is looked at to see whether the group is there.
     for (const range of [...ranges].reverse()) {
-      await this.makeConsumer(channel, this.consumerConfig(channel, wanted, range), what)
+      await this.makeConsumer(channel, consumerConfig(this.#surroundings, channel, { ...wanted, range }), what)
     }
   }
 
@@ -241,73 +188,6 @@ export class TopologyKeeper {
       })
     } catch (thrown) {
       if (!isApiError(thrown, apiCodes.consumerNameExists, apiCodes.consumerExists)) throw errorFrom(thrown, what)
-    }
-  }
-
-  /** How a group reads a channel, or one range of it. */
-  consumerConfig(channel: Channel, { group, from, lifetime }: ConsumerWish, range?: number): Partial<ConsumerConfig> {
-    const { link, names } = this.#surroundings
-    const { leaseMs } = link.settings
-    const begins = channel.spec.kind === 'queue' || from === 'earliest' ? DeliverPolicy.All : DeliverPolicy.New
-    return {
-      durable_name: names.consumer(group, range),
-      description: JSON.stringify({ posthaste: 1, lifetime: lifetime ?? 'durable' }),
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos(serverLeaseMs(leaseMs)),
-      max_deliver: unlimited,
-      max_ack_pending: unlimited,
-      max_waiting: pullsMax,
-      deliver_policy: begins,
-      ...this.#filterOf(channel, group, range),
-    }
-  }
-
-  /**
-   * A queue has one group, which gets everything. A group of a log gets what is for all and what is for it; where the
-   * server allows one filter only, what is for others comes too, and is passed over.
-   */
-  #filterOf(channel: Channel, group: string, range: number | undefined): Partial<ConsumerConfig> {
-    const { names, spec } = channel
-    if (spec.kind === 'queue' || !this.#surroundings.link.features.severalFilters) {
-      return { filter_subject: range === undefined ? names.records : names.records.replace(/\*$/, String(range)) }
-    }
-    return { filter_subjects: [names.subject(undefined, range), names.subject(group, range)] }
-  }
-
-  #streamConfig(spec: ChannelSpec): StreamWish {
-    const { link, names } = this.#surroundings
-    const { features, settings } = link
-    const { stream, records, later } = names.channel(spec.name, spec.keyed)
-    const keyRanges = spec.keyed ? settings.keyRanges : 0
-    const description: Description = { posthaste: 1, spec: plainSpec(spec), keyRanges }
-    return {
-      name: stream,
-      description: JSON.stringify(description),
-      subjects: [records, `${later}.*.*.*.*`],
-      retention: retentionOf(spec),
-      storage: StorageType.File,
-      num_replicas: settings.replicas,
-      discard: DiscardPolicy.Old,
-      duplicate_window: nanos(spec.deduplicateForMs ?? moveWindowMs),
-      allow_direct: true,
-      allow_rollup_hdrs: true,
-      ...(features.schedules ? { allow_msg_schedules: true } : {}),
-    }
-  }
-
-  /** Undefined where nobody needs a consumer of what waits. */
-  #laterConfig({ retention, subjects = [] }: StreamWish): Partial<ConsumerConfig> | undefined {
-    const { features, settings } = this.#surroundings.link
-    if (features.schedules && retention !== RetentionPolicy.Interest) return undefined
-    return {
-      durable_name: laterConsumer,
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos(Math.max(10_000, settings.timeoutMs * 2)),
-      max_deliver: unlimited,
-      max_ack_pending: unlimited,
-      max_waiting: pullsMax,
-      deliver_policy: DeliverPolicy.All,
-      filter_subject: subjects[1] ?? '',
     }
   }
 
@@ -349,37 +229,9 @@ function refuseShortWindows(channels: readonly ChannelSpec[]): void {
   throw new PosthasteError('CONFIG_INVALID', `topology: ${issues.map(({ message }) => message).join('; ')}`, { issues })
 }
 
-/** Keeps everything that is to be consumed while the consumers of a group are made anew. */
-export function guardConsumer(records: string): Partial<ConsumerConfig> {
-  return {
-    durable_name: '@guard',
-    ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
-    filter_subject: records,
-  }
-}
-
-/** How a consumer is to begin. */
-export type ConsumerWish = Pick<GroupSpec, 'group' | 'from' | 'lifetime'>
-
 interface MutableReport {
   readonly created: string[]
   readonly drift: TopologyDrift[]
-}
-
-type StreamWish = Partial<StreamConfig> & { name: string }
-
-/** The ranges of a channel, or the one that is none. */
-export function rangesOf({ keyRanges }: Pick<Channel, 'keyRanges'>): readonly (number | undefined)[] {
-  return keyRanges === 0 ? [undefined] : Array.from({ length: keyRanges }, (_, range) => range)
-}
-
-/**
- * How long the server waits before it gives a delivery to somebody else: longer than its member believes to have it, so
- * that nobody settles what is somebody else's.
- */
-export function serverLeaseMs(leaseMs: number): number {
-  return leaseMs + Math.max(200, Math.round(leaseMs / 10))
 }
 
 /** A stream, with what is read by no group. */
@@ -393,46 +245,6 @@ async function makeStream(
   return info
 }
 
-/** A log without retention keeps what a group has not settled; one with it is trimmed by us, who know what groups need. */
-function retentionOf({ kind, retention }: ChannelSpec): RetentionPolicy {
-  if (kind === 'queue') return RetentionPolicy.Workqueue
-  return retention === undefined ? RetentionPolicy.Interest : RetentionPolicy.Limits
-}
-
-function plainSpec({ name, kind, keyed, retention, deduplicateForMs }: ChannelSpec): ChannelSpec {
-  return { name, kind, keyed, retention, deduplicateForMs }
-}
-
-/** @throws FAILED_PRECONDITION when the stream is not one of ours */
-function descriptionOf(name: string, { config }: StreamInfo): Description {
-  try {
-    const description = JSON.parse(config.description ?? '') as Description
-    if (description.posthaste === 1) return description
-  } catch {
-    // Told below.
-  }
-  throw new PosthasteError(
-    'FAILED_PRECONDITION',
-    `channel ${name}: the stream ${config.name} was not made by Posthaste`,
-    {
-      remedy: 'Delete the stream, or use another prefix.',
-    },
-  )
-}
-
-function lifetimeOf({ config }: ConsumerInfo): Group['lifetime'] {
-  return config.description?.includes('"lifetime":"temporary"') ? 'temporary' : 'durable'
-}
-
 function isName(name: string): boolean {
   return /^[A-Za-z0-9._-]{1,240}$/.test(name)
-}
-
-/** Works on several at once, and rejects with the first failure. */
-export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const rest = items.values()
-  const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(parallelMax, items.length) }, worker))
 }
