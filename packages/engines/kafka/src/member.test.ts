@@ -1,4 +1,4 @@
-import type { PosthasteError } from '@posthaste/contracts'
+import { PosthasteError } from '@posthaste/contracts'
 import { manualClock, recordingLog } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
 import type { Cluster } from './cluster.ts'
@@ -12,8 +12,10 @@ function joined() {
   const told: string[] = []
   const waiting: (() => void)[] = []
   const state = { answersAtOnce: true, epoch: 0 }
+  const asked: { readonly id: string; readonly epoch: number }[] = []
   const lane = {
-    async call() {
+    async call(...[, , id, epoch]: [unknown, string, string, number]) {
+      asked.push({ id, epoch })
       if (!state.answersAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
       state.epoch += 1
       const assignment = { topicPartitions: [{ topicId: 't', partitions: [0] }] }
@@ -38,7 +40,7 @@ function joined() {
   const answerAll = () => {
     for (const answer of waiting.splice(0)) answer()
   }
-  return { clock, member, told, state, answerAll }
+  return { clock, member, told, state, asked, answerAll }
 }
 
 describe('a member of a group', () => {
@@ -79,6 +81,23 @@ describe('a member of a group', () => {
     answerAll()
     await clock.advance(1_000)
     expect(told).toEqual(['gained 0', 'fenced DELIVERY_LOST', 'gained 0'])
+    member.abandon()
+  })
+
+  it('is another one after it was fenced, so that nothing late is taken for its own, and leaves as the one it was', async () => {
+    const { clock, member, asked } = joined()
+    await member.join()
+    await clock.advance(0)
+    const { id } = member
+    asked.splice(0)
+    member.fence(new PosthasteError('UNAVAILABLE', 'nobody knows where the group stands'))
+    expect(member.id).not.toBe(id)
+    await clock.advance(500)
+    expect(asked.slice(0, 2)).toEqual([
+      { id, epoch: -1 },
+      { id: member.id, epoch: 0 },
+    ])
+    expect(asked.slice(2).every((each) => each.id === member.id && each.epoch > 0)).toBe(true)
     member.abandon()
   })
 

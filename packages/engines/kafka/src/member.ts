@@ -40,7 +40,9 @@ const leaving = { static: -2, dynamic: -1 } as const
  * @see https://cwiki.apache.org/confluence/x/HhD1D KIP-848
  */
 export class Member {
-  readonly id = crypto.randomUUID()
+  #id = crypto.randomUUID() as string
+  /** What it was before it was fenced, as long as the server may know of that. */
+  #former: string | undefined
   readonly #cluster: Cluster
   readonly #membership: Membership
   readonly #sessionMs: number
@@ -67,6 +69,14 @@ export class Member {
     this.#membership = membership
     this.#sessionMs = cluster.settings.sessionTimeoutMs ?? sessionMsDefault
     this.#intervalMs = Math.min(heartbeatMsMax, this.#sessionMs / 6)
+  }
+
+  /**
+   * Another one after it was fenced: what was sent before and arrives late is refused, which the same name in the same
+   * epoch would not be.
+   */
+  get id(): string {
+    return this.#id
   }
 
   /** The member's epoch, by which the server knows a member that has missed something. */
@@ -131,30 +141,35 @@ export class Member {
     this.#timer?.cancel()
     this.#lapsing?.cancel()
     await this.#beating
-    if (this.#epoch === 0) return
-    const { groupId, instanceId } = this.#membership
-    const epoch = instanceId === undefined ? leaving.dynamic : leaving.static
     try {
-      const broker = await this.#cluster.coordinator('group', groupId)
-      await this.#cluster
-        .lane(broker, watching)
-        .call(
-          consumerGroupHeartbeatV1.api,
-          groupId,
-          this.id,
-          epoch,
-          instanceId ?? null,
-          null,
-          -1,
-          null,
-          null,
-          null,
-          null,
-        )
+      await this.#leaveAsFormer()
+      if (this.#epoch !== 0) await this.#leaveAs(this.#id)
     } catch (error) {
       // The session ends by itself.
+      const { groupId } = this.#membership
       this.#cluster.host.log.debug('kafka engine: a member left without telling', { groupId, error })
     }
+  }
+
+  /** Without waiting for the session of what it was before, which a server that was away has begun anew. */
+  async #leaveAsFormer(): Promise<void> {
+    const former = this.#former
+    if (former === undefined) return
+    try {
+      await this.#leaveAs(former)
+    } catch (error) {
+      if (!hasCode(error, kafkaCodes.unknownMember, kafkaCodes.fencedInstance, kafkaCodes.groupNotFound)) throw error
+    }
+    if (this.#former === former) this.#former = undefined
+  }
+
+  async #leaveAs(id: string): Promise<void> {
+    const { groupId, instanceId } = this.#membership
+    const epoch = instanceId === undefined ? leaving.dynamic : leaving.static
+    const broker = await this.#cluster.coordinator('group', groupId)
+    const lane = this.#cluster.lane(broker, watching)
+    const nothing = [null, -1, null, null, null, null] as const
+    await lane.call(consumerGroupHeartbeatV1.api, groupId, id, epoch, instanceId ?? null, ...nothing)
   }
 
   /** Stops without a word, for a connection that is gone for good. */
@@ -197,6 +212,7 @@ export class Member {
   async #exchange(): Promise<void> {
     const { groupId, topic, instanceId } = this.#membership
     const { id: topicId } = await this.#cluster.topic(topic)
+    await this.#leaveAsFormer()
     const broker = await this.#cluster.coordinator('group', groupId)
     const [sentAtMs, fenced] = [this.#cluster.host.clock.monotonicMs(), this.#fenced]
     const tells = this.#changed || this.#epoch === 0
@@ -208,7 +224,7 @@ export class Member {
         .lane(broker, watching)
         .call(
           consumerGroupHeartbeatV1.api,
-          ...([groupId, this.id, this.#epoch, instanceId ?? null, null] as const),
+          ...([groupId, this.#id, this.#epoch, instanceId ?? null, null] as const),
           ...([tells ? rebalanceMs : -1, tells ? [topic] : null, null, null, tells ? owned : null] as const),
         )
       if (this.#stopped || fenced !== this.#fenced) return
@@ -220,6 +236,7 @@ export class Member {
       if (answer.assignment !== null)
         this.#adapt(new Set(answer.assignment.topicPartitions.flatMap(({ partitions }) => partitions)))
     } catch (error) {
+      if (fenced !== this.#fenced) return
       this.#changed ||= tells
       throw error
     }
@@ -262,8 +279,12 @@ export class Member {
   fence(reason: PosthasteError): void {
     this.#lapsing?.cancel()
     this.#standsUntilMs = Number.POSITIVE_INFINITY
-    this.#fenced += 1
     if (this.#epoch === 0 && this.#owned.size === 0) return
+    this.#fenced += 1
+    if (this.#epoch !== 0) {
+      this.#former = this.#id
+      this.#id = crypto.randomUUID()
+    }
     this.#epoch = 0
     this.#changed = true
     this.#owned.clear()

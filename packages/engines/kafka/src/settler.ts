@@ -86,7 +86,7 @@ export class Settler {
   async #flush(jobs: readonly Job[]): Promise<void> {
     const current: Job[] = []
     for (const job of jobs) {
-      if (this.#target.ranges.get(job.range.partition) === job.range) current.push(job)
+      if (this.#has(job.range)) current.push(job)
       else job.conclude({ ok: false, error: lost(this.#target.groupId, job.range) })
     }
     let bytes = 0
@@ -109,7 +109,11 @@ export class Settler {
       await this.#commit(jobs, records)
     } catch (error) {
       const failure = { ok: false, error: mapped(error, `settlement of ${this.#target.groupId}`) } as const
-      for (const { conclude } of jobs) conclude(failure)
+      // One range that went takes nothing from the others.
+      const isLost = failure.error.code === 'DELIVERY_LOST' && jobs.some(({ range }) => !this.#has(range))
+      const spared = new Set(isLost ? jobs.filter(({ range }) => this.#has(range)) : [])
+      for (const job of jobs) if (!spared.has(job)) job.conclude(failure)
+      this.#jobs.unshift(...spared)
       return
     }
     for (const { range, offset } of jobs) {
@@ -119,8 +123,12 @@ export class Settler {
     for (const { conclude } of jobs) conclude(succeeded)
   }
 
+  #has(range: Range): boolean {
+    return this.#target.ranges.get(range.partition) === range
+  }
+
   async #commit(jobs: readonly Job[], records: readonly Routed[]): Promise<void> {
-    const { groupId, member, ranges, transactors } = this.#target
+    const { groupId, member, transactors } = this.#target
     const { clock } = this.#cluster.host
     const deadlineMs = clock.monotonicMs() + this.#cluster.settings.timeoutMs
     const offsets = new Map<Range, number[]>()
@@ -130,13 +138,15 @@ export class Settler {
       else if (offset !== undefined) known.push(offset)
     }
     for (;;) {
-      for (const range of offsets.keys()) if (ranges.get(range.partition) !== range) throw lost(groupId, range)
+      for (const range of offsets.keys()) if (!this.#has(range)) throw lost(groupId, range)
       const positions = this.#positions(offsets)
       try {
         if (records.length > 0) await transactors.run({ records, positions: [positions] })
         else await writePositions(this.#cluster, positions)
         return
       } catch (error) {
+        // The member has been fenced meanwhile, and is another by now.
+        if (positions.memberId !== member.id) throw lost(groupId, jobs[0]?.range as Range)
         if (error instanceof InDoubtError) {
           // It must not be done again by who has seen it fail: where the group stands is read anew, once it is decided.
           member.fence(mapped(error, 'commit'))
