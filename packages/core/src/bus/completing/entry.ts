@@ -157,15 +157,33 @@ export class KeyChain {
     return false
   }
 
+  /** What waits before it in memory alone, in its order: there is none before what is noted. */
+  readyBefore(entry: Entry): readonly Entry[] {
+    const entries = this.#entries
+    const ready: Entry[] = []
+    for (let at = entries.lastIndexOf(entry) - 1; at >= 0; at -= 1) {
+      const earlier = entries[at]!
+      if (earlier.note !== undefined) break
+      if (earlier.phase === 'ready') ready.push(earlier)
+    }
+    return ready.reverse()
+  }
+
   /** What is to be handed over next; undefined where all waits, for its time or for what is before it. */
   next(nowMs: number): Entry | undefined {
     let isClaiming = false
+    let isWithCore = false
     for (const entry of this.#entries) {
       const { phase, note, holds, dueAtMs } = entry
-      // Claims are made in their order; what need not be claimed would overtake them.
-      if (phase === 'ready' && dueAtMs <= nowMs) return isClaiming && note === undefined ? undefined : entry
+      if (phase === 'ready' && dueAtMs <= nowMs) {
+        // Claims are made in their order; what need not be claimed would overtake them. And what runs alone would overtake
+        // what is given back before it.
+        const isEarly = (isClaiming && note === undefined) || (isWithCore && entry.isSuspect)
+        return isEarly ? undefined : entry
+      }
       if (holds || (phase === 'saving' && dueAtMs <= nowMs)) return undefined
       if (phase === 'claiming') isClaiming = true
+      if (phase !== 'ready' && phase !== 'saving') isWithCore = true
     }
     return undefined
   }

@@ -335,9 +335,12 @@ export class KeyRange implements EntryRange {
     if (isHandBack && this.#state === 'recalled') {
       // A session that ends in order says that nothing was in hand.
       entry.phase = 'ready'
+      if (entry.note === undefined) this.#buffered += 1
       return succeeded
     }
     if (entry.holds) this.#parkBehind(entry)
+    // What must run alone had to wait for it.
+    else this.#turn(entry.chain)
     return new Promise((resolve) => this.#park(entry, resolve))
   }
 
@@ -373,7 +376,7 @@ export class KeyRange implements EntryRange {
   #park(entry: Entry, done?: WhenNoted): void {
     entry.phase = 'saving'
     if (entry.note === undefined) {
-      for (const earlier of this.#init.events.before(entry)) this.#noteInHand(earlier)
+      this.#noteBefore(entry)
       this.#name(entry)
     }
     this.#write(entry, false, (outcome) => {
@@ -385,7 +388,15 @@ export class KeyRange implements EntryRange {
     })
   }
 
-  /** Whoever reads the range next reads what is noted first: so what is in hand before it in its key is noted before it. */
+  /** Whoever reads the range next reads what is noted first: so what came before it in its key is noted before it. */
+  #noteBefore(entry: Entry): void {
+    for (const earlier of this.#init.events.before(entry)) this.#noteInHand(earlier)
+    for (const earlier of entry.chain?.readyBefore(entry) ?? []) {
+      this.#buffered -= 1
+      this.#park(earlier)
+    }
+  }
+
   #noteInHand(entry: Entry): void {
     this.#name(entry)
     this.#chainOf(entry).add(entry)

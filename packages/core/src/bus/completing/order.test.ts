@@ -1,4 +1,4 @@
-import { type Delivery, keyRangeOf, type Settlement } from '@posthaste/contracts'
+import { type AckSettlement, type Delivery, keyRangeOf, type ReleaseSettlement } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { PartitionedBroker } from '../../../test/bus/partitioned/broker.ts'
 import { silentLog } from '../../pipeline/log.ts'
@@ -6,6 +6,8 @@ import { manualClock } from '../../testing/manual-clock.ts'
 import { complete } from './complete.ts'
 
 const laterMs = 3_600_000
+
+type Untagged = Omit<AckSettlement, 'tag'> | Omit<ReleaseSettlement, 'tag'>
 
 /** Keys of one key range of two, that which goes to the second member. */
 const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].filter((key) => keyRangeOf(key, 2) === 1)
@@ -15,7 +17,7 @@ async function started(keyRanges: number) {
   const clock = manualClock()
   const broker = new PartitionedBroker({ clock, keyRanges })
   await broker.opened()
-  const channels = [{ name: 'c', kind: 'log', keyed: true } as const]
+  const channels = [{ name: 'c', kind: 'log' as const, keyed: true }]
   await broker.storage.declare({ channels, groups: [{ channel: 'c', group: 'g', from: 'next' }] })
   const publish = async (...ids: readonly string[]) => {
     const body = new Uint8Array(1)
@@ -30,13 +32,13 @@ async function started(keyRanges: number) {
     const member = await engine.subscribe({ channel: 'c', group: 'g', member: 'm' }, sink)
     member.grant(credit)
     await clock.advance(0)
-    const release = async (visibleAtMs: number) => {
-      const { tag } = seen.at(-1)!
-      const settlement: Settlement = { kind: 'release', tag, countsAttempt: true, visibleAtMs }
-      await member.settle([settlement])
+    const settle = async (settlement: Untagged, at = -1) => {
+      await member.settle([{ ...settlement, tag: seen.at(at)!.tag }])
       await clock.advance(0)
     }
-    return { seen: () => seen.map(({ record, attempt }) => `${record.id}#${attempt}`), release, raw }
+    const release = (visibleAtMs: number) => settle({ kind: 'release', countsAttempt: true, visibleAtMs })
+    const stop = () => member.stop()
+    return { seen: () => seen.map(({ record, attempt }) => `${record.id}#${attempt}`), settle, release, stop, raw }
   }
   return { clock, broker, publish, join }
 }
@@ -68,5 +70,46 @@ describe('what waits until notes are answered goes on when they are', () => {
     await publish(`${keys[1]}1`)
     await clock.advance(0)
     expect(other.seen()).toEqual([`${keys[1]}1#1`])
+  })
+})
+
+describe('the order of a key', () => {
+  it('is kept where one record is handed back, and a later one parked, while their range is given up', async () => {
+    const { publish, join, clock } = await started(2)
+    const [first, second, third, fourth] = [1, 2, 3, 4].map((at) => `${keys[0]}${at}`)
+    const { settle, stop } = await join(4)
+    await publish(first!, second!, third!, fourth!)
+    await clock.advance(0)
+    const other = await join(0)
+    await settle({ kind: 'release', countsAttempt: false }, 0)
+    await settle({ kind: 'release', countsAttempt: false }, 1)
+    await settle({ kind: 'release', countsAttempt: true, holdKey: true }, 2)
+    await stop()
+    await other.stop()
+    expect((await join(4)).seen()).toEqual([`${first}#1`, `${second}#1`, `${third}#2`])
+  })
+
+  it('is kept where what must run alone stands behind what fails once more', async () => {
+    const { clock, broker, publish, join } = await started(1)
+    await publish('a1')
+    const before = await join(1)
+    await before.settle({ kind: 'release', countsAttempt: true, visibleAtMs: clock.nowMs() + laterMs })
+    await before.stop()
+    await publish('a2')
+    for (let crashes = 0; crashes < 2; crashes += 1) {
+      const reader = await join(2)
+      expect(reader.seen()).toEqual([`a2#${crashes + 1}`])
+      broker.crash(reader.raw)
+      await clock.advance(1)
+    }
+    await clock.advance(laterMs)
+    const { seen, settle } = await join(5)
+    expect(seen()).toEqual(['a1#2'])
+    await settle({ kind: 'release', countsAttempt: true, holdKey: true, visibleAtMs: clock.nowMs() + laterMs })
+    expect(seen()).toEqual(['a1#2'])
+    await clock.advance(laterMs)
+    expect(seen()).toEqual(['a1#2', 'a1#3'])
+    await settle({ kind: 'ack' })
+    expect(seen()).toEqual(['a1#2', 'a1#3', 'a2#3'])
   })
 })
