@@ -15,6 +15,7 @@ import { copyOf, type Held, heldOf } from './held.ts'
 import type { Link } from './link.ts'
 import { isForeign, isPosition } from './positions.ts'
 import type { Publisher } from './publisher.ts'
+import { isQuestion } from './queue-channels.ts'
 import type { Received } from './record-codec.ts'
 import type { KnownChannel } from './settings-text.ts'
 
@@ -130,6 +131,7 @@ export class Browser implements Browsing {
     if (queue.includes('#') && consumerCount > 0)
       throw fail('FAILED_PRECONDITION', `channel ${name}: a key range that is being consumed cannot be looked into`)
     const taken: Held[] = []
+    let seen = 0
     const { promise, resolve } = Promise.withResolvers<void>()
     // Whoever consumes the queue may have the rest: then no more comes, and nobody says so.
     const whenIdle = () => this.#deps.clock.setTimer(idleMs, resolve)
@@ -137,9 +139,11 @@ export class Browser implements Browsing {
     const [, { consumerTag }] = await Promise.all([
       channel.basicQos({ prefetchCount: Math.min(lookedAtMax, messageCount) }),
       channel.basicConsume({ queue }, (message) => {
-        taken.push(heldOf(message as Received, name))
+        seen += 1
+        if (isQuestion(message)) channel.basicAck({ deliveryTag: message.deliveryTag })
+        else taken.push(heldOf(message as Received, name))
         timer.cancel()
-        if (taken.length >= Math.min(lookedAtMax, messageCount)) resolve()
+        if (seen >= Math.min(lookedAtMax, messageCount)) resolve()
         else timer = whenIdle()
       }),
     ])

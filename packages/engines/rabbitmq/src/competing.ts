@@ -15,6 +15,7 @@ import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { copyOf, deliveryOf, type Held, heldOf, type Return } from './held.ts'
 import { type MemberDeps, type MemberFigures, openQueues, type Seat } from './membership.ts'
+import { isQuestion } from './queue-channels.ts'
 import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
@@ -158,7 +159,9 @@ export class Competing implements EngineSubscription {
 
   #received(session: Session, message: Received): void {
     if (session !== this.#session) return
-    this.#take(heldOf(message, this.#seat.spec.channel))
+    const held = heldOf(message, this.#seat.spec.channel)
+    if (isQuestion(message)) this.#ack(session, [held])
+    else this.#take(held)
   }
 
   #take(held: Held): void {

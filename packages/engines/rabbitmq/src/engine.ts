@@ -156,7 +156,7 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   const asking = { ...settings, timeoutMs: Math.min(timeoutMs, askMsMax) }
   const nobody = { onUp: () => {}, onDown: () => {}, onBlocked: () => {} }
   const channels = new QueueChannels({
-    ...{ link: consuming, publisher, clock, timeoutMs },
+    ...{ link: consuming, clock, timeoutMs },
     linkApart: () => new Link(asking, host, { what: 'asking', events: nobody }),
     onSilent: (queue, cause) => states.silent(queue, cause),
   })

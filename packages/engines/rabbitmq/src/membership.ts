@@ -46,5 +46,5 @@ export interface MemberFigures {
 
 /** A channel to consume queues of a group over. */
 export function openQueues(channels: QueueChannels, seat: Seat, queues: readonly string[]): Promise<Channel> {
-  return seat.isTemporary ? channels.openTemporary(queues) : channels.open(queues)
+  return seat.isTemporary ? channels.openTemporary(queues) : channels.open(queues, seat.channel.keyRanges > 0)
 }

@@ -1,10 +1,8 @@
 import { type Clock, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import { errorOf, isReply } from './errors.ts'
-import { copyOf, heldOf } from './held.ts'
-import type { Link } from './link.ts'
-import type { Publisher } from './publisher.ts'
-import type { Received } from './record-codec.ts'
+import { closedError, type Link } from './link.ts'
+import { within } from './timely.ts'
 
 /** What opening queues needs. */
 export interface QueueChannelsDeps {
@@ -12,7 +10,6 @@ export interface QueueChannelsDeps {
   readonly link: Link
   /** Makes another connection, for questions that may end it. */
   readonly linkApart: () => Link
-  readonly publisher: Publisher
   readonly clock: Clock
   readonly timeoutMs: number
   /** Told which queue does not answer, and when it does again. */
@@ -22,8 +19,8 @@ export interface QueueChannelsDeps {
 /**
  * Opens channels to consume queues over. A quorum queue without a leader takes whoever consumes it for an answer that never
  * comes, and the server then ends the whole connection, after more than a minute. So a queue that says neither that it has
- * messages nor that anybody consumes it is asked for a message first, over a connection apart; until it answers, nobody
- * else is held up by it.
+ * messages nor that anybody consumes it is asked first, over a connection apart; until it answers, nobody else is held up
+ * by it.
  */
 export class QueueChannels {
   readonly #deps: QueueChannelsDeps
@@ -38,16 +35,16 @@ export class QueueChannels {
   }
 
   /**
-   * A channel to consume quorum queues over.
+   * A channel to consume quorum queues over, `isSingle` where they have a single active consumer.
    * @throws NOT_FOUND (the server's) where one is gone, UNAVAILABLE where one does not answer
    */
-  async open(queues: readonly string[]): Promise<Channel> {
+  async open(queues: readonly string[], isSingle: boolean): Promise<Channel> {
     const { link } = this.#deps
     const channel = await link.channel()
     try {
       for (const queue of queues) {
         const { messageCount, consumerCount } = await channel.queueDeclare({ queue, passive: true })
-        if (messageCount === 0 && consumerCount === 0) await this.#ask(queue)
+        if (messageCount === 0 && consumerCount === 0) await this.#ask(queue, isSingle)
         this.#heard(queue)
       }
       return channel
@@ -75,7 +72,9 @@ export class QueueChannels {
     await this.#apart?.close(0)
   }
 
-  async #ask(queue: string): Promise<void> {
+  async #ask(queue: string, isSingle: boolean): Promise<void> {
+    // Whoever opens it goes on for a moment after the end.
+    if (this.#isClosed) throw closedError()
     this.#timer?.cancel()
     this.#apart ??= this.#deps.linkApart()
     const link = this.#apart
@@ -84,13 +83,13 @@ export class QueueChannels {
     try {
       await link.up(this.#deps.timeoutMs)
       channel = await link.channel()
-      await this.#get(channel, queue)
+      await this.#question(channel, queue, isSingle)
     } catch (thrown) {
       // That one with a single active consumer gives nothing to others is an answer of its leader.
       if (isReply(thrown, 'RESOURCE_LOCKED')) return
       const cause = errorOf(thrown, `asking the queue ${queue}`)
-      // Given up, though the connection stands.
-      if (cause.code === 'UNAVAILABLE' && channel?.active === false && link.isUp) this.#unheard(queue, link)
+      // There is no answer, though the connection stands.
+      if (cause.code === 'UNAVAILABLE' && channel !== undefined && link.isUp) this.#unheard(queue, link)
       throw cause
     } finally {
       void channel?.close()
@@ -99,17 +98,21 @@ export class QueueChannels {
     }
   }
 
-  async #get(channel: Channel, queue: string): Promise<void> {
-    const message = await channel.basicGet({ queue })
-    if (message === undefined) return
-    // It came just then. The server would count what is given back as if a member had vanished.
-    const { deliveryTag } = message
-    const held = heldOf(message as unknown as Received, queue)
-    const target = { exchange: '', routingKey: queue, mandatory: true }
-    const { visibleAtMs } = held.decoded
-    const [outcome] = await this.#deps.publisher.send([copyOf(held, { target, countsAttempt: false, visibleAtMs })])
-    if (outcome?.ok) channel.basicAck({ deliveryTag })
-    else channel.basicNack({ deliveryTag, requeue: true })
+  /**
+   * One with a single active consumer gives nothing to whoever asks for a message, and says so. Of any other a message would be
+   * taken away for a moment, which the server counts; so it is sent one, which is gone at once, and has to confirm it.
+   */
+  async #question(channel: Channel, queue: string, isSingle: boolean): Promise<void> {
+    if (isSingle) {
+      await channel.basicGet({ queue })
+      return
+    }
+    await channel.confirmSelect()
+    // What is published meanwhile would stand before the question, and be an answer.
+    const { messageCount, consumerCount } = await channel.queueDeclare({ queue, passive: true })
+    if (messageCount > 0 || consumerCount > 0) return
+    const envelope = { routingKey: queue, durable: true, expiration: '0', headers: { [questionHeader]: '1' } }
+    await within(this.#deps, 'a confirm', channel.basicPublish(envelope, Buffer.alloc(0)))
   }
 
   #heard(queue: string): void {
@@ -134,6 +137,12 @@ export class QueueChannels {
   }
 }
 
+/** Whether a message only asks whether the queue answers: it is no record. */
+export function isQuestion({ headers }: { readonly headers?: Readonly<Record<string, unknown>> | undefined }): boolean {
+  return headers !== undefined && questionHeader in headers
+}
+
+const questionHeader = 'posthaste-question'
 /** The connection apart is kept for so long after the last question. */
 const idleMs = 1_000
 
