@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
+import { addressed, type Outbound } from './lane.ts'
 import type { NoteMessage } from './note-book.ts'
-import { addressed, type Outbound } from './publisher.ts'
 import { bufferOf, decode, encode, type Received } from './record-codec.ts'
 
 /*

@@ -1,6 +1,6 @@
 import type { Delivery } from '@posthaste/contracts'
 import type { Target } from './catalogue.ts'
-import { addressed, type Outbound } from './publisher.ts'
+import { addressed, type Outbound } from './lane.ts'
 import { bufferOf, type Decoded, decode, encode, type Received, takenBack } from './record-codec.ts'
 
 /** A message that this member has and has not settled. */

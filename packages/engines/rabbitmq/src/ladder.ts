@@ -42,6 +42,11 @@ export function patternOf(target: string): string {
   return `${anyBits}.${target}.#`
 }
 
+/** Whether an exchange is a level of the ladder. */
+export function isLadder(exchange: string): boolean {
+  return exchange.startsWith(`${base}delay-`)
+}
+
 /** Makes the ladder exist. Idempotent. */
 export async function declareLadder(admin: Admin): Promise<void> {
   await admin.tell('declaring the delay ladder', async (channel) => {

@@ -24,9 +24,12 @@ export class Link {
   readonly #host: EngineHost
   readonly #what: string
   readonly #patience: Patience
+  readonly #onBlocked: LinkEvents['onBlocked']
   readonly #waiting = new Set<Waiting>()
   /** How many connections there were, this one included. */
   generation = 0
+  /** The server takes no publishes for now. */
+  isBlocked = false
   #isUp = false
   #isLeaving = false
   #isClosed = false
@@ -34,6 +37,7 @@ export class Link {
 
   constructor(settings: Settings, host: EngineHost, options: { readonly what: string; readonly events: LinkEvents }) {
     const { what, events } = options
+    this.#onBlocked = (reason) => events.onBlocked(reason)
     this.#host = host
     this.#what = what
     this.#patience = { clock: host.clock, timeoutMs: settings.timeoutMs }
@@ -41,6 +45,7 @@ export class Link {
     this.#connection = new VersionedConnection(connectionOptions(settings, `${host.instance} ${what}`))
     this.#connection.on('connection', () => {
       this.#isUp = true
+      this.isBlocked = false
       this.generation += 1
       for (const each of this.#waiting) this.#end(each, undefined)
       events.onUp()
@@ -52,8 +57,8 @@ export class Link {
       this.#isUp = false
       if (!this.#isClosed) events.onDown(this.#cause)
     })
-    this.#connection.on('connection.blocked', (reason) => events.onBlocked(reason))
-    this.#connection.on('connection.unblocked', () => events.onBlocked(undefined))
+    this.#connection.on('connection.blocked', (reason) => this.#blocked(reason))
+    this.#connection.on('connection.unblocked', () => this.#blocked(undefined))
   }
 
   get isUp(): boolean {
@@ -110,6 +115,16 @@ export class Link {
       this.#host.log.debug('rabbitmq: channel error', { cause: thrown, what: this.#what }),
     )
     return timely(channel, this.#patience)
+  }
+
+  /** Ends the connection, which comes back: it does not go on. */
+  drop(cause: PosthasteError): void {
+    if (this.isUp) this.#connection.drop(cause)
+  }
+
+  #blocked(reason: string | undefined): void {
+    this.isBlocked = reason !== undefined
+    this.#onBlocked(reason)
   }
 
   /** It is about to be closed: from here on nobody waits for it to come back. */

@@ -1,34 +1,13 @@
-import {
-  type Clock,
-  type Outcome,
-  type OutgoingRecord,
-  PosthasteError,
-  succeeded,
-  type Timer,
-} from '@posthaste/contracts'
-import type { Channel, Envelope } from 'rabbitmq-client'
-import type { Catalogue, Target } from './catalogue.ts'
+import { type Clock, type Outcome, type OutgoingRecord, PosthasteError, succeeded } from '@posthaste/contracts'
+import type { Catalogue } from './catalogue.ts'
 import { errorOf, fail, failed } from './errors.ts'
+import { isLadder } from './ladder.ts'
+import { addressed, Lane, type Outbound } from './lane.ts'
 import { closedError, type Link } from './link.ts'
 import { Stamps } from './positions.ts'
-import { bufferOf, encode, markNames, refusalOf } from './record-codec.ts'
+import { bufferOf, encode, refusalOf } from './record-codec.ts'
 import { within } from './timely.ts'
 import type { Waiting } from './waiting.ts'
-
-/** A message that knows where it goes. */
-export interface Outbound {
-  readonly envelope: Envelope
-  readonly body: Buffer
-}
-
-/** Puts an address on a message. */
-export function addressed(envelope: Envelope, { exchange, routingKey, mandatory, headers }: Target): Envelope {
-  envelope.exchange = exchange
-  envelope.routingKey = routingKey
-  if (mandatory) envelope.mandatory = true
-  if (headers !== undefined) envelope.headers = { ...headers, ...envelope.headers }
-  return envelope
-}
 
 /** What publishing needs. */
 export interface PublisherDeps {
@@ -43,16 +22,19 @@ export interface PublisherDeps {
 /**
  * Publishes on one channel with confirms, without waiting for one before sending the next, so that the order of the calls
  * is the order on the server. While there is no connection, or a channel must be looked up, calls wait in their order.
+ *
+ * A queue without a leader confirms nothing, and the server lets it hold up all that is published over that connection. So
+ * a target that confirms nothing in time has the connection made anew, and is published to one message at a time and over a
+ * channel apart until it confirms one.
  */
 export class Publisher {
   readonly #deps: PublisherDeps
   readonly #stamps = new Stamps()
-  readonly #calls = new Set<Call>()
-  readonly #returned = new Map<string, string>()
-  #channel: Channel | undefined
+  /** Targets that confirm nothing, and what is being tried on them. */
+  readonly #stuck = new Map<string, Promise<Outcome> | undefined>()
+  #lane: Lane | undefined
   #tail: Promise<void> = Promise.resolve()
   #queued = 0
-  #timer: Timer | undefined
   #isClosed = false
 
   constructor(deps: PublisherDeps) {
@@ -67,7 +49,7 @@ export class Publisher {
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
     if (this.#isClosed) return Promise.reject(closedError())
     if (records.length === 0) return Promise.resolve([])
-    const isReady = this.#queued === 0 && this.#channel?.active === true && this.#knowsAll(records)
+    const isReady = this.#queued === 0 && this.#lane?.isActive === true && this.#knowsAll(records)
     if (isReady) return this.#transmit(records.map((record) => this.#messageOf(record)))
     return this.#inTurn(
       records.length,
@@ -80,7 +62,7 @@ export class Publisher {
   send(messages: readonly Outbound[]): Promise<readonly Outcome[]> {
     if (this.#isClosed) return Promise.reject(closedError())
     if (messages.length === 0) return Promise.resolve([])
-    if (this.#queued === 0 && this.#channel?.active === true) return this.#transmit(messages)
+    if (this.#queued === 0 && this.#lane?.isActive === true) return this.#transmit(messages)
     return this.#inTurn(
       messages.length,
       async () => {},
@@ -92,9 +74,9 @@ export class Publisher {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#tail
-    while (this.#calls.size > 0) await Promise.all(Array.from(this.#calls, ({ answered }) => answered))
-    this.#timer?.cancel()
-    await this.#channel?.close()
+    await this.#lane?.idle()
+    await Promise.all(this.#stuck.values())
+    await this.#lane?.close()
   }
 
   #knowsAll(records: readonly OutgoingRecord[]): boolean {
@@ -134,20 +116,22 @@ export class Publisher {
 
   async #open(deadlineMs: number): Promise<void> {
     const { link, clock } = this.#deps
-    while (this.#channel?.active !== true) {
+    while (this.#lane?.isActive !== true) {
       await link.up(deadlineMs - clock.monotonicMs())
       try {
-        const channel = await link.channel()
-        channel.on('basic.return', ({ headers, replyText }) => {
-          this.#returned.set(String(headers?.[markNames.position]), replyText)
-        })
-        await channel.confirmSelect()
-        this.#channel = channel
+        this.#lane = await this.#newLane()
       } catch (thrown) {
         if (clock.monotonicMs() >= deadlineMs) throw errorOf(thrown, 'opening a channel for publishing')
         await new Promise<void>((resolve) => clock.setTimer(retryMs, resolve))
       }
     }
+  }
+
+  async #newLane(): Promise<Lane> {
+    const { link, clock, timeoutMs } = this.#deps
+    const channel = await link.channel()
+    await channel.confirmSelect()
+    return new Lane(channel, { clock, timeoutMs, onStuck: (lane, first) => this.#suspect(lane, first) })
   }
 
   #messageOf(record: OutgoingRecord): Outbound | PosthasteError {
@@ -167,100 +151,72 @@ export class Publisher {
   }
 
   #transmit(messages: readonly (Outbound | PosthasteError)[]): Promise<readonly Outcome[]> {
-    const channel = this.#channel
-    const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>()
-    const outcomes: Outcome[] = new Array(messages.length).fill(succeeded)
-    let [open, isReturnable] = [1, false]
-    const call: Call = {
-      deadlineMs: this.#deps.clock.monotonicMs() + this.#deps.timeoutMs,
-      answered: promise,
-      expire: () => resolve(outcomes.map((each, at) => (pending.has(at) ? this.#unanswered : each))),
+    const lane = this.#lane
+    if (lane?.isActive !== true) {
+      const outcome = failed(fail('UNAVAILABLE', 'there is no channel to publish on'))
+      return Promise.resolve(messages.map(() => outcome))
     }
-    const pending = new Set<number>()
-    const answer = (at: number, outcome: Outcome): void => {
-      pending.delete(at)
-      if (!outcome.ok) outcomes[at] = outcome
-      if (--open === 0) finish()
-    }
-    const finish = (): void => {
-      this.#calls.delete(call)
-      // A record that came back was told before its confirm, in a turn of its own that has begun by then.
-      if (isReturnable) setImmediate(() => resolve(this.#withReturned(messages, outcomes)))
-      else resolve(outcomes)
-    }
-    this.#calls.add(call)
-    for (const [at, message] of messages.entries()) {
-      if (message instanceof PosthasteError) {
-        outcomes[at] = failed(message)
-        continue
-      }
-      open += 1
-      pending.add(at)
-      isReturnable ||= message.envelope.mandatory === true
-      if (channel === undefined) answer(at, failed(fail('UNAVAILABLE', 'there is no channel to publish on')))
-      else
-        channel.basicPublish(message.envelope, message.body).then(
-          () => answer(at, succeeded),
-          (thrown) => answer(at, failed(notConfirmed(thrown))),
-        )
-    }
-    if (--open === 0) finish()
-    else this.#watch()
-    return promise
+    return this.#stuck.size === 0 ? lane.transmit(messages) : this.#transmitApart(lane, messages)
   }
 
-  #withReturned(messages: readonly (Outbound | PosthasteError)[], outcomes: Outcome[]): readonly Outcome[] {
-    if (this.#returned.size === 0) return outcomes
-    for (const [at, message] of messages.entries()) {
-      if (message instanceof PosthasteError) continue
-      const { headers, routingKey, exchange } = message.envelope
-      const stamp = String(headers?.[markNames.position])
-      const text = this.#returned.get(stamp)
-      if (text === undefined) continue
-      this.#returned.delete(stamp)
-      const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange}`
-      outcomes[at] = failed(fail('NOT_FOUND', `nobody takes the record: ${text} (${where})`))
-    }
-    return outcomes
+  // ── Targets that confirm nothing ──────────────────────────────────────────────────────────────────────────────────
+
+  #suspect(lane: Lane, first: Outbound): void {
+    const { link } = this.#deps
+    // A server without memory or disk takes nothing from anybody.
+    if (link.isBlocked || !link.isUp) return
+    const target = targetKey(first)
+    if (!this.#stuck.has(target)) this.#stuck.set(target, undefined)
+    if (lane === this.#lane) link.drop(fail('UNAVAILABLE', `${target} confirmed nothing in time`))
   }
 
-  get #unanswered(): Outcome {
-    return failed(fail('UNAVAILABLE', `not confirmed within ${this.#deps.timeoutMs} ms`))
-  }
-
-  /** One timer for all calls: they end in the order in which they began, or nearly so. */
-  #watch(): void {
-    const { clock, timeoutMs } = this.#deps
-    this.#timer ??= clock.setTimer(Math.ceil(timeoutMs / 10), () => {
-      this.#timer = undefined
-      for (const call of this.#calls) {
-        if (call.deadlineMs > clock.monotonicMs()) break
-        this.#calls.delete(call)
-        call.expire()
-      }
-      if (this.#calls.size > 0) this.#watch()
+  async #transmitApart(lane: Lane, messages: readonly (Outbound | PosthasteError)[]): Promise<readonly Outcome[]> {
+    const tried = new Map<number, Promise<Outcome>>()
+    const rest = messages.map((message, at) => {
+      if (message instanceof PosthasteError) return message
+      const target = targetKey(message)
+      if (!this.#stuck.has(target)) return message
+      if (this.#stuck.get(target) !== undefined) return stuckError(target)
+      const trial = this.#try(target, message)
+      this.#stuck.set(target, trial)
+      tried.set(at, trial)
+      return stuckError(target)
     })
+    const outcomes = await lane.transmit(rest)
+    return Promise.all(outcomes.map((outcome, at) => tried.get(at) ?? outcome))
   }
-}
 
-/** One call of `publish` that was sent. */
-interface Call {
-  readonly deadlineMs: number
-  readonly answered: Promise<unknown>
-  readonly expire: () => void
+  async #try(target: string, message: Outbound): Promise<Outcome> {
+    let lane: Lane | undefined
+    try {
+      lane = await this.#newLane()
+      const [outcome = succeeded] = await lane.transmit([message])
+      if (outcome.ok || outcome.error.code !== 'UNAVAILABLE') this.#stuck.delete(target)
+      return outcome
+    } catch (thrown) {
+      return failed(errorOf(thrown, `publishing to ${target}`))
+    } finally {
+      if (this.#stuck.has(target)) this.#stuck.set(target, undefined)
+      void lane?.close()
+    }
+  }
 }
 
 const retryMs = 100
 
-function unknownGroup({ channel, group }: OutgoingRecord): PosthasteError {
-  return fail('NOT_FOUND', `group ${group} of ${channel}: it is not declared`)
+/** What confirms or does not: a queue, or what is behind an exchange and a routing key. */
+function targetKey({ envelope: { exchange = '', routingKey = '' } }: Outbound): string {
+  if (exchange === '') return `queue ${routingKey}`
+  return isLadder(exchange) ? `exchange ${exchange}` : `exchange ${exchange} with the routing key ${routingKey}`
 }
 
-/**
- * What kills the channel is told to one publish and not always to the one that did it, so none is called wrong for it: all
- * that is certain is that they were not confirmed.
- */
-function notConfirmed(thrown: unknown): PosthasteError {
-  const text = thrown instanceof Error ? thrown.message : String(thrown)
-  return new PosthasteError('UNAVAILABLE', `rabbitmq: not confirmed: ${text}`, { cause: thrown })
+function stuckError(target: string): PosthasteError {
+  return fail(
+    'UNAVAILABLE',
+    `${target} has not confirmed what it was sent, and is being tried with one message at a time`,
+  )
+}
+
+function unknownGroup({ channel, group }: OutgoingRecord): PosthasteError {
+  return fail('NOT_FOUND', `group ${group} of ${channel}: it is not declared`)
 }

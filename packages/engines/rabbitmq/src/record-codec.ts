@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Headers, OutgoingRecord, PosthasteError } from '@posthaste/contracts'
-import type { Envelope } from 'rabbitmq-client'
 import { fail } from './errors.ts'
 import { bodyBytesMax, headerBytesMax, keyBytesMax } from './features.ts'
+import { type Head, type SharedHeaders, sharedHeaders } from './frames.ts'
 import { foreignPosition, isPosition, stampedAtMs } from './positions.ts'
 
 /*
@@ -54,6 +54,7 @@ export const markNames = {
   visible: 'posthaste-visible-at',
 } as const
 
+const idHeader = `${prefix}id`
 const shortBytesMax = 255
 /** A header frame must hold all of it; the server's own limit is 131,072. */
 const encodedBytesMax = 120_000
@@ -97,12 +98,10 @@ function isTime(ms: number): boolean {
 }
 
 /** The message of a record; where it goes is added by whoever sends it. Does not copy the body. */
-export function encode(record: OutgoingRecord, position: string, marks?: Marks): Envelope {
+export function encode(record: OutgoingRecord, position: string, marks?: Marks): Head {
   const { id, key, dueAtMs, expiresAtMs, priority } = record
-  const base = prefixed(record.headers)
-  const headers: Record<string, string | number> = { ...base.headers }
-  headers[`${prefix}id`] = id
-  headers[markNames.position] = position
+  const { shared, contentType } = prefixed(record.headers)
+  const headers: Record<string, string | number> = { [idHeader]: id, [markNames.position]: position }
   if (key !== undefined) headers[`${prefix}partitionkey`] = key
   if (dueAtMs !== undefined) headers[`${prefix}deliverytime`] = timestamp(dueAtMs)
   if (expiresAtMs !== undefined) headers[`${prefix}expirytime`] = timestamp(expiresAtMs)
@@ -110,8 +109,8 @@ export function encode(record: OutgoingRecord, position: string, marks?: Marks):
   if (marks?.attempts) headers[markNames.attempts] = marks.attempts
   if (marks?.vanished) headers[markNames.vanished] = marks.vanished
   if (marks?.visibleAtMs !== undefined) headers[markNames.visible] = String(Math.ceil(marks.visibleAtMs))
-  const envelope: Envelope = { durable: true, headers, timestamp: Math.floor(stampedAtMs(position) / 1_000) }
-  if (base.contentType !== undefined) envelope.contentType = base.contentType
+  const envelope: Head = { durable: true, shared, headers, timestamp: Math.floor(stampedAtMs(position) / 1_000) }
+  if (contentType !== undefined) envelope.contentType = contentType
   if (id.length * 3 <= shortBytesMax || Buffer.byteLength(id) <= shortBytesMax) envelope.messageId = id
   return envelope
 }
@@ -126,16 +125,16 @@ function timestamp(ms: number): string {
 }
 
 interface Prefixed {
-  readonly headers: Readonly<Record<string, string>>
+  readonly shared: SharedHeaders
   readonly contentType: string | undefined
 }
 
 let lastHeaders: Headers | undefined
-let lastPrefixed: Prefixed = { headers: {}, contentType: undefined }
+let lastPrefixed: Prefixed | undefined
 
 /** Messages of one contract share their headers within a millisecond. */
 function prefixed(headers: Headers): Prefixed {
-  if (headers === lastHeaders) return lastPrefixed
+  if (headers === lastHeaders && lastPrefixed !== undefined) return lastPrefixed
   const own: Record<string, string> = { [`${prefix}specversion`]: '1.0' }
   let contentType: string | undefined
   for (const name of Object.keys(headers)) {
@@ -144,7 +143,7 @@ function prefixed(headers: Headers): Prefixed {
     else own[prefix + name] = value
   }
   lastHeaders = headers
-  lastPrefixed = { headers: own, contentType }
+  lastPrefixed = { shared: sharedHeaders(own), contentType }
   return lastPrefixed
 }
 

@@ -19,6 +19,16 @@ export class VersionedConnection extends Connection {
     const { _negotiate: negotiate } = Connection.prototype as unknown as Negotiating
     await negotiate.call(this, listening)
   }
+
+  /** Ends the connection, which comes back by itself. */
+  drop(cause: Error): void {
+    const { _socket: socket } = this as unknown as Connected
+    socket.destroy(cause)
+  }
+}
+
+interface Connected {
+  readonly _socket: { destroy(cause: Error): void }
 }
 
 type Read = (count: number) => Promise<Buffer>
