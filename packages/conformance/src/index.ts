@@ -32,11 +32,13 @@ export { type Area, areas, type Guarantee, type GuaranteeSupport, type Offer } f
 export { guarantees } from './guarantees/registry.ts'
 export type { MutantResult } from './hunt.ts'
 export type { Figures } from './run.ts'
+export { type NetworkedInstallation, networkedEngineUnderTest } from './faults/networked.ts'
 export { type Seeded, seeded } from './faults/seeded.ts'
 export { type ProxySide, type ProxyTarget, TcpProxy } from './faults/tcp-proxy.ts'
 export {
   type RunningServer,
   type RunningServerOptions,
+  requiredServer,
   runningServer,
   serverVariable,
 } from './server/running-server.ts'

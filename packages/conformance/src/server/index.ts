@@ -4,6 +4,7 @@ export { processStart } from './process.ts'
 export {
   type RunningServer,
   type RunningServerOptions,
+  requiredServer,
   runningServer,
   type ServerProcess,
   type ServerState,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { processStart } from './process.ts'
-import { runningServer, serverVariable } from './running-server.ts'
+import { requiredServer, runningServer, serverVariable } from './running-server.ts'
 
 const alive = { pid: process.pid, start: processStart(process.pid) }
 let root: string
@@ -71,5 +71,17 @@ describe('the variable of a server', () => {
   it('has the name of the server in it', () => {
     expect(serverVariable('rabbitmq')).toBe('POSTHASTE_RABBITMQ_URL')
     expect(serverVariable('nats-2.9')).toBe('POSTHASTE_NATS_2_9_URL')
+  })
+})
+describe('requiredServer', () => {
+  it('gives what runningServer does, and says how to start what does not run', () => {
+    const env = { POSTHASTE_REDIS_URL: 'redis://theirs' }
+    expect(requiredServer('redis', { env })).toEqual({ name: 'redis', url: 'redis://theirs' })
+    expect(() => requiredServer('nats-2.9', { env, fromDir: root })).toThrow(
+      expect.objectContaining({
+        code: 'FAILED_PRECONDITION',
+        remedy: 'Start it with `npm run engines -- up nats-2.9`, or name one in POSTHASTE_NATS_2_9_URL.',
+      }),
+    )
   })
 })

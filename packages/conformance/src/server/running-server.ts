@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
+import { PosthasteError } from '@posthaste/contracts'
 import { processStart } from './process.ts'
 
 /** A real server that tests may use, and how to reach it. */
@@ -61,6 +62,18 @@ export function runningServer(name: string, options: RunningServerOptions = {}):
   if (!state?.processes.every(({ pid, start }) => processStart(pid) === start)) return undefined
   const { version, tlsUrl, caFile, certFile, keyFile, username, password } = state
   return { name, url: state.url, version, tlsUrl, caFile, certFile, keyFile, username, password }
+}
+
+/**
+ * As {@link runningServer}, for who cannot go on without.
+ * @throws FAILED_PRECONDITION where there is none, with how to start it
+ */
+export function requiredServer(name: string, options: RunningServerOptions = {}): RunningServer {
+  const found = runningServer(name, options)
+  if (found !== undefined) return found
+  throw new PosthasteError('FAILED_PRECONDITION', `no ${name} is up`, {
+    remedy: `Start it with \`npm run engines -- up ${name}\`, or name one in ${serverVariable(name)}.`,
+  })
 }
 
 function stateOf(name: string, fromDir: string): ServerState | undefined {
