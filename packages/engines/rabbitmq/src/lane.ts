@@ -61,7 +61,7 @@ export class Lane {
         try {
           this.#confirms.publish(message.envelope, message.body, call.confirmationOf(at))
         } catch (thrown) {
-          call.refused(at, fail('INVALID_ARGUMENT', `a record does not fit: ${String(thrown)}`))
+          call.answer(at, failed(fail('INVALID_ARGUMENT', `a record does not fit: ${String(thrown)}`)))
         }
     }
     call.sent()
