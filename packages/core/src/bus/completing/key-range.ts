@@ -11,11 +11,14 @@ import {
   succeeded,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { Entry, type EntryRange, KeyChain } from './entry.ts'
+import { Entry, type EntryRange } from './entry.ts'
 import { figuresOf, type OwnFigures } from './figures.ts'
-import { nobody, noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
+import type { KeyChain } from './key-chain.ts'
+import { noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
 import { NoteWriter, type WhenNoted } from './note-writer.ts'
+import { RangeChains } from './range-chains.ts'
 import { SessionKeeper } from './session.ts'
+import { Suspects, type SuspectsInit, type Suspicion } from './suspects.ts'
 
 /** What a key range tells the subscription that reads it. */
 export interface KeyRangeEvents {
@@ -29,23 +32,11 @@ export interface KeyRangeEvents {
   claimed(entry: Entry): void
 }
 
-/** How many deliveries that are still to come may have been with a reader that vanished, and since when there are none. */
-export interface Suspicion {
-  readonly suspects: number
-  readonly sinceMs: number
-}
-
 /** What a key range is read with. */
-export interface KeyRangeInit {
+export interface KeyRangeInit extends Omit<SuspectsInit, 'nowMs'> {
   readonly name: string
   readonly channel: string
   readonly group: string
-  /** Names this process: a session that it left itself says nothing about vanished ones. */
-  readonly reader: string
-  /** Whether the engine's attempt tells which deliveries somebody may have had before. */
-  readonly tellsRedeliveries: boolean
-  /** What this process suspected when it lost the range. */
-  readonly suspicion: Suspicion | undefined
   /** Most parked records. */
   readonly parkedMax: number
   readonly control: KeyRangeControl
@@ -65,9 +56,8 @@ export class KeyRange implements EntryRange {
   readonly #init: KeyRangeInit
   readonly #notes: NoteWriter
   readonly #session: SessionKeeper
-  readonly #chains = new Map<string, KeyChain>()
-  /** Chains that may have something to hand over, in the order in which they have their turn. */
-  readonly #turns = new Set<KeyChain>()
+  readonly #suspects: Suspects
+  readonly #chains = new RangeChains()
   /** What is parked, by position. */
   readonly #parked = new Map<string, Entry>()
   /** What was parked by another reader that may not have acknowledged it any more, by position. */
@@ -80,10 +70,6 @@ export class KeyRange implements EntryRange {
   #unsettled = 0
   /** Those of them that have never been handed over, and are not to be parked. */
   #buffered = 0
-  /** How many deliveries that are still to come may have been with a reader that vanished. */
-  #suspects = 0
-  /** They were stored before. */
-  #sinceMs: number
 
   constructor(init: KeyRangeInit, notes: readonly Note[]) {
     const { name, channel, reader, control, events, deps } = init
@@ -91,7 +77,7 @@ export class KeyRange implements EntryRange {
     this.#init = init
     this.#notes = new NoteWriter({ range: name, control, deps, idle: () => events.turn() })
     this.#session = new SessionKeeper({ channel, reader, notes: this.#notes, raised: () => events.turn() })
-    this.#sinceMs = deps.clock.nowMs()
+    this.#suspects = new Suspects({ ...init, nowMs: deps.clock.nowMs() })
     this.#load(notes)
   }
 
@@ -104,7 +90,7 @@ export class KeyRange implements EntryRange {
   }
 
   get suspicion(): Suspicion {
-    return { suspects: this.#suspects, sinceMs: this.#sinceMs }
+    return this.#suspects.suspicion
   }
 
   get buffered(): number {
@@ -123,18 +109,9 @@ export class KeyRange implements EntryRange {
   }
 
   #load(notes: readonly Note[]): void {
-    const { reader, suspicion, group, deps, name: range } = this.#init
+    const { group, deps, name: range } = this.#init
     const note = notes.find(({ name }) => name === sessionName)
-    const session = note && sessionOf(note)
-    const isOther = session !== undefined && session.reader !== reader
-    if (isOther) {
-      this.#suspects = session.unsettled
-      this.#sinceMs = session.sinceMs ?? this.#sinceMs
-    } else if (session !== undefined && suspicion !== undefined) {
-      this.#suspects = suspicion.suspects
-      this.#sinceMs = suspicion.sinceMs
-    }
-    const hasVanished = isOther && session.reader !== nobody
+    const hasVanished = this.#suspects.learn(note && sessionOf(note))
     const sorted = notes.filter(({ name }) => name !== sessionName).sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const each of sorted) {
       try {
@@ -149,7 +126,7 @@ export class KeyRange implements EntryRange {
         entry.note = each.name
         this.#orders = Math.max(this.#orders, order + 1)
         this.#parked.set(source.position, entry)
-        this.#chainOf(entry).add(entry)
+        this.#chains.of(entry).add(entry)
         if (parked.mayComeAgain) this.#repetitions.add(source.position)
         if (parked.inHand && hasVanished) this.#countVanished(entry)
         else this.#ready(entry)
@@ -177,35 +154,25 @@ export class KeyRange implements EntryRange {
     if (this.#repetitions.size > 0 && this.#repetitions.delete(delivery.position)) return undefined
     this.#unsettled += 1
     const entry = new Entry(this, this.#orders++, { source: delivery, raw: delivery })
-    if (this.#suspects > 0 && this.#wasWithVanished(delivery)) {
-      this.#suspects -= 1
-      this.#chainOf(entry).add(entry)
+    if (this.#suspects.count > 0 && this.#suspects.take(delivery)) {
+      this.#chains.of(entry).add(entry)
       this.#countVanished(entry)
-    } else if (this.#chains.size > 0 && entry.key !== undefined && this.#chains.has(entry.key)) this.place(entry)
+    } else if (this.#chains.has(entry.key)) this.place(entry)
     return entry
   }
 
   /** Whether a delivery that nothing stands before may be handed over at once. Hot path. */
   get isOpen(): boolean {
-    return this.#turns.size === 0 && this.#state === 'reading' && this.#admits()
+    return this.#chains.isCalm && this.#state === 'reading' && this.#admits()
   }
 
   #admits(): boolean {
-    return this.#session.admits(this.#unsettled + this.#suspects)
-  }
-
-  #wasWithVanished({ attempt, storedAtMs }: Delivery): boolean {
-    if (storedAtMs > this.#sinceMs) {
-      // Where they come in order, all that come behind it are as new.
-      if (!this.#init.tellsRedeliveries) this.#suspects = 0
-      return false
-    }
-    return attempt > 1 || !this.#init.tellsRedeliveries
+    return this.#session.admits(this.#unsettled + this.#suspects.count)
   }
 
   /** Has it wait for its turn. */
   place(entry: Entry): void {
-    const chain = this.#chainOf(entry)
+    const chain = this.#chains.of(entry)
     chain.add(entry)
     // What would stay unsettled until the key is free takes the place of other keys' deliveries with the engine.
     if (chain.isHeldBefore(entry)) {
@@ -213,18 +180,13 @@ export class KeyRange implements EntryRange {
       return
     }
     this.#buffered += 1
-    this.#turns.add(chain)
+    this.#chains.queue(chain)
   }
 
   /** What has its turn; it is to be taken with {@link KeyRange.handOver} or {@link KeyRange.claim}. */
   next(nowMs: number): Entry | undefined {
     if (this.#state !== 'reading') return undefined
-    for (const chain of this.#turns) {
-      const entry = chain.next(nowMs)
-      if (entry === undefined) this.#turns.delete(chain)
-      else if (entry.note !== undefined || this.#admits()) return entry
-    }
-    return undefined
+    return this.#chains.next(nowMs, ({ note }) => note !== undefined || this.#admits())
   }
 
   handOver(entry: Entry): void {
@@ -237,8 +199,8 @@ export class KeyRange implements EntryRange {
   claim(entry: Entry): void {
     entry.phase = 'claiming'
     entry.timer?.cancel()
-    this.#passTurn(entry)
-    this.#session.stand(this.#unsettled + this.#suspects)
+    this.#chains.pass(entry.chain)
+    this.#session.stand(this.#unsettled + this.#suspects.count)
     this.#write(entry, true, ({ ok }) => {
       if (!ok) entry.phase = 'gone'
       this.#init.events.claimed(entry)
@@ -256,7 +218,7 @@ export class KeyRange implements EntryRange {
 
   /** Allows for no deliveries under way, before something runs alone that may end this process. */
   lowerSession(): void {
-    if (this.#state === 'reading') this.#session.lower(this.#suspects)
+    if (this.#state === 'reading') this.#session.lower(this.#suspects.count)
   }
 
   // ── Ends of deliveries ──────────────────────────────────────────────────────────────────────────────────────────
@@ -274,13 +236,13 @@ export class KeyRange implements EntryRange {
 
   /** What is delivered and neither in hand nor noted. */
   get waiting(): readonly Delivery[] {
-    const entries = [...new Set([...this.#chains.values(), ...this.#turns])].flatMap((chain) => chain.entries)
+    const entries = [...this.#chains.all].flatMap((chain) => chain.entries)
     return entries.flatMap(({ raw, phase }) => (raw !== undefined && phase === 'ready' ? [raw] : []))
   }
 
   /** The engine has taken these back, which wait for their turn. */
   takeBackWaiting(tags: ReadonlySet<DeliveryTag>): void {
-    for (const chain of new Set([...this.#chains.values(), ...this.#turns])) {
+    for (const chain of this.#chains.all) {
       for (const entry of [...chain.entries]) {
         if (entry.phase === 'ready' && entry.raw !== undefined && tags.has(entry.raw.tag)) this.takenBack(entry)
       }
@@ -331,7 +293,7 @@ export class KeyRange implements EntryRange {
     if (countsAttempt) entry.attempt += 1
     entry.dueAtMs = visibleAtMs ?? 0
     if (holdKey === true && entry.key !== undefined) entry.holds = true
-    if (entry.chain === undefined) this.#chainOf(entry).add(entry)
+    if (entry.chain === undefined) this.#chains.of(entry).add(entry)
     if (isHandBack && this.#state === 'recalled') {
       // A session that ends in order says that nothing was in hand.
       entry.phase = 'ready'
@@ -354,7 +316,9 @@ export class KeyRange implements EntryRange {
   /** Leaves word that this reader left in order. */
   leave(): Promise<void> {
     this.recall()
-    return new Promise((resolve) => this.#session.end({ unsettled: this.#suspects, sinceMs: this.#sinceMs }, resolve))
+    return new Promise((resolve) =>
+      this.#session.end({ unsettled: this.#suspects.count, sinceMs: this.#suspects.suspicion.sinceMs }, resolve),
+    )
   }
 
   /** It is not ours any more. */
@@ -365,7 +329,6 @@ export class KeyRange implements EntryRange {
       entry.phase = 'gone'
       entry.noting?.resolve()
     }
-    this.#turns.clear()
     this.#chains.clear()
     this.#notes.lose(new PosthasteError('DELIVERY_LOST', `key range ${this.name} is gone`, { cause: reason }))
   }
@@ -399,7 +362,7 @@ export class KeyRange implements EntryRange {
 
   #noteInHand(entry: Entry): void {
     this.#name(entry)
-    this.#chainOf(entry).add(entry)
+    this.#chains.of(entry).add(entry)
     entry.noting = Promise.withResolvers()
     this.#write(entry, true, ({ ok }) => {
       if (ok) this.#init.events.acknowledge(entry)
@@ -452,30 +415,13 @@ export class KeyRange implements EntryRange {
 
   // ── Chains ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #chainOf(entry: Entry): KeyChain {
-    const { key } = entry
-    if (entry.chain !== undefined) return entry.chain
-    const chain = (key === undefined ? undefined : this.#chains.get(key)) ?? new KeyChain(key)
-    if (key !== undefined) this.#chains.set(key, chain)
-    return chain
-  }
-
   #leaveChain(entry: Entry): void {
-    const { chain } = entry
-    if (chain === undefined) return
-    chain.remove(entry)
-    this.#turns.delete(chain)
-    if (!chain.isEmpty) this.#turn(chain)
-    else if (chain.key !== undefined) this.#chains.delete(chain.key)
-  }
-
-  /** So that one key with many records lets the others have their turns. */
-  #passTurn({ chain }: Entry): void {
-    if (chain !== undefined && this.#turns.delete(chain)) this.#turns.add(chain)
+    const left = this.#chains.leave(entry)
+    if (left !== undefined) this.#turn(left)
   }
 
   #turn(chain: KeyChain | undefined): void {
-    if (chain !== undefined && this.#state === 'reading') this.#turns.add(chain)
+    if (chain !== undefined && this.#state === 'reading') this.#chains.queue(chain)
     this.#init.events.turn()
   }
 }

@@ -5,9 +5,7 @@ import {
   type DeliveryTag,
   type EngineSubscription,
   type KeyRangeControl,
-  type KeyRangeSink,
   type MaybePromise,
-  type Note,
   type Outcome,
   PosthasteError,
   type Settlement,
@@ -16,11 +14,13 @@ import {
 import { Leases } from '../consuming/leases.ts'
 import { Quiet } from '../consuming/quiet.ts'
 import { deferredControl } from './deferred-control.ts'
-import { Entry, inHandBefore, OwnDelivery } from './entry.ts'
+import { Entry, OwnDelivery } from './entry.ts'
 import type { OwnFigures } from './figures.ts'
 import { Isolation, type Suspect } from './isolation.ts'
-import { KeyRange, type KeyRangeInit, type Suspicion } from './key-range.ts'
+import { inHandBefore } from './key-chain.ts'
+import type { KeyRange, KeyRangeInit } from './key-range.ts'
 import { LooseDeliveries } from './loose.ts'
+import { MemberRanges } from './member-ranges.ts'
 import { lostDelivery, merged, type OwnAnswer } from './outcomes.ts'
 import { RawSettler } from './raw-settler.ts'
 import type { CompletedSubscriptionInit } from './subscription-init.ts'
@@ -46,10 +46,7 @@ export class CompletedSubscription implements EngineSubscription {
   readonly #control: KeyRangeControl
   readonly #quiet: Quiet
   readonly #isolation: Isolation
-  /** In the order in which they have their turn. */
-  readonly #ranges = new Map<string, KeyRange>()
-  /** Of ranges that were lost. */
-  readonly #suspicions = new Map<string, Suspicion>()
+  readonly #ranges: MemberRanges
   /** What the core has of key ranges, by its tags. */
   readonly #inHand = new Map<DeliveryTag, Entry>()
   /** What it has of no range. */
@@ -84,9 +81,16 @@ export class CompletedSubscription implements EngineSubscription {
       turns: init.turns,
       recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose.tags]),
       isAlone: () => this.#isAlone(),
-      ranges: () => this.#ranges.values(),
+      ranges: () => this.#ranges,
       handOver: (suspect) => this.#handOverAlone(suspect),
       isHandedOver: (delivery) => this.#loose.has(delivery.tag),
+      turn,
+    })
+    this.#ranges = new MemberRanges({
+      ...{ sink: init.sink, deps: init.deps, quiet: this.#quiet, inHand: this.#inHand },
+      range: this.#rangeInit(),
+      isReading: () => this.#state === 'reading',
+      isIdle: () => this.#claiming === 0 && this.#settler.isIdle,
       turn,
     })
     const mayMoreCome = (): boolean => this.#rawCredit > 0
@@ -96,7 +100,7 @@ export class CompletedSubscription implements EngineSubscription {
   /** The engine has subscribed. To be called once, before anything is granted. */
   begin(member: EngineSubscription): void {
     const { leaseMs } = this.#init.capabilities
-    const held = (): readonly Delivery[] => [...this.#ranges.values()].flatMap(({ waiting }) => waiting)
+    const held = (): readonly Delivery[] => [...this.#ranges].flatMap(({ waiting }) => waiting)
     const tags = (): DeliveryTag[] => [...held(), ...this.#isolation.held].map(({ tag }) => tag)
     this.#member = member
     this.#attach(member)
@@ -113,7 +117,7 @@ export class CompletedSubscription implements EngineSubscription {
       closed: (cause) => this.#closed(cause),
       lost: (tags, reason) => this.#lost(tags, reason),
       recall: (tags) => this.#init.sink.recall?.(tags),
-      ranges: this.#rangeSink(),
+      ranges: this.#ranges.sink,
     }
   }
 
@@ -173,31 +177,10 @@ export class CompletedSubscription implements EngineSubscription {
       else others.add(tag)
     }
     if (others.size > 0) {
-      for (const range of this.#ranges.values()) range.takeBackWaiting(others)
+      for (const range of this.#ranges) range.takeBackWaiting(others)
       this.#isolation.lost(others)
     }
     if (told.length > 0) this.#init.sink.lost(told, reason)
-    this.#plan()
-  }
-
-  // ── Key ranges ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #rangeSink(): KeyRangeSink {
-    return {
-      assigned: (name, notes) => this.#assigned(name, notes),
-      recalled: (name) => {
-        const range = this.#ranges.get(name)
-        if (range?.isReading) void this.#giveUp(range)
-      },
-      revoked: (name, reason) => this.#revoked(name, reason),
-    }
-  }
-
-  #assigned(name: string, notes: readonly Note[]): void {
-    if (this.#state !== 'reading') return
-    this.#revoked(name, new PosthasteError('DELIVERY_LOST', `the engine assigned key range ${name} again`))
-    const suspicion = this.#suspicions.get(name)
-    this.#ranges.set(name, new KeyRange({ ...this.#rangeInit(), name, suspicion }, notes))
     this.#plan()
   }
 
@@ -226,49 +209,6 @@ export class CompletedSubscription implements EngineSubscription {
       range.acknowledged(entry)
       this.#plan()
     })
-  }
-
-  #revoked(name: string, reason: PosthasteError): void {
-    const range = this.#ranges.get(name)
-    if (range === undefined) return
-    this.#ranges.delete(name)
-    this.#suspicions.set(name, range.suspicion)
-    range.drop(reason)
-    const tags: DeliveryTag[] = []
-    for (const [tag, entry] of this.#inHand) {
-      if (entry.range !== range) continue
-      this.#inHand.delete(tag)
-      entry.phase = 'gone'
-      tags.push(tag)
-    }
-    if (tags.length > 0) this.#init.sink.lost(tags, reason)
-    this.#plan()
-  }
-
-  async #giveUp(range: KeyRange): Promise<void> {
-    const { sink, deps } = this.#init
-    const isOurs = (): boolean => this.#ranges.get(range.name) === range
-    range.recall()
-    sink.recall?.(this.#tagsOf(range))
-    this.#plan()
-    await this.#quiet.wait(Number.POSITIVE_INFINITY, () => !isOurs() || this.#isDone(range))
-    if (!isOurs()) return
-    await range.leave()
-    if (!isOurs()) return
-    this.#revoked(range.name, new PosthasteError('DELIVERY_LOST', 'it was given up'))
-    try {
-      await this.#control.giveUp(range.name)
-    } catch (error) {
-      deps.log.warn('the engine did not take a key range back', { target: deps.target, range: range.name, error })
-    }
-  }
-
-  #tagsOf(range: KeyRange): DeliveryTag[] {
-    return [...this.#inHand].flatMap(([tag, entry]) => (entry.range === range ? [tag] : []))
-  }
-
-  #isDone(range: KeyRange): boolean {
-    return this.#claiming === 0 && range.isQuiet && this.#settler.isIdle && this.#tagsOf(range).length === 0
   }
 
   // ── Turns ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -304,7 +244,7 @@ export class CompletedSubscription implements EngineSubscription {
 
   #takeTurns(out: Delivery[]): void {
     const nowMs = this.#init.deps.clock.nowMs()
-    for (const [name, range] of this.#ranges) {
+    for (const range of this.#ranges) {
       if (this.#credit === 0 || this.#isolation.isOn) return
       const entry = range.next(nowMs)
       if (entry === undefined) continue
@@ -314,9 +254,8 @@ export class CompletedSubscription implements EngineSubscription {
       }
       if (entry.note !== undefined) this.#claim(entry)
       else if (entry.raw !== undefined) this.#handOver(entry, entry.raw, out)
-      // Behind all others, and seen again before this loop ends.
-      this.#ranges.delete(name)
-      this.#ranges.set(name, range)
+      // Seen again before this loop ends.
+      this.#ranges.pass(range)
     }
   }
 
@@ -367,7 +306,7 @@ export class CompletedSubscription implements EngineSubscription {
   #grantRaw(): void {
     if (this.#isolation.isOn || (this.#ranges.size === 0 && this.#loose.isShut)) return
     let wanted = this.#credit - this.#rawCredit
-    for (const range of this.#ranges.values()) wanted -= range.buffered
+    for (const range of this.#ranges) wanted -= range.buffered
     if (this.#loose.isCautious) wanted = this.#rawCredit > 0 ? 0 : Math.min(wanted, 1)
     if (wanted <= 0) return
     this.#rawCredit += wanted
@@ -426,7 +365,7 @@ export class CompletedSubscription implements EngineSubscription {
       return outcomes
     } finally {
       for (const [at, { tag }] of batch.entries()) this.#answered(tag, outcomes[at])
-      if (this.#isolation.isOn || this.#end !== undefined || this.#isRecalled()) this.#plan()
+      if (this.#isolation.isOn || this.#end !== undefined || this.#ranges.isAnyRecalled) this.#plan()
     }
   }
 
@@ -441,11 +380,6 @@ export class CompletedSubscription implements EngineSubscription {
     } else entry.phase = 'inHand'
   }
 
-  #isRecalled(): boolean {
-    for (const range of this.#ranges.values()) if (range.isRecalled) return true
-    return false
-  }
-
   async extend(tags: readonly DeliveryTag[]): Promise<void> {
     const own = tags.filter((tag) => tag > 0)
     if (own.length > 0) await (await this.#joined).extend(own)
@@ -458,7 +392,7 @@ export class CompletedSubscription implements EngineSubscription {
 
   /** What the engine's own figures lack. */
   get figures(): readonly OwnFigures[] {
-    return [...this.#ranges.values()].map(({ figures }) => figures)
+    return [...this.#ranges].map(({ figures }) => figures)
   }
 
   stop(): Promise<void> {
@@ -471,7 +405,7 @@ export class CompletedSubscription implements EngineSubscription {
     if (this.#state === 'reading') {
       this.#state = 'stopping'
       this.#plan()
-      const ranges = [...this.#ranges.values()]
+      const ranges = [...this.#ranges]
       await this.#quiet.wait(leaveMaxMs, () => this.#settler.isIdle && ranges.every(({ isQuiet }) => isQuiet))
       let hasLeft = false
       void Promise.all(ranges.map((range) => range.leave())).then(() => {
@@ -490,8 +424,7 @@ export class CompletedSubscription implements EngineSubscription {
     this.#leases?.close()
     this.#isolation.end()
     this.#loose.close()
-    for (const range of this.#ranges.values()) range.drop(reason)
-    this.#ranges.clear()
+    this.#ranges.drop(reason)
     this.#inHand.clear()
     this.#settler.close()
     this.#quiet.look()
