@@ -8,6 +8,7 @@ import {
 import { Competing } from './competing.ts'
 import { errorOf, fail } from './errors.ts'
 import type { MemberDeps, MemberFigures, Seat } from './membership.ts'
+import { notedIn } from './noted.ts'
 import { Ranged } from './ranged.ts'
 import type { KnownChannel } from './settings-text.ts'
 import { groupExists, queuesOf, type TopologyDeps, type TopologyKeeper } from './topology.ts'
@@ -72,7 +73,10 @@ export class Consumers {
     )
     const ready = counts.reduce((sum, { messageCount }) => sum + messageCount, 0)
     const away = this.#deps.waiting.count(name, group, this.#deps.member.clock.nowMs())
-    return { ready: ready + own.inFlight + own.buffered, waiting: away, inFlight: own.inFlight }
+    const figures = { ready: ready + own.inFlight + own.buffered, waiting: away, inFlight: own.inFlight }
+    if (channel.keyRanges === 0 || this.#deps.keeper.isTemporary(name, group)) return figures
+    const controls = queuesOf(catalogue, channel, group).filter((queue) => queue.endsWith('.notes'))
+    return { ...figures, noted: await notedIn(this.#deps.member, name, controls) }
   }
 
   async close(): Promise<void> {

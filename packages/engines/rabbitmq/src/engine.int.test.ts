@@ -206,6 +206,26 @@ describe.skipIf(server === undefined)(`key ranges (${remedy})`, () => {
   })
 })
 
+describe.skipIf(server === undefined)(`notes of key ranges that nobody reads (${remedy})`, () => {
+  it('are counted, each once and without the session, and stay', async () => {
+    const { open } = installation()
+    const [engine, other] = [await open(), await open()]
+    await engine.declare({ channels: [keyed], groups: [group('keyed')] })
+    const { sink, member } = await join(engine, { channel: 'keyed' })
+    await vi.waitFor(() => expect(sink.assigned.size).toBe(2), quick)
+    for (const range of ['0', '1'])
+      for (const name of ['a', 'b', 'a', 'session'])
+        await member.ranges?.note(range, [{ name, record: recordOf('keyed', name) }])
+    expect(await other.lag?.lag('keyed', 'g')).toMatchObject({ noted: 0 })
+    await member.stop()
+    for (let look = 0; look < 2; look += 1)
+      expect(await other.lag?.lag('keyed', 'g')).toMatchObject({ ready: 0, noted: 4 })
+    const again = await join(other, { channel: 'keyed' })
+    await vi.waitFor(() => expect(again.sink.assigned.size).toBe(2), quick)
+    expect([...again.sink.assigned.values()].map((notes) => notes.length)).toEqual([3, 3])
+  })
+})
+
 describe.skipIf(server === undefined)(`a key range that is given up (${remedy})`, () => {
   it('goes on in order while it is published to: with what was in hand, and without what was acknowledged', async () => {
     const { open } = installation()
