@@ -1,21 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type Note,
-  type NoteChange,
-  type Outcome,
-  type OutgoingRecord,
-  PosthasteError,
-  succeeded,
-  type Timer,
-} from '@posthaste/contracts'
-import type { Channel } from 'rabbitmq-client'
+import type { Note, NoteChange, Outcome, OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import { AckWindow } from './ack-window.ts'
-import { type ControlMessage, fence, hello, noteMessage, readControl } from './control-messages.ts'
+import { type ControlMessage, fence, hello, readControl } from './control-messages.ts'
 import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { type Held, heldOf } from './held.ts'
 import { type MemberDeps, openQueues, type Seat } from './membership.ts'
 import { NoteBook, type NoteMessage } from './note-book.ts'
+import { writeNotes } from './note-writing.ts'
+import type { Session } from './range-session.ts'
 import { Receipts } from './receipts.ts'
 import type { Received } from './record-codec.ts'
 import { Reopener } from './reopener.ts'
@@ -169,31 +162,9 @@ export class RangeReader {
     const session = this.#session
     if (session?.state !== 'assigned') return deliveryLost
     const { publisher } = this.#deps
-    const { book } = session
-    const written: Written[] = []
-    const messages = changes.flatMap(({ name, record }) => {
-      if (record === undefined) {
-        written.push({ name, version: book.versionOf(name), isErased: true })
-        return []
-      }
-      const { version, order } = book.next(name)
-      written.push({ name, version, isErased: false })
-      return [noteMessage(this.#control, { name, version, order, record }, publisher.stamp())]
-    })
-    try {
-      // In this order on one channel, so that no note stands without what was to be published before it.
-      const answers = await Promise.all([publisher.publish(publish), publisher.send(messages)])
-      const failure = answers.flat().find(({ ok }) => !ok)
-      if (session !== this.#session) return deliveryLost
-      if (failure !== undefined) return failure
-    } catch (thrown) {
-      return { ok: false, error: PosthasteError.from(thrown, 'UNAVAILABLE', `noting in range ${this.name}`) }
-    }
-    for (const { name, version, isErased } of written) {
-      if (isErased) book.erased(name, version)
-      else book.written(name, version)
-    }
-    return succeeded
+    const isCurrent = (): boolean => session === this.#session
+    const page = { book: session.book, queue: this.#control, range: this.name, isCurrent }
+    return writeNotes(publisher, page, { changes, publish })
   }
 
   /**
@@ -369,40 +340,6 @@ export class RangeReader {
     this.isPaused = false
     this.isRecalled = false
   }
-}
-
-/** One stay in the line, as long as its channel lives. */
-interface Session {
-  readonly channel: Channel
-  /** `fencing`: the server feeds this member, which does not know yet that it has seen everything. */
-  state: 'inLine' | 'fencing' | 'assigned'
-  readonly fence: string
-  readonly seen: ControlMessage[]
-  readonly ack: (deliveryTag: number) => void
-  /** How many messages of the control queue were acknowledged. */
-  acked: number
-  readonly book: NoteBook
-  records?: Records
-  /** Somebody waits for a fence. */
-  onFence?: () => void
-  /** The fence, once it came. */
-  token?: number | undefined
-  timer?: Timer
-  /** What was first in the buffer the last time. */
-  firstBuffered?: Held | undefined
-}
-
-/** The channel that the records come over. */
-interface Records {
-  readonly channel: Channel
-  readonly acks: AckWindow
-  readonly receipts: Receipts
-}
-
-interface Written {
-  readonly name: string
-  readonly version: number
-  readonly isErased: boolean
 }
 
 /** Most notes that a range can have: what the protocol lets stand unacknowledged. */
