@@ -144,7 +144,7 @@ describe('a dead letter', () => {
     }
   })
 
-  it('can be stored by every engine, whatever the headers that it came with', () => {
+  it('can be stored by every engine, whatever the headers that it came with', { timeout: 30_000 }, () => {
     const name = fc.oneof(
       fc.constantFrom('type', 'source', 'time', 'correlationid', 'datacontenttype', 'dlcode', 'dlissues'),
       fc.stringMatching(/^[a-z0-9]{1,20}$/),
