@@ -1,5 +1,5 @@
 import type { Lag } from '@posthaste/contracts'
-import type { KeyChain } from './key-chain.ts'
+import type { KeyChain } from './entry.ts'
 
 /** What members have noted and buffered, of which the engine's own figures know nothing or something else. */
 export interface OwnFigures {

@@ -11,9 +11,8 @@ import {
   succeeded,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { Entry, type EntryRange } from './entry.ts'
+import { Entry, type EntryRange, type KeyChain } from './entry.ts'
 import { figuresOf, type OwnFigures } from './figures.ts'
-import type { KeyChain } from './key-chain.ts'
 import { noteName, noteOf, parkedOf, sessionName, sessionOf } from './note-codec.ts'
 import { NoteWriter, type WhenNoted } from './note-writer.ts'
 import { RangeChains } from './range-chains.ts'

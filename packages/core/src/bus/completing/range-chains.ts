@@ -1,5 +1,4 @@
-import type { Entry } from './entry.ts'
-import { KeyChain } from './key-chain.ts'
+import { type Entry, KeyChain } from './entry.ts'
 
 /** The chains of a key range, and which of them has its turn. */
 export class RangeChains {
