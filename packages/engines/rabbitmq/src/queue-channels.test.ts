@@ -14,11 +14,11 @@ interface Queue {
 }
 
 /** A server with one queue, whose connections count what becomes of them. */
-function serverWith(queue: Queue) {
+function serverWith(queue: Queue, generation = 2) {
   const clock = manualClock()
   const told: (string | undefined)[] = []
   const sent: { readonly headers: Readonly<Record<string, unknown>> }[] = []
-  const state = { queue, links: 0, closed: 0, asked: 0 }
+  const state = { queue, links: 0, closed: 0, asked: 0, generation }
   const channel = () => {
     const made = Object.assign(new EventEmitter(), {
       active: true,
@@ -46,7 +46,13 @@ function serverWith(queue: Queue) {
     const close = async () => {
       state.closed += 1
     }
-    return { isUp: true, up: async () => {}, channel: async () => channel(), close } as unknown as Link
+    return {
+      isUp: true,
+      generation: state.generation,
+      up: async () => {},
+      channel: async () => channel(),
+      close,
+    } as unknown as Link
   }
   const channels = new QueueChannels({
     ...{ link: link(), linkApart: link, clock, timeoutMs: 1_000 },
@@ -61,6 +67,12 @@ const reply = (code: string) => () => Promise.reject(Object.assign(new Error(cod
 describe('a queue that is opened', () => {
   it.each([{ messageCount: 1 }, { consumerCount: 1 }])('is not asked where it tells %o', async (counts) => {
     const { channels, state } = serverWith({ ...counts, get: never })
+    expect((await channels.open(['q'], true)).active).toBe(true)
+    expect(state).toMatchObject({ links: 1, asked: 0 })
+  })
+
+  it('is not asked over the first connection', async () => {
+    const { channels, state } = serverWith({ get: never }, 1)
     expect((await channels.open(['q'], true)).active).toBe(true)
     expect(state).toMatchObject({ links: 1, asked: 0 })
   })

@@ -20,7 +20,7 @@ export interface QueueChannelsDeps {
  * Opens channels to consume queues over. A quorum queue without a leader takes whoever consumes it for an answer that never
  * comes, and the server then ends the whole connection, after more than a minute. So a queue that says neither that it has
  * messages nor that anybody consumes it is asked first, over a connection apart; until it answers, nobody else is held up
- * by it.
+ * by it. Only once a connection was lost: on the first one nothing has gone wrong yet, or ends it soon.
  */
 export class QueueChannels {
   readonly #deps: QueueChannelsDeps
@@ -44,7 +44,7 @@ export class QueueChannels {
     try {
       for (const queue of queues) {
         const { messageCount, consumerCount } = await channel.queueDeclare({ queue, passive: true })
-        if (messageCount === 0 && consumerCount === 0) await this.#ask(queue, isSingle)
+        if (link.generation > 1 && messageCount === 0 && consumerCount === 0) await this.#ask(queue, isSingle)
         this.#heard(queue)
       }
       return channel
