@@ -35,8 +35,12 @@ describe('parseCommand', () => {
     expect(parseCommand(['--engine', 'memory', '--mutants']).mutants).toBe(true)
   })
 
+  it('takes a seed as the kit tells it, negative or not', () => {
+    expect(parseCommand(['--engine', 'memory', '--seed=-343376368']).seed).toBe(-343_376_368)
+  })
+
   it('names every mistake', () => {
-    const mistakes = ['--only', 'first', '--seed=-1', '--scale', '0', '--parallel', '0']
+    const mistakes = ['--only', 'first', '--seed', '1.5', '--scale', '0', '--parallel', '0']
     expect(() => parseCommand(mistakes)).toThrow(
       /--engine is needed.*--only.*--seed.*--parallel.*--scale.*\nnpm run conformance/s,
     )

@@ -23,6 +23,8 @@ export interface ConformanceCommand {
 export const usage =
   'npm run conformance -- --engine NAME|PATH|all … [--json] [--no-mutants] [--only G07,G08] [--seed S] [--scale X] [--parallel N] [--write-docs] [--verbose]'
 
+/** As the kit tells them when a random program fails. */
+const seedMin = -(2 ** 31)
 const seedMax = 2 ** 31 - 1
 const scaleMax = 1_000
 const parallelMax = 64
@@ -58,8 +60,8 @@ export function parseCommand(args: readonly string[]): ConformanceCommand {
     ],
     [only === undefined || only.every((id) => /^G\d+$/.test(id)), `--only must be ids like G07, not '${values.only}'`],
     [
-      seed === undefined || (Number.isInteger(seed) && seed >= 0 && seed <= seedMax),
-      `--seed must be a whole number from 0 to ${seedMax}, not '${values.seed}'`,
+      seed === undefined || (Number.isInteger(seed) && seed >= seedMin && seed <= seedMax),
+      `--seed must be a whole number from ${seedMin} to ${seedMax}, not '${values.seed}'`,
     ],
     [
       parallel === undefined || (Number.isInteger(parallel) && parallel >= 1 && parallel <= parallelMax),

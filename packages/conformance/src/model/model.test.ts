@@ -5,7 +5,8 @@ import { GroupModel, type GroupTraits, type ModelEntry } from './model.ts'
 
 /** A model and a clock that the test sets. */
 function started(traits: Partial<GroupTraits> = {}) {
-  const plain = { keyed: true, exactAttempts: true, ranges: false, suspectsYoung: false, delayPrecisionMs: 10 }
+  const exact = { exactAttempts: true, suspectsYoung: false, countsHandOvers: false }
+  const plain = { keyed: true, ranges: false, delayPrecisionMs: 10, ...exact }
   const model = new GroupModel({ ...plain, ...traits })
   const now = { ms: 1_000 }
   let sequence = 0
@@ -203,8 +204,8 @@ describe('what is owed of key ranges', () => {
     const { model, now, publish, deliver } = started(ranges)
     const [first, second] = [publish('1'), publish('2')]
     deliver(first, { member: 'a' })
-    expect(model.owed(members('a', 'b'), now.ms)).toBeUndefined()
     expect(model.owed(members('a'), now.ms)).toBe(second)
+    expect(model.owed(members('a', 'b'), now.ms)).toBeUndefined()
     model.crashed()
     model.crashed()
     deliver(second, { member: 'a', attempt: 3 })
@@ -248,6 +249,37 @@ describe('records stored after a crash', () => {
     moved.model.crashed()
     moved.model.sought('next', moved.now.ms)
     expect(moved.deliver(moved.publish('1'), { attempt: 2 })).toEqual(fault('attempt 2 instead of 1'))
+  })
+})
+
+describe('records that come back after a crash where the server counts hand-overs', () => {
+  it('may count one attempt too many, each time', () => {
+    const { model, publish, deliver, release } = started({ countsHandOvers: true })
+    const entry = publish('1')
+    deliver(entry)
+    release(entry)
+    expect(deliver(entry, { attempt: 2 })).toEqual(fault('attempt 2 instead of 1'))
+    model.crashed()
+    const young = publish('2')
+    expect(deliver(young, { attempt: 3 })).toEqual(fault('attempt 3 instead of 1 to 2'))
+    expect(deliver(publish('3'), { attempt: 2, member: 'gone' })).toEqual([])
+    release(young)
+    expect(deliver(young, { attempt: 3 })).toEqual([])
+  })
+})
+
+describe('what is owed while a key range moves', () => {
+  it('is nothing until what its reader had has ended, also when the newcomer is gone again', () => {
+    const { model, now, publish, deliver } = started({ ranges: true })
+    const owed = (...names: readonly string[]) => model.owed(members(...names), now.ms)
+    const [inHand, waiting] = [publish('1'), publish('2')]
+    expect(owed('a')).toBe(inHand)
+    deliver(inHand)
+    expect(owed('a')).toBe(waiting)
+    expect(owed('a', 'b')).toBeUndefined()
+    expect(owed('a')).toBeUndefined()
+    model.acknowledged(inHand)
+    expect(owed('a')).toBe(waiting)
   })
 })
 

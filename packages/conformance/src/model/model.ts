@@ -40,6 +40,11 @@ export interface GroupTraits {
    * attempt too many.
    */
   readonly suspectsYoung: boolean
+  /**
+   * The server counts hand-overs, so that who had what when a reader vanished is known by an upper bound: from then on
+   * whatever comes back may count once more.
+   */
+  readonly countsHandOvers: boolean
   /** How late a due record may join its channel, in milliseconds: what is due closer together joins in any order. */
   readonly delayPrecisionMs: number
 }
@@ -61,6 +66,11 @@ export class GroupModel {
   #crashes = 0
   /** When a record of a key first came since the last time: its key range has a reader of which nothing is suspected. */
   readonly #readSinceMs = new Map<string, number>()
+
+  /** Who was a member when it was last asked what is owed. */
+  #members = ''
+  /** Whether a range may be on its way from one member to another. */
+  #isMoving = false
 
   constructor(traits: GroupTraits) {
     this.#traits = traits
@@ -88,7 +98,13 @@ export class GroupModel {
     return entry
   }
 
+  /** Whether what was not counted by us may have been counted by the server. */
+  get #isBounded(): boolean {
+    return this.#traits.countsHandOvers && this.#crashes > 0
+  }
+
   #isShadowed({ key }: OutgoingRecord, nowMs: number): boolean {
+    if (this.#isBounded) return true
     if (!this.#traits.suspectsYoung || this.#crashes === 0) return false
     const readSinceMs = key === undefined ? undefined : this.#readSinceMs.get(key)
     return readSinceMs === undefined || readSinceMs >= nowMs
@@ -186,6 +202,11 @@ export class GroupModel {
     entry.suspect = false
     entry.dueAtMs = how.untilMs
     if (how.counts) entry.attempts = { min: entry.attempts.min + 1, max: entry.attempts.max + 1 }
+    else this.#mayCount(entry)
+  }
+
+  #mayCount(entry: ModelEntry): void {
+    if (this.#isBounded) entry.attempts = { min: entry.attempts.min, max: entry.attempts.max + 1 }
   }
 
   /** The release was answered. */
@@ -219,6 +240,7 @@ export class GroupModel {
   returned(gone: (member: string) => boolean): void {
     for (const entry of this.entries) {
       if (entry.standing !== 'inFlight' || entry.member === undefined || !gone(entry.member)) continue
+      this.#mayCount(entry)
       entry.standing = 'ready'
       entry.member = undefined
     }
@@ -251,7 +273,8 @@ export class GroupModel {
 
   /** A record that must be delivered before long, given the members of the group; undefined when all is quiet. */
   owed(members: readonly MemberState[], nowMs: number): ModelEntry | undefined {
-    if (this.entries.some(({ suspect, standing }) => suspect && standing === 'inFlight')) return undefined
+    this.#watchMoves(members)
+    if (this.watches) return undefined
     if (this.#traits.ranges && !this.#isEveryRangeServed(members)) return undefined
     return this.entries.find((entry) => {
       const due = entry.standing === 'ready' || (entry.standing === 'later' && entry.dueAtMs <= nowMs)
@@ -264,14 +287,30 @@ export class GroupModel {
     })
   }
 
+  /** Whether something may run that is watched alone. */
+  get watches(): boolean {
+    return this.entries.some(({ suspect, standing }) => suspect && standing === 'inFlight')
+  }
+
+  get #isIdle(): boolean {
+    return this.entries.every(({ standing }) => standing !== 'inFlight')
+  }
+
+  /** A range that was taken back for another member moves when what is in hand of it has ended, also if that one has left. */
+  #watchMoves(members: readonly MemberState[]): void {
+    const names = members.map(({ name }) => name).join()
+    if (this.#isIdle || this.#members === '') this.#isMoving = false
+    else if (names !== this.#members) this.#isMoving = true
+    this.#members = names
+  }
+
   /**
    * Whether each key range has a reader with credit, whoever reads it. A range that goes to another member waits for what
    * its reader has of it, and what has ended two processes for all that is in hand.
    */
   #isEveryRangeServed(members: readonly MemberState[]): boolean {
     if (members.some(({ credit }) => credit === 0)) return false
-    const isIdle = this.entries.every(({ standing }) => standing !== 'inFlight')
-    return isIdle || (members.length === 1 && this.#crashes < 2)
+    return this.#isIdle || (members.length === 1 && this.#crashes < 2 && !this.#isMoving)
   }
 
   /** What was confirmed and is not settled. */

@@ -72,11 +72,13 @@ class ProgramRun {
     this.#channel = channel
     this.#stepMs = stepMs
     this.#filterOf = filterOf
+    const ranges = context.hasRanges(channel.spec)
     const traits = {
       keyed: channel.spec.keyed,
       exactAttempts: context.capabilities.attempts === 'exact',
-      ranges: context.hasRanges(channel.spec),
-      suspectsYoung: context.hasRanges(channel.spec),
+      ranges,
+      suspectsYoung: ranges,
+      countsHandOvers: ranges && context.declared.attempts === 'hand-overs',
       delayPrecisionMs: context.capabilities.delayPrecisionMs,
     }
     const groups = new Map(names.map((group) => [group, new GroupModel(traits)]))
@@ -305,10 +307,11 @@ class ProgramRun {
   }
 
   #owed(): ModelEntry | undefined {
+    const isWatched = this.#hasRanges && [...this.#groups.values()].some(({ watches }) => watches)
     for (const [group, model] of this.#groups) {
       const members = this.#members.filter(({ scope }) => scope.group === group)
       const owed = model.owed(members, this.#context.nowMs())
-      if (owed !== undefined) return owed
+      if (owed !== undefined && !isWatched) return owed
     }
     return undefined
   }
