@@ -37,8 +37,8 @@ export async function measured(
   return found
 }
 
-function sizeOf({ key, value, headers }: ReadRecord): number {
-  let size = (key?.length ?? 0) + (value?.length ?? 0)
+function sizeOf({ key, value, headers, id }: ReadRecord): number {
+  let size = (key?.length ?? 0) + (value?.length ?? 0) + (id?.length ?? 0)
   for (const text of headers) size += text.length
   return size
 }

@@ -71,7 +71,12 @@ export class Notes {
       const key = `${prefix}${noteName}`
       if (record === undefined) {
         orders.delete(noteName)
-        return { topic: this.#topic, partition, bytes: key.length + 64, record: { key, value: undefined, headers: [] } }
+        return {
+          topic: this.#topic,
+          partition,
+          bytes: key.length + 64,
+          record: { key, value: undefined, headers: [], id: undefined },
+        }
       }
       const order = orders.get(noteName) ?? Math.max(0, ...orders.values()) + 1
       orders.set(noteName, order)

@@ -43,7 +43,7 @@ describe('a transaction that its process has left open', { timeout: 60_000 }, ()
     const { compression } = cluster.settings
     const timestampMs = systemClock.nowMs()
     const common = { producerId, producerEpoch, sequence: 0, transactional: true, timestampMs, compression }
-    const record = { key: 'k', value: Buffer.from('never'), headers: [] }
+    const record = { key: 'k', value: Buffer.from('never'), headers: [], id: undefined }
     const batches = [0, 1, 2, 3].map((partition) => ({ topic, partition, records: [record], settings: common }))
     const lane = cluster.lane(await cluster.leader(topic, 0), 'test')
     for (;;) {

@@ -45,7 +45,7 @@ function producing(
   } as unknown as Cluster
   const producer = new Producer(cluster, 1_048_576)
   const send = (partition = 0): Promise<readonly Outcome[]> => {
-    const record = { key: 'k', value: Buffer.from('v'), headers: [] }
+    const record = { key: 'k', value: Buffer.from('v'), headers: [], id: undefined }
     const routed: Routed = { topic: 'c', partition, record, bytes: 100 }
     return producer.send([routed], new Array(1))
   }

@@ -67,6 +67,7 @@ export class Producer {
   readonly #queues = new Map<string, Queue>()
   /** Queues with something to send. */
   readonly #filled = new Set<Queue>()
+  #latest: Queue | undefined
   #calls: Call[] = []
   #timer: Timer | undefined
   #identity: ProducerIdentity | undefined
@@ -110,7 +111,13 @@ export class Producer {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
+  /** Hot path: what has no key goes to one partition for a while. */
   #queueOf({ topic, partition }: Routed): Queue {
+    const latest = this.#latest
+    if (latest !== undefined && latest.partition === partition && latest.topic === topic) {
+      if (latest.items.length === 0) this.#filled.add(latest)
+      return latest
+    }
     const name = `${topic}/${partition}`
     let queue = this.#queues.get(name)
     if (queue === undefined) {
@@ -118,6 +125,7 @@ export class Producer {
       this.#queues.set(name, queue)
     }
     this.#filled.add(queue)
+    this.#latest = queue
     return queue
   }
 

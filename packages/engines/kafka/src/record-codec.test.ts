@@ -5,7 +5,7 @@ import { fromKafka, internalHeaders, toKafka } from './record-codec.ts'
 import type { KafkaRecord, ReadRecord } from './wire/record-batch.ts'
 
 /** A record as it comes back. */
-function readOf({ key, value, headers }: KafkaRecord): ReadRecord {
+function readOf({ key, value, headers, id }: KafkaRecord): ReadRecord {
   const bytes = (each: string | Uint8Array) => Buffer.from(each as Uint8Array)
   return {
     offset: 3,
@@ -13,6 +13,7 @@ function readOf({ key, value, headers }: KafkaRecord): ReadRecord {
     key: key === undefined ? undefined : bytes(key),
     value: value && Buffer.from(value),
     headers: headers.map(String),
+    id,
   }
 }
 
@@ -53,15 +54,21 @@ describe('records on Kafka', () => {
     expect(toKafka(sent)).toEqual({
       key: 'k',
       value: Buffer.from('{}'),
+      id: '1',
       headers: [
-        ...['ce_specversion', '1.0', 'ce_id', '1', 'ce_type', 'shop.order', 'ce_source', '/shop'],
+        ...['ce_specversion', '1.0', 'ce_type', 'shop.order', 'ce_source', '/shop'],
         ...['content-type', 'application/json', 'ce_expirytime', '1970-01-01T00:00:00.000Z'],
       ],
     })
   })
 
   it('of a foreign client are named by where they stand, and keep what could be an attribute', () => {
-    const foreign = { key: 'k', value: undefined, headers: ['traceparent', '00-1', 'X-Other', 'x', 'ce_id', ''] }
+    const foreign = {
+      key: 'k',
+      value: undefined,
+      headers: ['traceparent', '00-1', 'X-Other', 'x', 'ce_id', ''],
+      id: undefined,
+    }
     expect(fromKafka(readOf(foreign), 'c', place).record).toEqual({
       id: 't/0-0000000000000003',
       channel: 'c',
@@ -69,6 +76,26 @@ describe('records on Kafka', () => {
       headers: { traceparent: '00-1' },
       body: new Uint8Array(0),
     })
+  })
+
+  it('that share headers which cannot change share their list, and what is read of it', () => {
+    const headers = Object.freeze({ type: 'shop.order' })
+    const [first, second] = ['1', '2'].map((id) => toKafka({ id, channel: 'c', headers, body: Buffer.from(id) }))
+    expect(second?.headers).toBe(first?.headers)
+    const list = (first as KafkaRecord).headers.map(String)
+    const [one, two] = [first, second].map((each) =>
+      fromKafka({ ...readOf(each as KafkaRecord), headers: list }, 'c', place),
+    )
+    expect([one?.record.id, two?.record.id]).toEqual(['1', '2'])
+    expect(two?.record.headers).toBe(one?.record.headers)
+  })
+
+  it('are written anew where their headers may have changed', () => {
+    const headers: Record<string, string> = { type: 'shop.order' }
+    const sent = { id: '1', channel: 'c', headers, body: Buffer.alloc(0) }
+    toKafka(sent)
+    headers.type = 'shop.refund'
+    expect(toKafka(sent).headers).toContain('shop.refund')
   })
 
   it('have what the engine notes in headers that are no attributes', () => {

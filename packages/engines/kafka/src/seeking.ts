@@ -72,8 +72,8 @@ async function moveGroup({ cluster, names }: BrowsingPlace, { found, notes, targ
         const { internal } = fromKafka(read, '', { topic, partition })
         const isOurs = internal[internalHeaders.group] === entry.group && read.offset >= window.addressedFrom
         if (!isOurs || window.isDone(read.offset)) continue
-        const { key, value, headers } = read
-        records.push({ topic, partition, record: { key, value, headers }, bytes: (value?.length ?? 0) + 65_536 })
+        const { key, value, headers, id } = read
+        records.push({ topic, partition, record: { key, value, headers, id }, bytes: (value?.length ?? 0) + 65_536 })
       }
     })
     const name = { channel: channel.spec.name, group: notedGroup(entry), range: String(partition) }

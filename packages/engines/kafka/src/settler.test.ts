@@ -26,7 +26,12 @@ function settling(run: (ranges: Map<number, Range>) => Promise<void>) {
   const cluster = { host: { clock: systemClock }, settings: { timeoutMs: 1_000 } } as unknown as Cluster
   const target = { groupId: 'g', topic: 'c', member: member as unknown as Member, ranges, transactors }
   const settler = new Settler(cluster, target)
-  const record = { topic: 'c', partition: 0, record: { key: 'k', value: undefined, headers: [] }, bytes: 1 }
+  const record = {
+    topic: 'c',
+    partition: 0,
+    record: { key: 'k', value: undefined, headers: [], id: undefined },
+    bytes: 1,
+  }
   const settle = (range: Range = all[0]) =>
     new Promise<Outcome>((conclude) => settler.add({ range, offset: 0, write: () => [record], conclude }))
   return { settle, all, runs: () => runs, fences: () => fences }

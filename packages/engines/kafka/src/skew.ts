@@ -25,7 +25,9 @@ export async function tellSkew(cluster: Cluster, { registry }: Names): Promise<v
     for (let sample = 0; sample < samples; sample += 1) {
       const [sentMs, askedAtMs] = [clock.monotonicMs(), clock.nowMs()]
       const settings = { ...anybody, timestampMs: Math.floor(askedAtMs) }
-      const batches = [{ topic: registry, partition: 0, records: [{ key, value: undefined, headers: [] }], settings }]
+      const batches = [
+        { topic: registry, partition: 0, records: [{ key, value: undefined, headers: [], id: undefined }], settings },
+      ]
       const [result] = await lane.send(produce({ timeoutMs: cluster.settings.timeoutMs, batches }))
       const tookMs = clock.monotonicMs() - sentMs
       const { errorCode = -1, appendTimeMs = -1 } = result ?? {}

@@ -167,7 +167,7 @@ export async function write(
     topic: names.registry,
     partition: 0,
     bytes: 1_024,
-    record: { key, value: value === undefined ? undefined : Buffer.from(value), headers: [] },
+    record: { key, value: value === undefined ? undefined : Buffer.from(value), headers: [], id: undefined },
   }))
   for (const outcome of await producer.send(routed, new Array(routed.length))) if (!outcome.ok) throw outcome.error
   await registry.refresh()

@@ -15,7 +15,7 @@ export class ByteWriter {
 
   int8(value: number): void {
     this.#room(1)
-    this.length = this.#bytes.writeInt8(value, this.length)
+    this.#bytes[this.length++] = value
   }
 
   int16(value: number): void {
@@ -62,12 +62,27 @@ export class ByteWriter {
     } else if (typeof value !== 'string') {
       this.varint(value.length)
       this.raw(value)
-    } else {
+    } else if (value.length > shortUnits || !this.#sizedAscii(value)) {
       const bytes = Buffer.byteLength(value)
       this.varint(bytes)
       this.#room(bytes)
       this.length += this.#bytes.write(value, this.length)
     }
+  }
+
+  /** Native calls cost more than the bytes of short text. @returns false, with nothing written, where it is not ASCII */
+  #sizedAscii(value: string): boolean {
+    const { length } = value
+    this.#room(length + 1)
+    const [bytes, start] = [this.#bytes, this.length + 1]
+    for (let unit = 0; unit < length; unit += 1) {
+      const code = value.charCodeAt(unit)
+      if (code > 0x7f) return false
+      bytes[start + unit] = code
+    }
+    bytes[start - 1] = length * 2
+    this.length = start + length
+    return true
   }
 
   /** Text behind its length plus one; 0 for what is not there. As in requests. */
@@ -100,14 +115,31 @@ export class ByteWriter {
     return at
   }
 
-  /** What comes after `at` gets its length in front of it, as a varint: `gap` bytes were kept for it there. */
-  closeGap(at: number, gap: number): void {
+  /** Appends what was written before. @returns where it begins now */
+  repeat(from: number, to: number): number {
+    const at = this.length
+    this.#room(to - from)
+    this.#bytes.copyWithin(at, from, to)
+    this.length += to - from
+    return at
+  }
+
+  /**
+   * What comes after `at` gets its length in front of it, as a varint: `gap` bytes were kept for it there.
+   * @returns by how much what was written behind the gap has moved, where it is not as wide as the length
+   */
+  closeGap(at: number, gap: number): number {
     const end = this.length
     const size = end - at - gap
+    const moved = varintBytes(size) - gap
+    if (moved !== 0) {
+      this.#room(Math.max(moved, 0))
+      this.#bytes.copyWithin(at + gap + moved, at + gap, end)
+    }
     this.length = at
     this.varint(size)
-    this.#bytes.copyWithin(this.length, at + gap, end)
-    this.length += size
+    this.length = end + moved
+    return moved
   }
 
   /** A varint of five bytes, its leading digits zero where the value needs fewer. */
@@ -135,6 +167,16 @@ export class ByteWriter {
     this.#bytes.copy(grown, 0, 0, this.length)
     this.#bytes = grown
   }
+}
+
+/** Text of at most so many units has a length of one byte. */
+const shortUnits = 63
+
+/** How many bytes the varint of a length takes. */
+function varintBytes(length: number): number {
+  let bytes = 1
+  for (let rest = length * 2; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes += 1
+  return bytes
 }
 
 /** Reads the primitive types of the Kafka protocol from a buffer. */
@@ -219,6 +261,12 @@ export class ByteReader {
     this.at += length
     if (this.at > this.bytes.length) throw new RangeError('a field goes beyond the end')
     return this.bytes.toString('utf8', from, this.at)
+  }
+
+  /** Whether these are the next bytes. */
+  startsWith(bytes: Uint8Array): boolean {
+    const end = this.at + bytes.length
+    return end <= this.bytes.length && this.bytes.compare(bytes, 0, bytes.length, this.at, end) === 0
   }
 
   raw(length: number): Buffer {

@@ -21,7 +21,7 @@ function answer(batches: readonly Written[], aborted: readonly { producerId: big
     const batch = new ByteWriter()
     const marker = Buffer.of(0, 0, 0, kind === 'abort' ? 0 : 1)
     const isMarker = kind === 'abort' || kind === 'commit'
-    const record = { key: isMarker ? marker : `r${at}`, value: Buffer.from('v'), headers: [] }
+    const record = { key: isMarker ? marker : `r${at}`, value: Buffer.from('v'), headers: [], id: undefined }
     const transactional = kind !== 'plain'
     const base = { producerEpoch: 0, sequence: 0, timestampMs: 5, compression: 'none' } as const
     writeBatch(batch, [record], { ...base, producerId, transactional })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import { type BatchSettings, readBatches, writeBatch } from './record-batch.ts'
+import { type BatchSettings, type KafkaRecord, readBatches, writeBatch } from './record-batch.ts'
 
 const settings: BatchSettings = {
   producerId: 7n,
@@ -22,6 +22,15 @@ const record = fc.record({
   key: fc.option(fc.string({ maxLength: 50, unit: 'grapheme' }), { nil: undefined }),
   value: fc.option(bytes, { nil: undefined }),
   headers,
+  id: fc.option(fc.string({ maxLength: 80, unit: 'grapheme' }), { nil: undefined }),
+})
+/** Some share their headers with those before them. */
+const records = fc.array(fc.tuple(record, fc.boolean()), { minLength: 1, maxLength: 20 }).map((all) => {
+  let latest = all[0]?.[0].headers ?? []
+  return all.map(([each, shares]) => {
+    if (!shares) latest = each.headers
+    return { ...each, headers: latest }
+  })
 })
 const compression = fc.constantFrom('none', 'gzip', 'lz4', 'snappy', 'zstd') as fc.Arbitrary<
   BatchSettings['compression']
@@ -36,14 +45,15 @@ function written(...args: Parameters<typeof writeBatch> extends [unknown, ...inf
 describe('batches of records', () => {
   it('are read as they were written, compressed or not', () => {
     fc.assert(
-      fc.property(fc.array(record, { minLength: 1, maxLength: 20 }), compression, (records, method) => {
+      fc.property(records, compression, (records, method) => {
         const [batch] = readBatches(written(records, { ...settings, compression: method }), 0)
         expect(batch?.nextOffset).toBe(records.length)
         expect(
-          batch?.records.map(({ key, value, headers }) => ({
+          batch?.records.map(({ key, value, headers, id }) => ({
             key: key?.toString(),
             value: value && new Uint8Array(value),
             headers,
+            id,
           })),
         ).toEqual(records)
         expect(batch?.records.map(({ offset, timestampMs }) => [offset, timestampMs])).toEqual(
@@ -54,13 +64,13 @@ describe('batches of records', () => {
   })
 
   it('are left out where they are cut off at the end', () => {
-    const one = written([{ key: 'k', value: Buffer.from('v'), headers: [] }], settings)
+    const one = written([{ key: 'k', value: Buffer.from('v'), headers: [], id: undefined }], settings)
     for (let end = 0; end < one.length; end += 1) expect(readBatches(one.subarray(0, end), 0)).toEqual([])
     expect(readBatches(Buffer.concat([one, one.subarray(0, 20)]), 0)).toHaveLength(1)
   })
 
   it('are refused where a bit of them is not as it was written', () => {
-    const one = written([{ key: 'k', value: Buffer.from('value'), headers: ['a', 'b'] }], settings)
+    const one = written([{ key: 'k', value: Buffer.from('value'), headers: ['a', 'b'], id: undefined }], settings)
     for (let at = 21; at < one.length; at += 1) {
       const damaged = Buffer.from(one)
       damaged[at] = (damaged[at] as number) ^ 1
@@ -69,14 +79,35 @@ describe('batches of records', () => {
   })
 
   it('leave out records before the place that was asked for', () => {
-    const records = ['a', 'b', 'c'].map((key) => ({ key, value: undefined, headers: [] }))
+    const records = ['a', 'b', 'c'].map((key) => ({ key, value: undefined, headers: [], id: undefined }))
     const [batch] = readBatches(written(records, settings), 2)
     expect(batch?.records.map(({ key }) => key?.toString())).toEqual(['c'])
   })
 
+  it('have one list of headers where those behind each other have the same, whoever wrote them', () => {
+    const headers = ['ce_type', 'a', 'ce_source', '/b']
+    const alike = ['1', '2', '3'].map((id) => ({ key: undefined, value: undefined, headers: [...headers], id }))
+    const [batch] = readBatches(
+      written([...alike, { ...alike[0], headers: ['ce_type', 'b'], id: '4' }] as KafkaRecord[], settings),
+      0,
+    )
+    const lists = new Set(batch?.records.map((each) => each.headers))
+    expect([...lists]).toEqual([headers, ['ce_type', 'b']])
+    expect(batch?.records.map(({ id }) => id)).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('of more than a length of two bytes are read as they were written', () => {
+    const shared = ['a', 'b'.repeat(5_000)]
+    const sizes = [0, 31, 32, 4_095, 8_170, 8_190, 20_000, 2_000_000]
+    const sent = sizes.map((size) => ({ key: undefined, value: Buffer.alloc(size, 'x'), headers: shared, id: 'i' }))
+    const [batch] = readBatches(written([...sent, ...sent], settings), 0)
+    expect(batch?.records.map(({ value }) => value?.length)).toEqual([...sizes, ...sizes])
+    for (const { headers, id } of batch?.records ?? []) expect([headers, id]).toEqual([shared, 'i'])
+  })
+
   it('tell of their transaction', () => {
     const [batch] = readBatches(
-      written([{ key: 'k', value: undefined, headers: [] }], { ...settings, transactional: true }),
+      written([{ key: 'k', value: undefined, headers: [], id: undefined }], { ...settings, transactional: true }),
       0,
     )
     expect(batch).toMatchObject({ transactional: true, control: false, producerId: 7n })

@@ -6,8 +6,10 @@ export interface KafkaRecord {
   readonly key: string | Uint8Array | undefined
   /** Undefined is a tombstone. */
   readonly value: Uint8Array | undefined
-  /** Names and values in turn: `[name, value, name, value]`. */
+  /** Names and values in turn: `[name, value, name, value]`. Records that have the same share one list: it is written once. */
   readonly headers: readonly (string | Uint8Array)[]
+  /** The value of a last header, `ce_id`, which no two records share. */
+  readonly id: string | undefined
 }
 
 /** A record that was read. */
@@ -16,8 +18,10 @@ export interface ReadRecord {
   readonly timestampMs: number
   readonly key: Buffer | undefined
   readonly value: Buffer | undefined
-  /** Names and values in turn, as text. */
+  /** Names and values in turn, as text; one list for records of a batch that stand behind each other and have the same. */
   readonly headers: readonly string[]
+  /** The value of `ce_id`, where that is the last header; it is not in the list then. */
+  readonly id: string | undefined
 }
 
 /** A batch that was read, and what stands in it. */
@@ -47,7 +51,10 @@ export interface BatchSettings {
 /** Length of a batch without records. */
 export const batchHeadBytes = 61
 
-const lengthGap = 5
+/** Records below it have a length of one or two bytes, mostly. */
+const lengthBytesMin = 4_096
+/** The name of the last header, behind its length. */
+const idName = Buffer.from('\x0ace_id')
 const attributesAt = 21
 const transactionalBit = 0x10
 const controlBit = 0x20
@@ -85,18 +92,38 @@ export function writeBatch(writer: ByteWriter, records: readonly KafkaRecord[], 
   writer.patchUint32(crcAt, crc32c(writer.view(start + attributesAt, writer.length)))
 }
 
+/** Hot path: headers are encoded once for records that share them, and copied. */
 function writeRecords(writer: ByteWriter, records: readonly KafkaRecord[]): void {
+  let latest: KafkaRecord | undefined
+  let [from, to] = [0, 0]
   for (let at = 0; at < records.length; at += 1) {
-    const { key, value, headers } = records[at] as KafkaRecord
-    const start = writer.skip(lengthGap)
+    const record = records[at] as KafkaRecord
+    const { key, value, headers, id } = record
+    const isShared =
+      latest !== undefined && latest.headers === headers && (latest.id === undefined) === (id === undefined)
+    const gap = (value?.length ?? 0) + (isShared ? to - from : 0) < lengthBytesMin ? 2 : 3
+    const start = writer.skip(gap)
     writer.int8(0)
     writer.varint(0)
     writer.varint(at)
     writer.sized(key)
     writer.sized(value)
-    writer.varint(headers.length / 2)
-    for (const each of headers) writer.sized(each)
-    writer.closeGap(start, lengthGap)
+    if (isShared) {
+      from = writer.repeat(from, to)
+    } else {
+      from = writer.length
+      writer.varint(headers.length / 2 + (id === undefined ? 0 : 1))
+      for (const each of headers) writer.sized(each)
+    }
+    to = writer.length
+    latest = record
+    if (id !== undefined) {
+      writer.raw(idName)
+      writer.sized(id)
+    }
+    const moved = writer.closeGap(start, gap)
+    from += moved
+    to += moved
   }
 }
 
@@ -135,6 +162,7 @@ function readBatch(bytes: Buffer, fromOffset: number): ReadBatch {
   const appended = (attributes & 0x08) !== 0
   const records: ReadRecord[] = []
   const inner = new ByteReader(body)
+  const headersReader = new HeadersReader(inner)
   for (let at = 0; at < count; at += 1) {
     const end = inner.varint() + inner.at
     inner.at += 1
@@ -142,15 +170,69 @@ function readBatch(bytes: Buffer, fromOffset: number): ReadBatch {
     const offset = baseOffset + inner.varint()
     if (offset >= fromOffset) {
       const [key, value] = [inner.sized(), inner.sized()]
-      const headers: string[] = []
-      for (let left = inner.varint(); left > 0; left -= 1) headers.push(inner.sizedText(), inner.sizedText())
-      records.push({ offset, timestampMs: appended ? maxTimestampMs : timestampMs, key, value, headers })
+      const headers = headersReader.read(end)
+      records.push({
+        offset,
+        timestampMs: appended ? maxTimestampMs : timestampMs,
+        key,
+        value,
+        headers,
+        id: headersReader.id,
+      })
     }
     inner.at = end
   }
   const abort = control && records[0]?.key?.readInt16BE(2) === 0
   const transactional = (attributes & transactionalBit) !== 0
   return { baseOffset, nextOffset, producerId, transactional, control, abort, records: control ? [] : records }
+}
+
+/** Reads the headers of records behind each other: those that are, byte by byte, as of the last record are not read again. */
+class HeadersReader {
+  readonly #reader: ByteReader
+  #headers: readonly string[] = []
+  /** Where the headers stand that were read last, without the id behind them; nowhere at first. */
+  #from = 0
+  #to = 0
+  /** The last header of the record that was read last, where that is `ce_id`. */
+  id: string | undefined
+
+  constructor(reader: ByteReader) {
+    this.#reader = reader
+  }
+
+  read(end: number): readonly string[] {
+    const reader = this.#reader
+    const from = reader.at
+    if (this.id !== undefined && this.#isSame(end)) {
+      reader.at = from + this.#to - this.#from + idName.length
+      this.id = reader.sizedText()
+      return this.#headers
+    }
+    const headers: string[] = []
+    this.id = undefined
+    for (let left = reader.varint(); left > 0; left -= 1) {
+      if (left === 1 && reader.startsWith(idName)) {
+        this.#to = reader.at
+        reader.at += idName.length
+        this.id = reader.sizedText()
+      } else headers.push(reader.sizedText(), reader.sizedText())
+    }
+    this.#from = from
+    this.#headers = headers
+    return headers
+  }
+
+  /** The number of headers is the first of the bytes, so the id is the last here, too. */
+  #isSame(end: number): boolean {
+    const { bytes, at } = this.#reader
+    const idAt = at + this.#to - this.#from
+    if (idAt + idName.length > end || bytes[idAt] !== idName[0]) return false
+    return (
+      bytes.compare(bytes, this.#from, this.#to, at, idAt) === 0 &&
+      bytes.compare(idName, 0, idName.length, idAt, idAt + idName.length) === 0
+    )
+  }
 }
 
 function decompressed(bytes: Buffer, bitmask: number): Buffer {
