@@ -36,7 +36,7 @@ describe('names on the server', () => {
 
   it('have an own token for every id', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (id) => {
+      fc.property(fc.string({ unit: 'binary', maxLength: 120 }), (id) => {
         expect(idToken(id)).toMatch(token)
         expect(idToken(id).length).toBeLessThan(400)
       }),
