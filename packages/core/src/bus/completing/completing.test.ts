@@ -189,6 +189,22 @@ describe('a key range', () => {
     expect(scripted.settlements).toEqual([ack(1), ack(2)])
   })
 
+  it('that is busy goes on with the session that it has, and lowers it when far less is under way for a while', async () => {
+    const { clock, scripted, member, sink, deliver, seen } = await rig({ attempts: 'none' })
+    sink.ranges?.assigned('r', [])
+    member.grant(1_000)
+    const round = async (count: number): Promise<void> => {
+      deliver(...Array.from({ length: count }, () => ({ key: 'a' })))
+      await clock.advance(0)
+      await member.settle(seen.splice(0).map(({ tag }) => ack(tag)))
+      await clock.advance(300)
+    }
+    for (let left = 20; left > 0; left -= 1) await round(20)
+    expect(names(scripted.changes)).toEqual(['write session'])
+    for (let left = 20; left > 0; left -= 1) await round(1)
+    expect(names(scripted.changes)).toEqual(['write session', 'write session'])
+  })
+
   it('that rests says that nothing is in hand, where deliveries do not tell whether somebody had them', async () => {
     const { clock, scripted, member, sink, deliver } = await rig({ attempts: 'none' })
     sink.ranges?.assigned('r', [])

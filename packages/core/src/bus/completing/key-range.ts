@@ -67,6 +67,8 @@ export class KeyRange implements EntryRange {
   #orders = 0
   /** Deliveries that the engine waits for an answer about. */
   #unsettled = 0
+  /** The most there were since the rest began. */
+  #peak = 0
   /** Those of them that have never been handed over, and are not to be parked. */
   #buffered = 0
 
@@ -152,6 +154,7 @@ export class KeyRange implements EntryRange {
     if (this.#parked.size > 0 && this.#parked.has(delivery.position)) return undefined
     if (this.#repetitions.size > 0 && this.#repetitions.delete(delivery.position)) return undefined
     this.#unsettled += 1
+    if (this.#unsettled > this.#peak) this.#peak = this.#unsettled
     const entry = new Entry(this, this.#orders++, { source: delivery, raw: delivery })
     if (this.#suspects.count > 0 && this.#suspects.take(delivery)) {
       this.#chains.of(entry).add(entry)
@@ -248,12 +251,18 @@ export class KeyRange implements EntryRange {
     }
   }
 
-  /** What was in hand at a time would be suspected for as long as the session stands; not so once all of it has ended. */
+  /**
+   * What was in hand at a time would be suspected for as long as the session stands; not so once all of it has ended for a
+   * while. Nothing is written while as much as before comes and goes.
+   */
   #rest(): void {
     this.#isResting = true
+    this.#peak = 0
     this.#init.deps.timers.set(restMs, () => {
       this.#isResting = false
-      if (this.#unsettled === 0) this.lowerSession()
+      if (this.#peak === 0) this.lowerSession()
+      else if (this.#state === 'reading') this.#session.ease(this.#peak + this.#suspects.count)
+      if (this.#peak > 0 && this.#unsettled === 0) this.#rest()
     })
   }
 

@@ -13,6 +13,11 @@ export interface SessionInit {
 
 /** Up to this many unsettled deliveries are noted exactly; beyond, in powers of two, so that a session is seldom written. */
 const exactMax = 8
+/** What is allowed for is lowered when so many times less would have been enough. */
+const easeFactor = 4
+
+const rounded = (unsettled: number): number =>
+  unsettled <= exactMax ? unsettled : 2 ** Math.ceil(Math.log2(unsettled))
 
 /**
  * The note that a reader leaves while it has something in hand: whoever finds it knows that its reader vanished, and how
@@ -54,6 +59,12 @@ export class SessionKeeper {
     if (this.#asked > unsettled) this.#write(unsettled)
   }
 
+  /** Allows for no more than there were of late, where that is far less. */
+  ease(unsettled: number): void {
+    const enough = rounded(unsettled)
+    if (enough * easeFactor <= this.#asked) this.lower(enough)
+  }
+
   /**
    * Whoever reads the range next finds that its reader left in order, and how many deliveries that it never saw may have
    * been with one that vanished before it.
@@ -73,7 +84,7 @@ export class SessionKeeper {
     queueMicrotask(() => {
       this.#isPlanned = false
       if (this.#isOver || this.#wanted <= this.#asked) return
-      this.#write(this.#wanted <= exactMax ? this.#wanted : 2 ** Math.ceil(Math.log2(this.#wanted)))
+      this.#write(rounded(this.#wanted))
     })
   }
 
