@@ -87,8 +87,7 @@ export class Range {
 
   /** The next entry; only where there is one. */
   next(): Entry {
-    const returned = this.#returned.shift()
-    if (returned !== undefined) return returned
+    if (this.#returned.length > 0) return this.#returned.shift() as Entry
     const entry = this.#buffer[this.#head] as Entry
     this.#head += 1
     this.#bytes -= entry.record.body.length

@@ -22,6 +22,7 @@ export class Router {
   readonly #registry: Registry
   #turn = 0
   #left = stickyRecords
+  #latest: { readonly channel: string; readonly topic: string } | undefined
 
   constructor(cluster: Cluster, names: Names, registry: Registry) {
     this.#cluster = cluster
@@ -41,11 +42,18 @@ export class Router {
     const error = this.#refusal(record, bytes)
     if (error !== undefined) return error
     const size = record.body.length + bytes + recordBytesFixed
-    const nowMs = this.#cluster.host.clock.nowMs()
-    if (record.dueAtMs !== undefined && record.dueAtMs > nowMs)
-      return this.#delayed(record, record.dueAtMs - nowMs, size)
-    const topic = this.#names.topic(record.channel)
+    if (record.dueAtMs !== undefined) {
+      const remainingMs = record.dueAtMs - this.#cluster.host.clock.nowMs()
+      if (remainingMs > 0) return this.#delayed(record, remainingMs, size)
+    }
+    const topic = this.#topic(record.channel)
     return { topic, partition: this.#partition(topic, record.key), record: toKafka(record), bytes: size }
+  }
+
+  /** The name of the latest is kept, since text that was just put together has to be hashed. */
+  #topic(channel: string): string {
+    if (this.#latest?.channel !== channel) this.#latest = { channel, topic: this.#names.topic(channel) }
+    return this.#latest.topic
   }
 
   #delayed(record: OutgoingRecord, remainingMs: number, bytes: number): Routed {

@@ -97,7 +97,8 @@ class CompletedEngine implements Engine {
     const refusals = new Map<number, Outcome>()
     /** Messages of one contract mostly share theirs. */
     let fitting: OutgoingRecord['headers'] | undefined
-    for (const [at, { id, headers }] of records.entries()) {
+    for (let at = 0; at < records.length; at += 1) {
+      const { id, headers } = records[at]!
       if (headers === fitting) continue
       if (headersFit(headers, Number.POSITIVE_INFINITY, headerBytesMax)) fitting = headers
       else refusals.set(at, tooLong(id, headerBytesMax))

@@ -324,7 +324,8 @@ export class CompletedSubscription implements EngineSubscription {
     if (isAllLoose && batch.every(({ tag }) => this.#loose.has(tag))) return this.#settleRaw(batch)
     const raw: Settlement[] = []
     let own: OwnAnswer[] | undefined
-    for (const [at, settlement] of batch.entries()) {
+    for (let at = 0; at < batch.length; at += 1) {
+      const settlement = batch[at]!
       const answer = this.#settleOwn(settlement)
       if (answer === undefined) raw.push(settlement)
       else if (own === undefined) own = [{ at, answer }]
@@ -363,14 +364,14 @@ export class CompletedSubscription implements EngineSubscription {
       outcomes = await (this.#member ?? (await this.#joined)).settle(batch)
       return outcomes
     } finally {
-      for (const [at, { tag }] of batch.entries()) this.#answered(tag, outcomes[at])
+      for (let at = 0; at < batch.length; at += 1) this.#answered(batch[at]!.tag, outcomes[at])
       if (this.#isolation.isOn || this.#end !== undefined || this.#ranges.isAnyRecalled) this.#plan()
     }
   }
 
   #answered(tag: DeliveryTag, outcome: Outcome | undefined): void {
     const isOver = outcome?.ok || PosthasteError.is(outcome?.error, 'DELIVERY_LOST')
-    if (isOver && this.#loose.delete(tag)) return
+    if (isOver && this.#loose.size > 0 && this.#loose.delete(tag)) return
     const entry = this.#inHand.get(tag)
     if (entry?.phase !== 'ending') return
     if (isOver) {
