@@ -215,21 +215,27 @@ export class Competing implements EngineSubscription {
 
   async #handBackBuffered(): Promise<void> {
     const session = this.#session
-    if (session === undefined || this.#credit > 0 || session.isWidening || session.consumerTag === undefined) return
+    if (session === undefined || this.#credit > 0 || session.isWidening || this.#buffer.length === 0) return
     const { channel, consumerTag } = session
     session.consumerTag = undefined
     session.isWidening = true
     this.#isHurried = false
     try {
-      await channel.basicCancel(consumerTag)
-      await afterReceived()
-      if (session === this.#session) await this.#handBack(session, this.#buffer.splice(0))
+      if (consumerTag !== undefined) await channel.basicCancel(consumerTag)
       session.prefetch = 0
+      await afterReceived()
+      if (session === this.#session) this.#keep(session, await this.#handBack(session, this.#buffer.splice(0)))
     } catch {
       // Its channel is closed: all of it is back already.
     }
     session.isWidening = false
     this.#widen()
+    this.#flushSoon()
+  }
+
+  /** What could not go back stays in its place, and goes later or is handed over here. */
+  #keep(session: Session, all: readonly Held[]): void {
+    if (session === this.#session && session.channel.active) this.#buffer.unshift(...all)
   }
 
   // ── Settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,19 +267,23 @@ export class Competing implements EngineSubscription {
     acks.settle(tags, (deliveryTag, multiple) => channel.basicAck({ deliveryTag, multiple }))
   }
 
-  /** Copies take the places of what was never handed over, or is given up: the server would count it as lost. */
-  async #handBack(session: Session, all: readonly Held[]): Promise<void> {
-    if (all.length === 0) return
+  /**
+   * Copies take the places of what was never handed over, or is given up: the server would count it as lost. Tells what could
+   * not go back.
+   */
+  async #handBack(session: Session, all: readonly Held[]): Promise<readonly Held[]> {
+    if (all.length === 0) return all
     const copies = all.map((held) => {
       const { visibleAtMs } = held.decoded
       const waits = visibleAtMs > this.#deps.clock.nowMs() ? visibleAtMs : undefined
       return copyOf(held, this.#returnOf({ countsAttempt: false, visibleAtMs: waits }))
     })
-    const outcomes = await this.#deps.publisher.send(copies)
+    const outcomes = await this.#deps.publisher.send(copies).catch(() => [])
     this.#ack(
       session,
       all.filter((_, at) => outcomes[at]?.ok),
     )
+    return all.filter((_, at) => outcomes[at]?.ok !== true)
   }
 
   // ── Ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────
