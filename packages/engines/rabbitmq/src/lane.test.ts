@@ -31,6 +31,12 @@ function message(routingKey: string, stamp = routingKey): Outbound {
   return { envelope: { exchange: '', routingKey, headers: { 'posthaste-position': stamp } }, body: Buffer.from('x') }
 }
 
+function comesBack(routingKey: string, stamp: string | undefined) {
+  const headers = stamp === undefined ? {} : { 'posthaste-position': stamp }
+  return { exchange: '', routingKey, headers, replyText: 'NO_ROUTE' }
+}
+
+const notFound = { ok: false, error: { code: 'NOT_FOUND' } }
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 const unavailable = { ok: false, error: { code: 'UNAVAILABLE' } }
 
@@ -60,9 +66,21 @@ describe('a lane', () => {
     const { subject, channel, unconfirmed } = lane()
     const call = subject.transmit([message('gone', 's1'), message('there', 's2')])
     channel._onMethod({ methodId: 0x003c_0032 })
-    setImmediate(() => channel.emit('basic.return', { headers: { 'posthaste-position': 's1' }, replyText: 'NO_ROUTE' }))
+    setImmediate(() => channel.emit('basic.return', comesBack('gone', 's1')))
     for (const each of unconfirmed.values()) each.resolve()
-    expect(await call).toMatchObject([{ ok: false, error: { code: 'NOT_FOUND' } }, { ok: true }])
+    expect(await call).toMatchObject([notFound, { ok: true }])
+  })
+
+  it('tells what came back from those without a stamp to another place, and of all with an equal one', async () => {
+    const { subject, channel, unconfirmed } = lane()
+    const signal = (routingKey: string): Outbound => ({ envelope: { routingKey, headers: {} }, body: Buffer.alloc(0) })
+    const calls = [subject.transmit([signal('there')]), subject.transmit([signal('gone')])]
+    const equal = subject.transmit([message('gone', 's'), message('gone', 's')])
+    channel.emit('basic.return', comesBack('gone', undefined))
+    for (const _ of [1, 2]) channel.emit('basic.return', comesBack('gone', 's'))
+    for (const each of unconfirmed.values()) each.resolve()
+    expect(await Promise.all(calls)).toMatchObject([[{ ok: true }], [notFound]])
+    expect(await equal).toMatchObject([notFound, notFound])
   })
 
   it('answers in time what nobody confirms, and says which was the first', async () => {

@@ -34,15 +34,16 @@ export class Lane {
   readonly #deps: LaneDeps
   readonly #confirms: Confirms
   readonly #calls = new Set<Call>()
-  readonly #returned = new Map<string, string>()
+  readonly #returned: Returned = new Map()
   #timer: Timer | undefined
 
   /** @param channel one that was switched to confirms */
   constructor(channel: Channel, deps: LaneDeps) {
     this.#deps = deps
     this.#confirms = new Confirms(channel)
-    channel.on('basic.return', ({ headers, replyText }) => {
-      this.#returned.set(String(headers?.[markNames.position]), replyText)
+    channel.on('basic.return', (message) => {
+      const name = nameOf(message)
+      this.#returned.set(name, [...(this.#returned.get(name) ?? []), message.replyText])
     })
   }
 
@@ -153,7 +154,7 @@ class Call {
     this.#resolve(this.#answers.map((each) => each ?? outcome))
   }
 
-  resolve(returned: Map<string, string>): void {
+  resolve(returned: Returned): void {
     if (returned.size > 0) this.#takeReturned(returned)
     this.#resolve(this.#answers.map((each) => each ?? succeeded))
   }
@@ -163,18 +164,30 @@ class Call {
     if (this.#open === 0) this.#onEnded(this)
   }
 
-  #takeReturned(returned: Map<string, string>): void {
+  #takeReturned(returned: Returned): void {
     for (const [at, message] of this.#messages.entries()) {
       if (message instanceof PosthasteError) continue
-      const { headers, routingKey, exchange } = message.envelope
-      const stamp = String(headers?.[markNames.position])
-      const text = returned.get(stamp)
+      const { routingKey, exchange = '' } = message.envelope
+      const name = nameOf(message.envelope)
+      const texts = returned.get(name)
+      const text = texts?.shift()
       if (text === undefined) continue
-      returned.delete(stamp)
+      if (texts?.length === 0) returned.delete(name)
       const where = exchange === '' ? `queue ${routingKey}` : `exchange ${exchange}`
       this.#answers[at] = failed(fail('NOT_FOUND', `nobody takes the record: ${text} (${where})`))
     }
   }
+}
+
+/** What came back and was not told to anybody yet: why, by what it is. */
+type Returned = Map<string, string[]>
+
+/**
+ * What a message is known by. Not all have a stamp of their own: signals have none, and equal messages of others have
+ * equal ones; what goes to the same place has the same fate.
+ */
+function nameOf({ exchange = '', routingKey = '', headers }: Head): string {
+  return `${headers?.[markNames.position]} ${exchange} ${routingKey}`
 }
 
 /** One message of a call. */
