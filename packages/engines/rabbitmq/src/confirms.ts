@@ -1,5 +1,6 @@
 import type { Buffer as Bytes } from 'node:buffer'
 import type { Channel } from 'rabbitmq-client'
+import { unknownClient } from './errors.ts'
 import { FrameWriter, type Head } from './frames.ts'
 
 /** Who is told what became of a message. */
@@ -21,13 +22,11 @@ export class Confirms {
   #isFlushing = false
   #returning = 0
 
-  /** @throws TypeError for a version of the client that keeps confirms otherwise */
+  /** @throws FAILED_PRECONDITION for a version of the client that keeps confirms otherwise */
   constructor(channel: Channel) {
-    this.channel = channel
+    this.channel = publishable(channel)
     this.#inside = channel as unknown as Inside
-    const { _state: state, _onMethod: onMethod } = this.#inside
-    if (!(state?.unconfirmed instanceof Map) || typeof onMethod !== 'function' || !(state.deliveryCount >= 1))
-      throw new TypeError('this version of rabbitmq-client keeps confirms otherwise')
+    const { _onMethod: onMethod } = this.#inside
     this.#inside._onMethod = (frame) => {
       if (frame.methodId === basicReturn) this.#returning += 1
       onMethod.call(channel, frame)
@@ -66,6 +65,20 @@ export class Confirms {
     // What a channel had under way when it ended it has refused.
     if (this.channel.active) this.#inside._state.stream.write(frames[Symbol.iterator](), () => {})
   }
+}
+
+/**
+ * A channel of a client whose confirms are kept as is known here.
+ * @throws FAILED_PRECONDITION for another version
+ */
+export function publishable(channel: Channel): Channel {
+  const { id, _state: state, _onMethod: onMethod } = channel as unknown as Inside
+  const isKnown =
+    state?.unconfirmed instanceof Map &&
+    [id, state.maxFrameSize, state.deliveryCount].every((each) => Number.isInteger(each) && each > 0) &&
+    [onMethod, state.stream?.write].every((each) => typeof each === 'function')
+  if (!isKnown) throw unknownClient('keeps confirms otherwise')
+  return channel
 }
 
 /** `basic.return` */

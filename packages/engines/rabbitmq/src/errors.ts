@@ -55,6 +55,13 @@ export function fail(code: ErrorCode, what: string): PosthasteError {
   return new PosthasteError(code, `rabbitmq: ${what}`)
 }
 
+/** The client is of a version that works otherwise inside. */
+export function unknownClient(what: string): PosthasteError {
+  return new PosthasteError('FAILED_PRECONDITION', `rabbitmq: this version of rabbitmq-client ${what}`, {
+    remedy: 'Install the version of rabbitmq-client that @posthaste/rabbitmq depends on.',
+  })
+}
+
 /** A failed outcome. */
 export function failed(error: PosthasteError): Outcome {
   return { ok: false, error }

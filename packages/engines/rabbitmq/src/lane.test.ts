@@ -96,6 +96,6 @@ describe('a lane', () => {
   it('is for a client that it knows', () => {
     const channel = Object.assign(new EventEmitter(), { _state: {} })
     const deps = { clock: manualClock(), timeoutMs: 1, onStuck: () => {} }
-    expect(() => new Lane(channel as unknown as Channel, deps)).toThrow(TypeError)
+    expect(() => new Lane(channel as unknown as Channel, deps)).toThrow('this version of rabbitmq-client')
   })
 })

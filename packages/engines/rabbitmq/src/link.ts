@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
+import { publishable } from './confirms.ts'
 import { connectionError, fail, isHopeless } from './errors.ts'
 import type { Settings } from './options.ts'
 import { keepBodiesRaw } from './raw-bodies.ts'
@@ -109,12 +110,18 @@ export class Link {
   }
 
   async #acquire(): Promise<Channel> {
-    const channel = keepBodiesRaw(await this.#connection.acquire({ emitErrorsFromChannel: true }))
+    const channel = await this.#connection.acquire({ emitErrorsFromChannel: true })
     // What a channel dies of is told to whoever waits for an answer of it; without anybody it must not end the process.
     channel.on('error', (thrown) =>
       this.#host.log.debug('rabbitmq: channel error', { cause: thrown, what: this.#what }),
     )
-    return timely(channel, this.#patience)
+    try {
+      // Whether the client is one that can be published with is to be known when the engine opens.
+      return timely(keepBodiesRaw(publishable(channel)), this.#patience)
+    } catch (thrown) {
+      void channel.close()
+      throw thrown
+    }
   }
 
   /** Ends the connection, which comes back: it does not go on. */
@@ -141,13 +148,11 @@ export class Link {
     for (const each of this.#waiting) this.#end(each, closedError())
     await new Promise<void>((resolve) => {
       const timer = this.#host.clock.setTimer(patienceMs, resolve)
-      this.#connection.close().then(
-        () => {
-          timer.cancel()
-          resolve()
-        },
-        () => resolve(),
-      )
+      const gone = (): void => {
+        timer.cancel()
+        resolve()
+      }
+      this.#connection.close().then(gone, gone)
     })
     this.#connection.unsafeDestroy()
   }

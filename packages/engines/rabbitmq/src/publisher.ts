@@ -130,8 +130,13 @@ export class Publisher {
   async #newLane(): Promise<Lane> {
     const { link, clock, timeoutMs } = this.#deps
     const channel = await link.channel()
-    await channel.confirmSelect()
-    return new Lane(channel, { clock, timeoutMs, onStuck: (lane, first) => this.#suspect(lane, first) })
+    try {
+      await channel.confirmSelect()
+      return new Lane(channel, { clock, timeoutMs, onStuck: (lane, first) => this.#suspect(lane, first) })
+    } catch (thrown) {
+      void channel.close()
+      throw thrown
+    }
   }
 
   #messageOf(record: OutgoingRecord): Outbound | PosthasteError {

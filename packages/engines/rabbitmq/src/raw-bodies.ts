@@ -1,4 +1,5 @@
 import type { Channel } from 'rabbitmq-client'
+import { unknownClient } from './errors.ts'
 
 /**
  * Makes a channel hand over bodies as the bytes they are. The client parses what is marked as JSON or as text, and what was
@@ -7,7 +8,7 @@ import type { Channel } from 'rabbitmq-client'
 export function keepBodiesRaw(channel: Channel): Channel {
   const reading = channel as unknown as Reading
   const { _onHeader: onHeader } = reading
-  if (typeof onHeader !== 'function') throw new TypeError('this version of rabbitmq-client reads headers otherwise')
+  if (typeof onHeader !== 'function') throw unknownClient('reads headers otherwise')
   reading._onHeader = (frame) => {
     frame.fields.rawContentType = frame.fields.contentType
     frame.fields.contentType = undefined

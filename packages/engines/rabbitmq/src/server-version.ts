@@ -1,4 +1,4 @@
-import { Connection } from 'rabbitmq-client'
+import { type Channel, Connection } from 'rabbitmq-client'
 
 /**
  * A connection that remembers which version of the server answered. The client reads the server's properties and throws
@@ -20,6 +20,15 @@ export class VersionedConnection extends Connection {
     await negotiate.call(this, listening)
   }
 
+  /** A channel, whose frames are as large as was agreed: the client goes by what it was told, which may be more. */
+  override async acquire(options?: { readonly emitErrorsFromChannel?: boolean }): Promise<Channel> {
+    const channel = await super.acquire(options)
+    const { _state: agreed } = this as unknown as Connected
+    const { _state: state } = channel as unknown as Framing
+    if (agreed.frameMax > 0 && state !== undefined) state.maxFrameSize = agreed.frameMax
+    return channel
+  }
+
   /** Ends the connection, which comes back by itself. */
   drop(cause: Error): void {
     const { _socket: socket } = this as unknown as Connected
@@ -27,7 +36,12 @@ export class VersionedConnection extends Connection {
   }
 }
 
+interface Framing {
+  readonly _state?: { maxFrameSize: number }
+}
+
 interface Connected {
+  readonly _state: { readonly frameMax: number }
   readonly _socket: { destroy(cause: Error): void }
 }
 

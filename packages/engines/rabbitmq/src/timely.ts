@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Clock } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
-import { fail } from './errors.ts'
+import { fail, unknownClient } from './errors.ts'
 
 /** How long the server may take to answer. */
 export interface Patience {
@@ -30,7 +30,7 @@ export function within<T>({ clock, timeoutMs }: Patience, what: string, work: Pr
 export function timely(channel: Channel, patience: Patience): Channel {
   const asking = channel as unknown as Asking
   const { _invoke: invoke } = asking
-  if (typeof invoke !== 'function') throw new TypeError('this version of rabbitmq-client asks questions otherwise')
+  if (typeof invoke !== 'function') throw unknownClient('asks questions otherwise')
   let isAsked = true
   asking._invoke = (...question) =>
     within(patience, 'the server', invoke.call(channel, ...question)).catch((thrown) => {
