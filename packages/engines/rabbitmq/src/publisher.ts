@@ -21,7 +21,8 @@ export interface PublisherDeps {
 
 /**
  * Publishes on one channel with confirms, without waiting for one before sending the next, so that the order of the calls
- * is the order on the server. While there is no connection, or a channel must be looked up, calls wait in their order.
+ * is the order on the server. While there is no connection, the server takes nothing, or a channel must be looked up, calls
+ * wait in their order, and nothing of them is on its way.
  *
  * A queue without a leader confirms nothing, and the server lets it hold up all that is published over that connection. So
  * a target that confirms nothing in time has the connection made anew, and is published to one message at a time and over a
@@ -49,8 +50,8 @@ export class Publisher {
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
     if (this.#isClosed) return Promise.reject(closedError())
     if (records.length === 0) return Promise.resolve([])
-    const isReady = this.#queued === 0 && this.#lane?.isActive === true && this.#knowsAll(records)
-    if (isReady) return this.#transmit(records.map((record) => this.#messageOf(record)))
+    if (this.#isReady && this.#knowsAll(records))
+      return this.#transmit(records.map((record) => this.#messageOf(record)))
     return this.#inTurn(
       records.length,
       () => this.#findAll(records),
@@ -62,7 +63,7 @@ export class Publisher {
   send(messages: readonly Outbound[]): Promise<readonly Outcome[]> {
     if (this.#isClosed) return Promise.reject(closedError())
     if (messages.length === 0) return Promise.resolve([])
-    if (this.#queued === 0 && this.#lane?.isActive === true) return this.#transmit(messages)
+    if (this.#isReady) return this.#transmit(messages)
     return this.#inTurn(
       messages.length,
       async () => {},
@@ -77,6 +78,11 @@ export class Publisher {
     await this.#lane?.idle()
     await Promise.all(this.#stuck.values())
     await this.#lane?.close()
+  }
+
+  /** Nobody waits, and there is nothing to wait for. */
+  get #isReady(): boolean {
+    return this.#queued === 0 && this.#lane?.isActive === true && !this.#deps.link.isBlocked
   }
 
   #knowsAll(records: readonly OutgoingRecord[]): boolean {
@@ -116,10 +122,11 @@ export class Publisher {
 
   async #open(deadlineMs: number): Promise<void> {
     const { link, clock } = this.#deps
-    while (this.#lane?.isActive !== true) {
+    while (this.#lane?.isActive !== true || link.isBlocked) {
       await link.up(deadlineMs - clock.monotonicMs())
       try {
-        this.#lane = await this.#newLane()
+        if (link.isBlocked) throw fail('UNAVAILABLE', 'the server takes nothing for now')
+        if (this.#lane?.isActive !== true) this.#lane = await this.#newLane()
       } catch (thrown) {
         if (clock.monotonicMs() >= deadlineMs) throw errorOf(thrown, 'opening a channel for publishing')
         await new Promise<void>((resolve) => clock.setTimer(retryMs, resolve))
