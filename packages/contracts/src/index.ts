@@ -88,6 +88,7 @@ export type {
 } from './engine.ts'
 export { keyRangeOf } from './key-range.ts'
 export { type Outcome, type OutgoingRecord, succeeded } from './record.ts'
+export { certificateRemedy, isDecodable, tlsIssues } from './server-check.ts'
 export type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from './topology.ts'
 export {
   channelDrift,

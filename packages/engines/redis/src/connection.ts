@@ -1,5 +1,5 @@
 import { type EngineHost, PosthasteError, type Timer } from '@posthaste/contracts'
-import { notOpen, serverError, unavailable } from './errors.ts'
+import { connectError, notOpen, serverError, silent, unavailable } from './errors.ts'
 import { Link } from './link.ts'
 import type { CheckedOptions } from './options.ts'
 import { Unpacker } from './wire.ts'
@@ -91,14 +91,20 @@ export class Connection {
       lost: (cause) => this.#lost(link, cause),
     })
     // A server that takes connections and says nothing must not be waited for.
-    const patience = this.#host.clock.setTimer(Math.min(this.#options.timeoutMs, 10_000), () => link.close())
+    const patienceMs = Math.min(this.#options.timeoutMs, 10_000)
+    let isSilent = false
+    const patience = this.#host.clock.setTimer(patienceMs, () => {
+      isSilent = true
+      link.close()
+    })
     try {
       await link.open([...this.#channels])
       await this.#events.resume(link)
       if (!link.isOpen) throw new Error('the connection was lost again')
     } catch (thrown) {
       link.close()
-      throw serverError(`connecting to ${this.#options.host}:${this.#options.port}`, thrown)
+      const where = `${this.#options.host}:${this.#options.port}`
+      throw isSilent ? silent(where, patienceMs) : connectError(where, thrown)
     } finally {
       patience.cancel()
     }

@@ -11,6 +11,30 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
   })
   afterEach(() => rig.close())
 
+  // ── The database ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  it('uses the database of the url, and no other', async () => {
+    await declare(await rig.engine({ url: rig.urlOf('/3') }))
+    expect(await rig.client.keys(`{${rig.prefix}}:*`)).toEqual([])
+    await rig.client.select(3)
+    const keys = await rig.client.keys(`{${rig.prefix}}:*`)
+    expect(keys).not.toEqual([])
+    await rig.client.unlink(...keys)
+  })
+
+  it('is not opened where the server has no such database, or the user may not select one', async () => {
+    const refused = { code: 'FAILED_PRECONDITION', cause: { message: 'ERR DB index is out of range' } }
+    await expect(rig.engine({ url: rig.urlOf('/99') })).rejects.toMatchObject(refused)
+    const user = { username: rig.prefix, password: 'test' }
+    await rig.client.call('ACL', 'SETUSER', user.username, 'on', `>${user.password}`, '~*', '&*', '+@all', '-select')
+    const opening = rig.engine({ url: rig.urlOf('/3'), ...user })
+    await expect(opening).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      message: expect.stringMatching(/NOPERM/),
+    })
+    await rig.client.call('ACL', 'DELUSER', user.username)
+  })
+
   // ── Other processes, other clients ────────────────────────────────────────────────────────────────────────────────
 
   it('finds what another process has declared otherwise', async () => {

@@ -1,4 +1,4 @@
-import { type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
+import { certificateRemedy, type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
 
 /** The server refused or broke off a call; `what` names the call. Its own words come with it. */
 export function serverError(what: string, thrown: unknown): PosthasteError {
@@ -6,6 +6,46 @@ export function serverError(what: string, thrown: unknown): PosthasteError {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   const { code, remedy } = meaningOf(text)
   return new PosthasteError(code, `redis: ${what}: ${text}`, { cause: thrown, remedy })
+}
+
+/** No connection came to be: the server refused it, or whoever answers is none. */
+export function connectError(where: string, thrown: unknown): PosthasteError {
+  if (PosthasteError.is(thrown)) return thrown
+  const what = `connecting to ${where}`
+  const { message, code } = Object(thrown) as { readonly message?: unknown; readonly code?: unknown }
+  if (/RESP type|^Protocol error/.test(String(message)))
+    return stranger('FAILED_PRECONDITION', `${what}: what answers is no Redis server: ${message}`, thrown)
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+    return stranger('FAILED_PRECONDITION', `${what}: what answers does not speak TLS: ${message}`, thrown)
+  if (code === 'ECONNRESET' || code === 'EPIPE' || message === 'Connection is closed.')
+    return stranger('UNAVAILABLE', `${what}: the other side hung up: ${message}`, thrown)
+  const remedy = certificateRemedy(thrown)
+  return remedy === undefined
+    ? serverError(what, thrown)
+    : new PosthasteError('UNAVAILABLE', `redis: ${what}: ${message}`, { cause: thrown, remedy })
+}
+
+/** The connection stands, and nobody says anything. */
+export function silent(where: string, forMs: number): PosthasteError {
+  return stranger('UNAVAILABLE', `connecting to ${where}: no answer within ${forMs} ms`)
+}
+
+function stranger(code: ErrorCode, what: string, cause?: unknown): PosthasteError {
+  const remedy = 'Correct host and port in the url; rediss: is for servers with TLS, redis: for those without.'
+  return new PosthasteError(code, `redis: ${what}`, { cause, remedy })
+}
+
+/**
+ * The server does not let us use a database of that number.
+ * @throws FAILED_PRECONDITION or what was thrown, where that says something else
+ */
+export function refuseDatabase(db: number, thrown: unknown): never {
+  const text = thrown instanceof Error ? thrown.message : ''
+  if (!/^(ERR|NOPERM)\b/.test(text)) throw thrown
+  throw new PosthasteError('FAILED_PRECONDITION', `redis: database ${db} cannot be selected: ${text}`, {
+    cause: thrown,
+    remedy: 'Name a database in the url that the server has, and allow the user SELECT.',
+  })
 }
 
 interface Meaning {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { Command, Redis } from 'ioredis'
 import { Connector } from './connector.ts'
+import { refuseDatabase } from './errors.ts'
 import { script, scriptSha } from './lua/script.ts'
 import type { CheckedOptions, RedisTls } from './options.ts'
 
@@ -21,9 +22,9 @@ function tlsOptions({ ca, cert, key, serverName }: RedisTls, host: string): Conn
 
 /** How any connection is made; without queues, in which a command could wait unseen. */
 export function connectionOptions(options: CheckedOptions, name: string) {
-  const { host, port, db, username, password, tls } = options
+  const { host, port, username, password, tls } = options
   return {
-    ...{ host, port, db, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
+    ...{ host, port, connectionName: name.replaceAll(/[^\x21-\x7e]/g, '-') },
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
@@ -43,6 +44,7 @@ export class Link {
   readonly #messages: Redis
   readonly #events: LinkEvents
   readonly #scriptKey: string
+  readonly #db: number
   #lastError: Error | undefined
   #isOpen = false
   #id = ''
@@ -50,6 +52,7 @@ export class Link {
   constructor(options: CheckedOptions, name: string, events: LinkEvents) {
     this.#events = events
     this.#scriptKey = `{${options.prefix}}:`
+    this.#db = options.db
     this.#commands = this.#connection(options, name)
     this.#messages = this.#connection(options, `${name}-messages`)
     this.#messages.on('message', (channel: string, text: string) => events.message(channel, text))
@@ -78,6 +81,9 @@ export class Link {
   async open(channels: readonly string[]): Promise<void> {
     try {
       await Promise.all([this.#commands.connect(), this.#messages.connect()])
+      // The client would select it as well, and go on in another where the server refuses. What others tell is of no database.
+      if (this.#db !== 0)
+        await this.#commands.select(this.#db).catch((thrown: unknown) => refuseDatabase(this.#db, thrown))
       await this.#commands.script('LOAD', script)
       // Not everybody may ask for it.
       this.#id = String(await this.command('CLIENT', 'ID').catch(() => ''))

@@ -59,6 +59,14 @@ describe('options', () => {
     ])
   })
 
+  it('need certificate and key together', () => {
+    expect(issuesOf({ url: 'rediss://h', tls: { cert: 'pem' } })).toEqual({ tls: 'needs cert and key together' })
+  })
+
+  it.each([undefined, null, 'redis://h'])('are refused where they are %s', (options) => {
+    expect(issuesOf(options)).toEqual({ '': 'must be an object' })
+  })
+
   it('never show a password', () => {
     expect(JSON.stringify(issuesOf({ url: 'http://me:secret@h' }))).not.toContain('secret')
     expect(JSON.stringify(issuesOf({ url: 'redis://me:secret%zz@h' }))).not.toContain('secret')

@@ -1,5 +1,4 @@
-import { isIP } from 'node:net'
-import { PosthasteError } from '@posthaste/contracts'
+import { type Issue, isDecodable, PosthasteError, tlsIssues } from '@posthaste/contracts'
 
 /** Encryption, and who the two sides are. */
 export interface RedisTls {
@@ -59,17 +58,14 @@ export interface CheckedOptions {
   readonly pollMs: number
 }
 
-interface Mistake {
-  readonly path: string
-  readonly message: string
-}
-
 /** @throws CONFIG_INVALID listing every mistake */
 export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOptions {
+  if (typeof options !== 'object' || options === null)
+    throw invalid(engine, [{ path: '', message: 'must be an object' }])
   const { url, username, password, tls, prefix = 'posthaste', ...rest } = options
   const { timeoutMs = 30_000, sessionMs = 30_000, pollMs = 1_000, ...others } = rest
   const { reconnectMs = Math.min(10_000, sessionMs), ...unknown } = others
-  const mistakes: Mistake[] = []
+  const mistakes: Issue[] = []
   const { encrypted, ...address } = addressOf(url, mistakes)
   const within = (path: string, value: unknown, [min, max]: readonly [number, number]) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
@@ -85,12 +81,9 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
     mistakes.push({ path: 'prefix', message: 'must be 1 to 64 of A-Z a-z 0-9 . _ -' })
   for (const [path, value] of Object.entries({ username, password }))
     if (value !== undefined && typeof value !== 'string') mistakes.push({ path, message: 'must be text' })
-  mistakes.push(...tlsMistakes(tls))
+  mistakes.push(...tlsIssues(tls))
   for (const path of Object.keys(unknown)) mistakes.push({ path, message: `is not an option of the ${engine} engine` })
-  if (mistakes.length > 0) {
-    const text = mistakes.map(({ path, message }) => `${path} ${message}`).join('; ')
-    throw new PosthasteError('CONFIG_INVALID', `${engine}(): ${text}`, { issues: mistakes })
-  }
+  if (mistakes.length > 0) throw invalid(engine, mistakes)
   return {
     ...address,
     username: username ?? address.username,
@@ -104,7 +97,12 @@ export function checkOptions(options: RedisOptions, engine = 'redis'): CheckedOp
   }
 }
 
-function addressOf(url: unknown, mistakes: Mistake[]) {
+function invalid(engine: string, issues: readonly Issue[]): PosthasteError {
+  const text = issues.map(({ path, message }) => `${path} ${message}`.trimStart()).join('; ')
+  return new PosthasteError('CONFIG_INVALID', `${engine}(): ${text}`, { issues })
+}
+
+function addressOf(url: unknown, mistakes: Issue[]) {
   const nowhere = { host: '', port: 0, db: 0, username: undefined, password: undefined, encrypted: false }
   const parsed = typeof url === 'string' && URL.canParse(url) && isDecodable(url) ? new URL(url) : undefined
   const db = parsed?.pathname.replace(/^\//, '') ?? ''
@@ -120,29 +118,5 @@ function addressOf(url: unknown, mistakes: Mistake[]) {
     username: parsed.username === '' ? undefined : decodeURIComponent(parsed.username),
     password: parsed.password === '' ? undefined : decodeURIComponent(parsed.password),
     encrypted: parsed.protocol === 'rediss:',
-  }
-}
-
-/** Whether each `%` in a text begins an encoded character. */
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function* tlsMistakes(tls: unknown): Generator<Mistake> {
-  if (tls === undefined) return
-  if (typeof tls !== 'object' || tls === null) {
-    yield { path: 'tls', message: 'must be an object' }
-    return
-  }
-  for (const [name, value] of Object.entries(tls)) {
-    if (!['ca', 'cert', 'key', 'serverName'].includes(name)) yield { path: `tls.${name}`, message: 'is not an option' }
-    else if (value !== undefined && typeof value !== 'string') yield { path: `tls.${name}`, message: 'must be text' }
-    else if (name === 'serverName' && isIP(value ?? '') > 0)
-      yield { path: 'tls.serverName', message: 'must be no address' }
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '@posthaste/contracts'
 import { Redis } from 'ioredis'
 import { refusal } from './admission.ts'
-import { failed, notOpen, serverError, unavailable, undeclared } from './errors.ts'
+import { connectError, failed, notOpen, serverError, unavailable, undeclared } from './errors.ts'
 import { capabilitiesWith } from './features.ts'
 import { connectionOptions } from './link.ts'
 import { keysOf } from './names.ts'
@@ -82,7 +82,7 @@ class PubSubEngine implements Engine {
     } catch (thrown) {
       this.#state = 'closed'
       for (const connection of [commands, messages]) connection.disconnect()
-      throw serverError(`connecting to ${this.#options.host}:${this.#options.port}`, thrown)
+      throw connectError(`${this.#options.host}:${this.#options.port}`, thrown)
     }
     this.#connections = [commands, messages]
     host.onState('connected')

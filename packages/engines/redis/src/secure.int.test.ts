@@ -31,10 +31,16 @@ describe.skipIf(tlsUrl === undefined)(`a server with TLS and credentials (${reme
   })
 
   it('is not trusted without its authority', async () => {
-    await expect(open({ tls: {} })).rejects.toMatchObject({ code: 'UNAVAILABLE', message: /certificate/ })
+    const refused = {
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/certificate/),
+      remedy: expect.stringMatching(/tls\.ca/),
+    }
+    await expect(open({ tls: {} })).rejects.toMatchObject(refused)
   })
 
   it('is not trusted under another name', async () => {
-    await expect(open({ tls: { ...tls, serverName: 'elsewhere.test' } })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    const refused = { code: 'UNAVAILABLE', remedy: expect.stringMatching(/tls\.serverName/) }
+    await expect(open({ tls: { ...tls, serverName: 'elsewhere.test' } })).rejects.toMatchObject(refused)
   })
 })

@@ -83,6 +83,11 @@ export class Rig {
     this.client = new Redis(url)
   }
 
+  /** The server, with another path. */
+  urlOf(path: string): string {
+    return new URL(path, this.#url).href
+  }
+
   async engine(options: Partial<RedisOptions> = {}, host: EngineHost = new TestHost()): Promise<Engine> {
     const engine = redis({
       url: this.#url,
