@@ -19,6 +19,14 @@ describe('failures of the Kafka engine', () => {
     expect(mapped(Object.assign(new Error('no'), { code: 'PLT_KFK_AUTHENTICATION' }), 'x').code).toBe('UNAUTHENTICATED')
   })
 
+  it('say nothing twice, and what to do about a certificate', () => {
+    const root = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+    const client = new Error('Connection to h:1 failed.', { cause: root })
+    const error = mapped(new ConnectionError(client.message, { cause: client }), 'opening')
+    expect(error.message).toBe('[UNAVAILABLE] opening: Connection to h:1 failed: self-signed certificate')
+    expect(error.remedy).toContain('tls.ca')
+  })
+
   it('stay as they are where they are ours', () => {
     const ours = new PosthasteError('CONFLICT', 'x')
     expect(mapped(ours, 'y')).toBe(ours)

@@ -1,5 +1,5 @@
 import { protocolErrors, protocolErrorsCodesById } from '@platformatic/kafka'
-import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
+import { certificateRemedy, type ErrorCode, PosthasteError } from '@posthaste/contracts'
 
 /** The codes of the protocol that the engine decides by. @see https://kafka.apache.org/protocol#protocol_error_codes */
 export const kafkaCodes = {
@@ -80,7 +80,8 @@ export function isTransient(thrown: unknown): boolean {
 /** Any failure as one of ours, with what the server said as its cause. */
 export function mapped(thrown: unknown, what: string, code?: ErrorCode): PosthasteError {
   if (PosthasteError.is(thrown)) return thrown
-  return new PosthasteError(code ?? codeFor(thrown), `${what}: ${serverText(thrown)}`, { cause: thrown })
+  const remedy = certificateRemedy(thrown)
+  return new PosthasteError(code ?? codeFor(thrown), `${what}: ${serverText(thrown)}`, { cause: thrown, remedy })
 }
 
 function codeFor(thrown: unknown): ErrorCode {
@@ -107,5 +108,9 @@ function serverText(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown)
   const { apiId, serverErrorMessage } = thrown as { readonly apiId?: unknown; readonly serverErrorMessage?: unknown }
   const own = apiId === undefined ? thrown.message : `${String(apiId)}: ${String(serverErrorMessage ?? thrown.message)}`
-  return thrown.cause instanceof Error ? `${own}: ${serverText(thrown.cause)}` : own
+  if (!(thrown.cause instanceof Error)) return own
+  const inner = serverText(thrown.cause)
+  const outer = own.replace(/\.$/, '')
+  // What stands around an error of the client often says the same.
+  return inner.startsWith(outer) ? inner : `${outer}: ${inner}`
 }

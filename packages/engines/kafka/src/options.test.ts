@@ -54,9 +54,34 @@ describe('options of the Kafka engine', () => {
     expect(mistakes({ url: 'http://a' })).toEqual(['url'])
   })
 
+  it('are refused where they are of another kind', () => {
+    const options = { brokers: 'a:1', tls: 5, topicConfig: 5, prefix: 5, instanceId: 5, sasl: 5 }
+    expect(mistakes(options).toSorted()).toEqual(['brokers', 'instanceId', 'prefix', 'sasl', 'tls', 'topicConfig'])
+    expect(mistakes({ url: 'kafka://a', topicConfig: { 'retention.ms': 5 } })).toEqual(['topicConfig.retention.ms'])
+    expect(mistakes({ brokers: [5] })).toEqual(['brokers.0'])
+    expect(mistakes({ url: 'kafka://a', tls: { caa: 'pem', cert: 'pem' } })).toEqual(['tls.caa', 'tls'])
+  })
+
+  it.each([undefined, null, 'kafka://a'])('are refused where they are %s', (options) => {
+    expect(mistakes(options as unknown as object)).toEqual([''])
+  })
+
+  it('have a url that can be decoded', () => {
+    expect(mistakes({ url: 'kafkas://me:%zz@a' })).toEqual(['url'])
+  })
+
   it('never show a password in what they say', () => {
     const url = 'kafka://me:secret@'
-    expect(() => settingsOf({ url })).toThrow(expect.not.stringContaining('secret') as unknown as string)
+    const said = (wrong: string) => {
+      try {
+        return String(settingsOf({ url: wrong }))
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(said(url)).toContain('CONFIG_INVALID')
+    expect(said(url)).not.toContain('secret')
+    expect(said('kafka://me:secret%zz@a')).not.toContain('secret')
   })
 
   it('need a name and a password that go together', () => {
@@ -64,5 +89,7 @@ describe('options of the Kafka engine', () => {
       'sasl.mechanism',
       'sasl.username',
     ])
+    const sasl = { username: 'me', password: 'x', user: 'me' }
+    expect(mistakes({ url: 'kafka://a', sasl })).toEqual(['sasl.user'])
   })
 })

@@ -1,4 +1,4 @@
-import { type Issue, PosthasteError } from '@posthaste/contracts'
+import { type Issue, isDecodable, PosthasteError, tlsIssues } from '@posthaste/contracts'
 
 /** Where a broker listens. */
 export interface BrokerAddress {
@@ -116,26 +116,28 @@ const numbers: Readonly<Record<string, readonly [from: number, to: number]>> = {
  * @throws CONFIG_INVALID listing every mistake
  */
 export function settingsOf(options: KafkaOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw invalid([{ path: '', message: 'must be an object' }])
   const issues: Issue[] = []
-  const add = (path: string, message: string) => issues.push({ path, message })
+  const add: Add = (path: string, message: string) => issues.push({ path, message })
   for (const path of Object.keys(options)) if (!known.has(path)) add(path, 'there is no such option')
   const values = options as Readonly<Record<string, unknown>>
   for (const [path, [from, to]] of Object.entries(numbers)) {
     const value = values[path]
     if (value !== undefined && !isWhole(value, from, to)) add(path, `is not a whole number from ${from} to ${to}`)
   }
-  const { replicas = -1, prefix = '', compression = 'none', reach, sasl, tls } = options
+  const { replicas = -1, prefix = '', compression = 'none', topicConfig = {}, instanceId, reach, sasl, tls } = options
   if (replicas !== -1 && !isWhole(replicas, 1, 100)) add('replicas', 'is not a whole number from 1 to 100, or -1')
-  if (!/^[A-Za-z0-9._-]{0,100}$/.test(prefix)) add('prefix', 'is not at most 100 of A-Z a-z 0-9 . _ -')
+  if (typeof prefix !== 'string' || !/^[A-Za-z0-9._-]{0,100}$/.test(prefix))
+    add('prefix', 'is not at most 100 of A-Z a-z 0-9 . _ -')
   if (!compressions.includes(compression)) add('compression', `is not one of ${compressions.join(', ')}`)
+  if (instanceId !== undefined && typeof instanceId !== 'string') add('instanceId', 'is no text')
+  topicConfigMistakes(topicConfig, add)
+  issues.push(...tlsIssues(tls))
   if (reach !== undefined && typeof reach !== 'function') add('reach', 'is no function')
   const place = addresses(options, add)
   const credentials = sasl ?? place.sasl
   if (credentials !== undefined) checkSasl(credentials, add)
-  if (issues.length > 0) {
-    const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
-    throw new PosthasteError('CONFIG_INVALID', `kafka engine: ${list}`, { issues })
-  }
+  if (issues.length > 0) throw invalid(issues)
   return {
     bootstrap: place.brokers,
     tls: tls ?? (place.encrypted ? {} : undefined),
@@ -144,23 +146,40 @@ export function settingsOf(options: KafkaOptions): Settings {
     keyRanges: options.keyRanges ?? 8,
     replicas,
     minInSyncReplicas: options.minInSyncReplicas,
-    topicConfig: options.topicConfig ?? {},
+    topicConfig,
     compression,
     bodyBytesMax: options.bodyBytesMax ?? 1_048_576,
     timeoutMs: options.timeoutMs ?? 30_000,
     sessionTimeoutMs: options.sessionTimeoutMs,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
     transactionTimeoutMs: options.transactionTimeoutMs ?? 10_000,
-    instanceId: options.instanceId,
+    instanceId,
     reach: reach ?? ((advertised) => advertised),
   }
+}
+
+type Add = (path: string, message: string) => void
+
+function invalid(issues: readonly Issue[]): PosthasteError {
+  const list = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  return new PosthasteError('CONFIG_INVALID', `kafka engine: ${list}`, { issues })
+}
+
+function topicConfigMistakes(config: unknown, add: Add): void {
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    return void add('topicConfig', 'is no object')
+  for (const [name, value] of Object.entries(config))
+    if (typeof value !== 'string') add(`topicConfig.${name}`, 'is no text')
 }
 
 function isWhole(value: unknown, from: number, to: number): boolean {
   return Number.isInteger(value) && (value as number) >= from && (value as number) <= to
 }
 
-function checkSasl({ mechanism, username, password }: SaslOptions, add: (path: string, message: string) => void): void {
+function checkSasl(sasl: SaslOptions, add: Add): void {
+  if (typeof sasl !== 'object') return void add('sasl', 'is no object')
+  const { mechanism, username, password, ...others } = sasl
+  for (const name of Object.keys(others)) add(`sasl.${name}`, 'there is no such option')
   if (mechanism !== undefined && !mechanisms.includes(mechanism))
     add('sasl.mechanism', `is not one of ${mechanisms.join(', ')}`)
   if (typeof username !== 'string' || username === '') add('sasl.username', 'is missing')
@@ -173,20 +192,24 @@ interface Place {
   readonly sasl?: SaslOptions | undefined
 }
 
-function addresses({ url, brokers }: KafkaOptions, add: (path: string, message: string) => void): Place {
+function addresses({ url, brokers }: KafkaOptions, add: Add): Place {
   const nowhere = { brokers: [], encrypted: false }
   if ((url === undefined) === (brokers === undefined)) {
     add('url', 'either url or brokers says where Kafka is')
     return nowhere
   }
   if (brokers !== undefined) {
+    if (!Array.isArray(brokers)) {
+      add('brokers', 'is no list')
+      return nowhere
+    }
     if (brokers.length === 0) add('brokers', 'is empty')
     return { brokers: brokers.map((each, at) => address(each, `brokers.${at}`, add)), encrypted: false }
   }
   const parts = /^(kafkas?):\/\/(?:([^:@/]+):([^@/]*)@)?([^/@]+)\/?$/.exec(url ?? '')
-  if (parts === null) {
+  if (parts === null || !isDecodable(url ?? '')) {
     // The url itself may hold a password.
-    add('url', 'is not kafka://host:port or kafkas://user:password@host:port')
+    add('url', 'is not kafka://host:port or kafkas://user:password@host:port, each % of it followed by two hex digits')
     return nowhere
   }
   const [, scheme, username, password, hosts = ''] = parts
@@ -197,8 +220,9 @@ function addresses({ url, brokers }: KafkaOptions, add: (path: string, message: 
   return { brokers: hosts.split(',').map((each) => address(each, 'url', add)), encrypted: scheme === 'kafkas', sasl }
 }
 
-function address(text: string, path: string, add: (path: string, message: string) => void): BrokerAddress {
-  const [, host = '', port = '9092'] = /^(\[[^\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? []
+function address(text: unknown, path: string, add: Add): BrokerAddress {
+  const [, host = '', port = '9092'] =
+    /^(\[[^\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(typeof text === 'string' ? text : '') ?? []
   if (host === '' || !isWhole(Number(port), 1, 65_535)) add(path, `${text} is not host:port`)
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
 }

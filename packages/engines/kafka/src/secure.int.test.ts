@@ -7,7 +7,7 @@ import { howToStart, server } from '../test/installation.ts'
 import { kafka } from './engine.ts'
 import type { KafkaOptions } from './options.ts'
 
-async function open(options: KafkaOptions): Promise<string> {
+async function open(options: KafkaOptions, told: (error: PosthasteError) => string = ({ code }) => code) {
   const engine = kafka({ timeoutMs: 4_000, ...options })
   const host = { clock: systemClock, log: recordingLog(), instance: 'test', random: () => 0.5, onState: () => {} }
   try {
@@ -15,7 +15,7 @@ async function open(options: KafkaOptions): Promise<string> {
     return 'connected'
   } catch (error) {
     expect(String(error)).not.toContain('s3cret')
-    return PosthasteError.is(error) ? error.code : String(error)
+    return PosthasteError.is(error) ? told(error) : String(error)
   } finally {
     await engine.close()
   }
@@ -46,6 +46,8 @@ describe('a connection with TLS and credentials', { timeout: 30_000 }, () => {
   })
 
   it('is not made to a server whose certificate nobody vouches for', async () => {
-    expect(await open({ ...place, tls: {}, sasl: { mechanism: 'PLAIN', username, password } })).toBe('UNAVAILABLE')
+    const options = { ...place, tls: {}, sasl: { mechanism: 'PLAIN', username, password } } as const
+    const said = await open(options, ({ code, message, remedy }) => `${code} ${message} ${remedy}`)
+    expect(said).toMatch(/^UNAVAILABLE .* failed: .*certificate.* Set tls\.ca/)
   })
 })
