@@ -1,6 +1,6 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { errors, type Msg } from '@nats-io/nats-core'
-import { type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
+import { certificateRemedy, type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
 
 /** What the server says in its own words. */
 export function textOf(thrown: unknown): string {
@@ -42,7 +42,8 @@ export const apiCodes = {
 /** Anything the client threw, as an error of ours with the server's text. */
 export function errorFrom(thrown: unknown, what: string): PosthasteError {
   if (PosthasteError.is(thrown)) return thrown
-  return new PosthasteError(codeOf(thrown), `${what}: ${textOf(thrown)}`, { cause: thrown })
+  const remedy = certificateRemedy(thrown)
+  return new PosthasteError(codeOf(thrown), `${what}: ${textOf(thrown)}`, { cause: thrown, remedy })
 }
 
 function codeOf(thrown: unknown): ErrorCode {

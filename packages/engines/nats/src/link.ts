@@ -8,7 +8,7 @@ import {
   nkeyAuthenticator,
 } from '@nats-io/nats-core'
 import { connect } from '@nats-io/transport-node'
-import { type EngineHost, PosthasteError } from '@posthaste/contracts'
+import { certificateRemedy, type EngineHost, PosthasteError } from '@posthaste/contracts'
 import { apiCodes, errorFrom, isApiError, textOf } from './errors.ts'
 import { featuresOf, type ServerFeatures } from './features.ts'
 import type { NatsSettings } from './options.ts'
@@ -69,7 +69,7 @@ export class Link {
     return this.#connection
   }
 
-  /** @throws UNAVAILABLE UNAUTHENTICATED when no server takes us within the time limit */
+  /** @throws UNAVAILABLE UNAUTHENTICATED when no server takes us within the time limit, or none is to be trusted */
   async open(): Promise<void> {
     const { clock } = this.host
     const deadlineMs = clock.monotonicMs() + this.settings.timeoutMs
@@ -80,7 +80,9 @@ export class Link {
       } catch (thrown) {
         const error = errorFrom(thrown, 'NATS does not take the connection')
         const leftMs = deadlineMs - clock.monotonicMs()
-        if (this.#closed || error.code !== 'UNAVAILABLE' || leftMs <= 0) throw error
+        // Another server of a cluster may be one to trust, once it is up.
+        const isUntrusted = this.settings.servers.length === 1 && certificateRemedy(thrown) !== undefined
+        if (this.#closed || error.code !== 'UNAVAILABLE' || isUntrusted || leftMs <= 0) throw error
         await this.sleep(Math.min(this.#backoffMs(), leftMs))
       }
     }

@@ -42,8 +42,22 @@ describe('the options', () => {
     expect(issuesOf({ url, urls: [url] })).toContain('url')
     expect(issuesOf({ urls: [] })).toEqual(['urls'])
     expect(issuesOf({ urls: [url, 'nonsense'] })).toEqual(['urls.1'])
-    expect(issuesOf({ url, tls: { cert: 'a', colour: 'red' } })).toEqual(['tls.colour', 'tls.key'])
+    expect(issuesOf({ url, tls: { cert: 'a', colour: 'red' } })).toEqual(['tls.colour', 'tls'])
     expect(issuesOf({ url, user: 'u' })).toEqual(['password'])
+  })
+
+  it('are refused where they are of another kind', () => {
+    expect(issuesOf({ url, tls: 5, prefix: 5 })).toEqual(['tls', 'prefix'])
+    expect(issuesOf({ url, tls: { ca: 5 } })).toEqual(['tls.ca'])
+    expect(issuesOf({ urls: url })).toEqual(['urls'])
+  })
+
+  it.each([undefined, null, url])('are refused where they are %s', (options) => {
+    expect(issuesOf(options as unknown as object)).toEqual([''])
+  })
+
+  it('have a url that can be decoded', () => {
+    expect(issuesOf({ url: 'nats://me:%zz@h:1' })).toEqual(['url'])
   })
 
   it('take credentials from themselves before the url', () => {

@@ -1,4 +1,4 @@
-import { type Issue, PosthasteError } from '@posthaste/contracts'
+import { type Issue, isDecodable, PosthasteError, tlsIssues } from '@posthaste/contracts'
 
 /** Encryption of the connection. */
 export interface NatsTls {
@@ -62,11 +62,11 @@ const timerMsMax = 2_147_483_647
 const known = new Set(
   'url urls tls user password token nkeySeed creds prefix keyRanges replicas timeoutMs leaseMs'.split(' '),
 )
-const knownTls = new Set(['ca', 'cert', 'key', 'serverName'])
 const texts = ['user', 'password', 'token', 'nkeySeed', 'creds'] as const
 
 /** @throws CONFIG_INVALID listing every mistake; never with a credential in it */
 export function settingsOf(options: NatsOptions): NatsSettings {
+  if (typeof options !== 'object' || options === null) throw invalid([{ path: '', message: 'must be an object' }])
   const issues: Issue[] = []
   const must = (holds: boolean, path: string, message: string): void => {
     if (!holds) issues.push({ path, message })
@@ -83,32 +83,37 @@ export function settingsOf(options: NatsOptions): NatsSettings {
   } = options
   for (const name of Object.keys(options)) must(known.has(name), name, 'is not an option of the NATS engine')
   must((url === undefined) !== (urls === undefined), 'url', 'must be there, or urls instead')
-  const servers = urls ?? (url === undefined ? [] : [url])
-  must(url !== undefined || servers.length > 0, 'urls', 'must name a server at least')
+  const servers = Array.isArray(urls) ? urls : url === undefined ? [] : [url]
+  must(url !== undefined || servers.length > 0, 'urls', 'must be a list that names a server at least')
   for (const [at, each] of servers.entries()) {
     const path = urls === undefined ? 'url' : `urls.${at}`
-    must(isServer(each), path, 'must be like nats://host:port or tls://host:port')
+    must(isServer(each), path, 'must be like nats://host:port or tls://host:port, each % followed by two hex digits')
   }
   for (const name of texts) {
     must(options[name] === undefined || typeof options[name] === 'string', name, 'must be text')
   }
   must((options.user === undefined) === (options.password === undefined), 'password', 'user and password go together')
-  for (const name of Object.keys(tls ?? {})) must(knownTls.has(name), `tls.${name}`, 'is not an option of TLS')
-  must((tls?.cert === undefined) === (tls?.key === undefined), 'tls.key', 'cert and key go together')
-  must(/^[A-Za-z0-9_-]{1,14}$/.test(prefix), 'prefix', 'must be 1 to 14 of A-Z a-z 0-9 _ -')
+  issues.push(...tlsIssues(tls))
+  must(
+    typeof prefix === 'string' && /^[A-Za-z0-9_-]{1,14}$/.test(prefix),
+    'prefix',
+    'must be 1 to 14 of A-Z a-z 0-9 _ -',
+  )
   must(isWithin(keyRanges, 1, 64), 'keyRanges', 'must be a whole number from 1 to 64')
   must([1, 3, 5].includes(replicas), 'replicas', 'must be 1, 3 or 5')
   must(isWithin(timeoutMs, 100, timerMsMax), 'timeoutMs', `must be a whole number from 100 to ${timerMsMax}`)
   must(isWithin(leaseMs, 500, timerMsMax), 'leaseMs', `must be a whole number from 500 to ${timerMsMax}`)
-  if (issues.length > 0) {
-    const list = issues.map(({ path, message }) => `${path} ${message}`).join('; ')
-    throw new PosthasteError('CONFIG_INVALID', `nats(): ${list}`, { issues })
-  }
+  if (issues.length > 0) throw invalid(issues)
   return { servers, tls, prefix, keyRanges, replicas, timeoutMs, leaseMs, credentials: credentialsOf(options, servers) }
 }
 
+function invalid(issues: readonly Issue[]): PosthasteError {
+  const list = issues.map(({ path, message }) => `${path} ${message}`.trimStart()).join('; ')
+  return new PosthasteError('CONFIG_INVALID', `nats(): ${list}`, { issues })
+}
+
 function isServer(url: unknown): boolean {
-  if (typeof url !== 'string' || !URL.canParse(url)) return false
+  if (typeof url !== 'string' || !URL.canParse(url) || !isDecodable(url)) return false
   const { protocol, hostname } = new URL(url)
   return (protocol === 'nats:' || protocol === 'tls:') && hostname !== ''
 }
