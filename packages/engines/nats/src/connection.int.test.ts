@@ -54,7 +54,7 @@ describe('a connection with TLS and credentials', () => {
   })
 
   it('is not made to a server whose certificate nobody vouches for', async () => {
-    // At once: within the time limit of this engine no other attempt would be made.
+    // At once: the time limit is longer than the test may take.
     const opening = rig.open({ ...trusted, tls: {}, timeoutMs: 600_000 })
     await expect(opening).rejects.toMatchObject({ code: 'UNAVAILABLE', remedy: expect.stringContaining('tls.ca') })
   })

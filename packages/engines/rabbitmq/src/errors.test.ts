@@ -44,4 +44,16 @@ describe('a connection that is refused', () => {
     expect(isHopeless(cause)).toBe(true)
     expect(isHopeless(answered('ECONNREFUSED', 'x'))).toBe(false)
   })
+
+  it('is told without what the client does not know', () => {
+    const cause = answered('ACCESS_REFUSED', 'undefined: ACCESS_REFUSED - Login was refused')
+    const { message } = connectionError(cause, 'connecting')
+    expect(message).toBe('[UNAUTHENTICATED] rabbitmq: connecting: ACCESS_REFUSED - Login was refused')
+  })
+
+  it('since the server is not trusted has a remedy that says how', () => {
+    const { code, remedy } = connectionError(answered('SELF_SIGNED_CERT_IN_CHAIN', 'x'), 'connecting')
+    expect(code).toBe('UNAVAILABLE')
+    expect(remedy).toContain('tls.ca')
+  })
 })

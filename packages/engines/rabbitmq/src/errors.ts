@@ -1,9 +1,10 @@
-import { type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
+import { certificateRemedy, type ErrorCode, type Outcome, PosthasteError } from '@posthaste/contracts'
 
 /** What the server or the client said, as one of ours; the server's own text stays in the message and in the cause. */
 export function errorOf(cause: unknown, what: string): PosthasteError {
   if (PosthasteError.is(cause)) return cause
-  const text = cause instanceof Error ? cause.message : String(cause)
+  // The client names the method that was refused; at a login there is none.
+  const text = (cause instanceof Error ? cause.message : String(cause)).replace(/^undefined: /, '')
   return new PosthasteError(codeOf(cause), `rabbitmq: ${what}: ${text}`, { cause })
 }
 
@@ -42,7 +43,8 @@ function codeOf(cause: unknown): ErrorCode {
 export function connectionError(cause: unknown, what: string): PosthasteError {
   const { code, message } = errorOf(cause, what)
   const text = message.replace(/^\[\w+\] /, '')
-  return new PosthasteError(isReply(cause, 'ACCESS_REFUSED') ? 'UNAUTHENTICATED' : code, text, { cause })
+  const remedy = certificateRemedy(cause)
+  return new PosthasteError(isReply(cause, 'ACCESS_REFUSED') ? 'UNAUTHENTICATED' : code, text, { cause, remedy })
 }
 
 /** What no other attempt at connecting mends: credentials, the vhost, another protocol. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { EngineHost, PosthasteError, Timer } from '@posthaste/contracts'
+import { certificateRemedy, type EngineHost, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import { publishable } from './confirms.ts'
 import { connectionError, fail, isHopeless } from './errors.ts'
@@ -25,6 +25,7 @@ export class Link {
   readonly #host: EngineHost
   readonly #what: string
   readonly #patience: Patience
+  readonly #hasOneHost: boolean
   readonly #onBlocked: LinkEvents['onBlocked']
   readonly #waiting = new Set<Waiting>()
   /** How many connections there were, this one included. */
@@ -41,6 +42,7 @@ export class Link {
     this.#onBlocked = (reason) => events.onBlocked(reason)
     this.#host = host
     this.#what = what
+    this.#hasOneHost = settings.hosts.length === 0
     this.#patience = { clock: host.clock, timeoutMs: settings.timeoutMs }
     this.#cause = fail('UNAVAILABLE', `the server has not answered yet (${what})`)
     this.#connection = new VersionedConnection(connectionOptions(settings, `${host.instance} ${what}`))
@@ -52,8 +54,12 @@ export class Link {
       events.onUp()
     })
     this.#connection.on('error', (thrown) => {
-      this.#cause = connectionError(thrown, `the connection for ${what} was lost`)
-      if (isHopeless(thrown) || this.#isLeaving) for (const each of this.#waiting) this.#end(each, this.#cause)
+      this.#cause = connectionError(
+        thrown,
+        this.#isUp ? `the connection for ${what} was lost` : `connecting for ${what}`,
+      )
+      if (isHopeless(thrown) || this.#isUntrusted(thrown) || this.#isLeaving)
+        for (const each of this.#waiting) this.#end(each, this.#cause)
       if (!this.#isUp) return
       this.#isUp = false
       if (!this.#isClosed) events.onDown(this.#cause)
@@ -77,7 +83,8 @@ export class Link {
 
   /**
    * Resolves once the connection is there.
-   * @throws UNAVAILABLE after `timeoutMs`, UNAUTHENTICATED or PERMISSION_DENIED when the server refuses us, ENGINE_CLOSED
+   * @throws UNAVAILABLE after `timeoutMs`, or at once when the server's certificate is not accepted, UNAUTHENTICATED or
+   *   PERMISSION_DENIED when the server refuses us, ENGINE_CLOSED
    */
   up(timeoutMs: number): Promise<void> {
     if (this.isUp) return Promise.resolve()
@@ -129,6 +136,11 @@ export class Link {
     if (this.isUp) this.#connection.drop(cause)
   }
 
+  /** Waiting helps no server whose certificate was never accepted; another node of the cluster may have a better one. */
+  #isUntrusted(thrown: unknown): boolean {
+    return this.generation === 0 && this.#hasOneHost && certificateRemedy(thrown) !== undefined
+  }
+
   #blocked(reason: string | undefined): void {
     this.isBlocked = reason !== undefined
     this.#onBlocked(reason)
@@ -158,8 +170,10 @@ export class Link {
   }
 
   #timedOut(timeoutMs: number): PosthasteError {
-    const { message } = this.#cause
-    return fail('UNAVAILABLE', `no connection for ${this.#what} within ${timeoutMs} ms; the last cause: ${message}`)
+    const { message, remedy } = this.#cause
+    const last = message.replace(/^\[\w+\] rabbitmq: /, '')
+    const text = `rabbitmq: no connection for ${this.#what} within ${timeoutMs} ms; the last cause: ${last}`
+    return new PosthasteError('UNAVAILABLE', text, { cause: this.#cause, remedy })
   }
 
   #end(waiting: Waiting, error: PosthasteError | undefined): void {

@@ -31,6 +31,7 @@ describe('options', () => {
   it('are refused where they are no object, or have no url', () => {
     expect(mistakes(undefined)).toEqual([''])
     expect(mistakes({})).toEqual(['url'])
+    expect(mistakes({ url: 'amqp://me:%zz@localhost' })).toEqual(['url'])
   })
 
   it('need certificate and key together', () => {

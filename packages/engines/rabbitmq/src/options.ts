@@ -1,5 +1,4 @@
-import { isIP } from 'node:net'
-import { type Issue, PosthasteError } from '@posthaste/contracts'
+import { type Issue, isDecodable, PosthasteError, tlsIssues } from '@posthaste/contracts'
 
 /** Options of the RabbitMQ engine. */
 export interface RabbitmqOptions {
@@ -87,7 +86,7 @@ export function checkOptions(options: RabbitmqOptions): Settings {
     add('prefix', 'must be up to 60 of A-Z a-z 0-9 . _ -')
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string' && /^[^:\s]+:\d+$/.test(host)))
     add('hosts', 'must be a list of host:port')
-  tlsMistakes(tls, add)
+  issues.push(...tlsIssues(tls))
   exchangeMistakes(exchanges, add)
   const numbers = Object.fromEntries(
     Object.entries(bounds).map(([name, [fallback, min, max]]) => {
@@ -124,19 +123,9 @@ function urlMistakes({ url }: RabbitmqOptions, add: Add): void {
   if (typeof url !== 'string' || !URL.canParse(url)) return void add('url', 'must be amqp://… or amqps://…')
   // The url may hold a password, so no message repeats it.
   const { protocol, hostname } = new URL(url)
+  if (!isDecodable(url)) add('url', 'must have two hex digits after each %')
   if (protocol !== 'amqp:' && protocol !== 'amqps:') add('url', 'must begin with amqp: or amqps:')
   if (hostname === '') add('url', 'must name a host')
-}
-
-function tlsMistakes(tls: RabbitmqTls | undefined, add: Add): void {
-  if (tls === undefined) return
-  if (typeof tls !== 'object' || tls === null) return void add('tls', 'must be an object')
-  for (const [name, value] of Object.entries(tls)) {
-    if (!['ca', 'cert', 'key', 'serverName'].includes(name)) add(`tls.${name}`, 'is not an option')
-    else if (value !== undefined && typeof value !== 'string') add(`tls.${name}`, 'must be text')
-  }
-  if ((tls.cert === undefined) !== (tls.key === undefined)) add('tls', 'needs cert and key together')
-  if (typeof tls.serverName === 'string' && isIP(tls.serverName) !== 0) add('tls.serverName', 'must be no address')
 }
 
 function exchangeMistakes(exchanges: Readonly<Record<string, ExchangeMapping>>, add: Add): void {
@@ -156,6 +145,6 @@ function exchangeMistakes(exchanges: Readonly<Record<string, ExchangeMapping>>, 
 }
 
 function invalid(issues: readonly Issue[]): PosthasteError {
-  const text = issues.map(({ path, message }) => `${path} ${message}`).join('; ')
+  const text = issues.map(({ path, message }) => `${path} ${message}`.trimStart()).join('; ')
   return new PosthasteError('CONFIG_INVALID', `rabbitmq(): ${text}`, { issues })
 }
