@@ -199,7 +199,6 @@ export class GroupModel {
   releasing(entry: ModelEntry, how: { readonly counts: boolean; readonly untilMs: number }): void {
     entry.standing = 'returning'
     entry.member = undefined
-    entry.suspect = false
     entry.dueAtMs = how.untilMs
     if (how.counts) entry.attempts = { min: entry.attempts.min + 1, max: entry.attempts.max + 1 }
     else this.#mayCount(entry)

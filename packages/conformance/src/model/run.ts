@@ -307,13 +307,13 @@ class ProgramRun {
   }
 
   #owed(): ModelEntry | undefined {
-    const isWatched = this.#hasRanges && [...this.#groups.values()].some(({ watches }) => watches)
-    for (const [group, model] of this.#groups) {
+    const owed = [...this.#groups].map(([group, model]) => {
       const members = this.#members.filter(({ scope }) => scope.group === group)
-      const owed = model.owed(members, this.#context.nowMs())
-      if (owed !== undefined && !isWatched) return owed
-    }
-    return undefined
+      return model.owed(members, this.#context.nowMs())
+    })
+    // One suspect runs at a time on an engine, whichever group it is for.
+    const isWatched = [...this.#groups.values()].some(({ watches }) => watches)
+    return isWatched ? undefined : owed.find((entry) => entry !== undefined)
   }
 
   #pickMember(pick: number): Member | undefined {
