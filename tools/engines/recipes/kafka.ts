@@ -32,7 +32,8 @@ export const kafka: Recipe = {
     const java = findExecutable('java') ?? 'java'
     const classes = ['-cp', join(path, '*')]
     if (!existsSync(join(dir, 'data/meta.properties'))) {
-      const cluster = randomBytes(16).toString('base64url')
+      // A dash in front would be taken for an option.
+      const cluster = randomBytes(16).toString('base64url').replace(/^-/, '0')
       const user = `SCRAM-SHA-512=[name=${credentials.username},password=${credentials.password}]`
       const format = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file, '--add-scram', user]
       await run([java, ...classes, ...format])
