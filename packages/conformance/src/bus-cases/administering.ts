@@ -166,7 +166,12 @@ export const busAdministering: readonly ConformanceCase[] = [
       const numbers = async (query: Parameters<typeof bus.browse>[1]) =>
         (await bus.browse(Noted, query)).messages.map(({ data }) => data?.n)
       assert.deepEqual(await numbers({ id: ids[7] ?? '' }), [7])
-      assert.deepEqual(await numbers({ correlationId: 'process-1', limit: 100 }), [1, 4, 7, 10, 13, 16, 19, 22, 25, 28])
+      // Where they stand in several ranges, those of one millisecond are found in any order.
+      const found = await numbers({ correlationId: 'process-1', limit: 100 })
+      assert.deepEqual(
+        found.toSorted((one, other) => Number(one) - Number(other)),
+        [1, 4, 7, 10, 13, 16, 19, 22, 25, 28],
+      )
       await journal.complete(30)
       await context.lull()
       expectComplete(context, journal.runs, { count: 30 })
