@@ -135,7 +135,9 @@ local function storeOne(rec)
   local ch = channel(rec[1])
   -- What is addressed to one group is a redrive: it repeats on purpose.
   if ch.dedupe and not rec[3] then
-    if not call('SET', P .. 'id:' .. ch.name .. ':' .. rec[5][2], '1', 'NX', 'PX', ch.dedupe) then return end
+    -- The server keeps a key through the millisecond in which it expires; the window is over by then.
+    local lasts = math.max(1, ch.dedupe - 1)
+    if not call('SET', P .. 'id:' .. ch.name .. ':' .. rec[5][2], '1', 'NX', 'PX', lasts) then return end
   end
   if rec[4] > 0 and rec[4] > now() then schedule(ch, rec) else append(ch, rec[2], rec[3], rec[5]) end
 end
