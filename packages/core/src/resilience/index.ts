@@ -4,15 +4,15 @@
  */
 
 // For applications.
-export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker.ts'
-export { type BreakersOptions, breakers, type KeyingOptions } from './breakers.ts'
-export { type DeadlineOptions, deadline } from './deadline.ts'
-export { type FallbackOptions, fallback } from './fallback.ts'
-export { type RetryOptions, retry } from './retry.ts'
-export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry-budget.ts'
-export { type TimeoutOptions, timeout } from './timeout.ts'
+export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker/breaker.ts'
+export { type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
+export { type DeadlineOptions, deadline } from './time/deadline.ts'
+export { type FallbackOptions, fallback } from './fallback/fallback.ts'
+export { type RetryOptions, retry } from './retry/retry.ts'
+export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry/retry-budget.ts'
+export { type TimeoutOptions, timeout } from './time/timeout.ts'
 
 // For authors of filters and edges.
-export { type Backoff, backoffCeilingMs, backoffMs } from './backoff.ts'
-export type { CircuitCounts, CircuitState, Closed, HalfOpen, Open } from './circuit.ts'
+export { type Backoff, backoffCeilingMs, backoffMs } from './retry/backoff.ts'
+export type { CircuitCounts, CircuitState, Closed, HalfOpen, Open } from './breaker/circuit.ts'
 export { isCalleeFailure, isHealthFailure, isWorthRetrying, wasNotSent } from './failure.ts'

@@ -4,11 +4,11 @@ import { createCall } from '../pipeline/call.ts'
 import { compose } from '../pipeline/compose.ts'
 import { buildStack, filterDeps, filterSlot } from '../pipeline/stack.ts'
 import { manualClock } from '../testing/manual-clock.ts'
-import { breaker } from './breaker.ts'
-import { deadline } from './deadline.ts'
-import { fallback } from './fallback.ts'
-import { retry } from './retry.ts'
-import { timeout } from './timeout.ts'
+import { breaker } from './breaker/breaker.ts'
+import { fallback } from './fallback/fallback.ts'
+import { retry } from './retry/retry.ts'
+import { deadline } from './time/deadline.ts'
+import { timeout } from './time/timeout.ts'
 
 const tickMs = 10
 

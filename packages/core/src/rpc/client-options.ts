@@ -19,8 +19,8 @@ import {
   refuseOptions,
 } from '../pipeline/options.ts'
 import type { StackEditor } from '../pipeline/stack.ts'
-import type { BreakerOptions } from '../resilience/breaker.ts'
-import type { RetryOptions } from '../resilience/retry.ts'
+import type { BreakerOptions } from '../resilience/breaker/breaker.ts'
+import type { RetryOptions } from '../resilience/retry/retry.ts'
 import type { ClientStackOptions } from './client-stack.ts'
 import type { CallScope } from './scope.ts'
 

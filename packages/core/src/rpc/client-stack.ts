@@ -1,11 +1,11 @@
 import { type MaybePromise, type MethodContract, PosthasteError, type Schema } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
-import { type BreakerOptions, breaker } from '../resilience/breaker.ts'
-import { deadline } from '../resilience/deadline.ts'
-import { fallback } from '../resilience/fallback.ts'
-import { type RetryOptions, retry } from '../resilience/retry.ts'
-import type { RetryBudget } from '../resilience/retry-budget.ts'
-import { timeout } from '../resilience/timeout.ts'
+import { type BreakerOptions, breaker } from '../resilience/breaker/breaker.ts'
+import { fallback } from '../resilience/fallback/fallback.ts'
+import { type RetryOptions, retry } from '../resilience/retry/retry.ts'
+import type { RetryBudget } from '../resilience/retry/retry-budget.ts'
+import { deadline } from '../resilience/time/deadline.ts'
+import { timeout } from '../resilience/time/timeout.ts'
 import { inputCheck, outputCheck } from './checks.ts'
 
 /** What the stack of a client's method is made from. */

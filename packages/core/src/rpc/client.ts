@@ -17,7 +17,7 @@ import { neverCancelled } from '../pipeline/cancellation.ts'
 import { attempt } from '../pipeline/maybe-promise.ts'
 import { checkTogether } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack } from '../pipeline/stack.ts'
-import { type RetryBudget, retryBudget } from '../resilience/retry-budget.ts'
+import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
 import {
   type CallOptions,
   type ClientOptions,

@@ -1,7 +1,7 @@
 import type { MethodContract, Schema } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { validation } from '../pipeline/validation.ts'
-import { deadline } from '../resilience/deadline.ts'
+import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
 
 /** What the stack of a served method is made from. */

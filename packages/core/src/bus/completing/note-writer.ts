@@ -7,7 +7,7 @@ import {
   succeeded,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
 
 /** What became of a change: it is durable, or the range is not ours any more. */
 export type WhenNoted = (outcome: Outcome) => void

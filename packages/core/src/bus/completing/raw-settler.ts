@@ -6,7 +6,7 @@ import {
   type Settlement,
 } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
 
 const backoff = { baseMs: 50, factor: 2, maxMs: 10_000 }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
-import { backoffMs } from '../../resilience/backoff.ts'
 import { isWorthRetrying } from '../../resilience/failure.ts'
+import { backoffMs } from '../../resilience/retry/backoff.ts'
 import { type ErrorRuleSettings, ruleFor } from './error-rules.ts'
 import type { Ladder } from './ladder.ts'
 

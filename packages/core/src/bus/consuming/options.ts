@@ -14,7 +14,7 @@ import {
   required,
 } from '../../pipeline/options.ts'
 import type { StackEditor } from '../../pipeline/stack.ts'
-import type { BreakerOptions } from '../../resilience/breaker.ts'
+import type { BreakerOptions } from '../../resilience/breaker/breaker.ts'
 import { type CompiledFilter, readFilter, type SubscriptionFilter } from '../filtering/filter.ts'
 import { broadcastGroupMax } from '../instance-group.ts'
 import { type DeliveryLevel, deliveryIssues, type InboxOptions, type InboxSettings, readInbox } from './delivery.ts'

@@ -1,6 +1,6 @@
 import { type EngineSubscription, type Outcome, PosthasteError, type Settlement } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
 import type { Work } from './work.ts'
 
 /** What is told of settlements. Each work that was added is told of once. */

@@ -1,7 +1,7 @@
 import type { StackSlot } from '../../pipeline/stack.ts'
-import { type BreakerOptions, breaker } from '../../resilience/breaker.ts'
-import { type RetryOptions, retry } from '../../resilience/retry.ts'
-import { timeout } from '../../resilience/timeout.ts'
+import { type BreakerOptions, breaker } from '../../resilience/breaker/breaker.ts'
+import { type RetryOptions, retry } from '../../resilience/retry/retry.ts'
+import { timeout } from '../../resilience/time/timeout.ts'
 
 /** What the default stack around a handler is built from. */
 export interface ConsumerStackOptions {

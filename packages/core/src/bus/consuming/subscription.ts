@@ -6,7 +6,7 @@ import type {
   RecordFilter,
   Timer,
 } from '@posthaste/contracts'
-import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
 import type { CompiledFilter } from '../filtering/filter.ts'
 import { type Assembly, type AssemblyInit, assemble } from './assembly.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'

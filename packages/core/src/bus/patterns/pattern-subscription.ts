@@ -1,6 +1,6 @@
 import { type Engine, type EventContract, type EventPattern, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { backoffCeilingMs } from '../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
 import type { HandlerSettings } from '../consuming/options.ts'
 import type { Subscription } from '../consuming/subscription.ts'
 import { checkRequirements } from '../requirements.ts'

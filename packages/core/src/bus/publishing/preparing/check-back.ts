@@ -8,7 +8,7 @@ import {
   type Timer,
 } from '@posthaste/contracts'
 import type { TimerWheel } from '../../../pipeline/timer-wheel.ts'
-import { backoffCeilingMs } from '../../../resilience/backoff.ts'
+import { backoffCeilingMs } from '../../../resilience/retry/backoff.ts'
 import type { BodyReader } from '../../bodies/reading.ts'
 import { confirmed, type Decision, decide } from './decisions.ts'
 import type { UnresolvedSettings } from './options.ts'

@@ -7,7 +7,7 @@ import {
   readOptions,
   refuseOptions,
 } from '../../../pipeline/options.ts'
-import type { Backoff } from '../../../resilience/backoff.ts'
+import type { Backoff } from '../../../resilience/retry/backoff.ts'
 import { checkPublishOptions, type PublishOptions } from '../publish-options.ts'
 
 /** What may be said about a message that is prepared. */

@@ -1,6 +1,6 @@
 import type { Filter } from '@posthaste/contracts'
-import { durationOption, type OptionsSpec, optional, readOptions } from '../pipeline/options.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+import { durationOption, type OptionsSpec, optional, readOptions } from '../../pipeline/options.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
 import { limitTime } from './time-limit.ts'
 
 /** How long a call may take in total. */

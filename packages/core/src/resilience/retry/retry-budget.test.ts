@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { manualClock } from '../testing/manual-clock.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
 import { retryBudget } from './retry-budget.ts'
 
 function withdrawAll(budget: { withdraw(): boolean }): number {

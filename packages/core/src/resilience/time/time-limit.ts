@@ -1,7 +1,7 @@
 import { type Call, type MaybePromise, PosthasteError, type Service } from '@posthaste/contracts'
-import { cancelSource } from '../pipeline/cancellation.ts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+import { cancelSource } from '../../pipeline/cancellation.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
 
 /**
  * Passes the call on with `timeoutMs`, or what is left of its own deadline if that is less. When the time is up the inner

@@ -1,4 +1,4 @@
-import { TimeWindow } from './time-window.ts'
+import { TimeWindow } from '../windows/time-window.ts'
 
 /** How a call ended, as far as a breaker cares. `neutral` says nothing about the target's health. */
 export type Outcome = 'success' | 'slowSuccess' | 'failure' | 'slowFailure' | 'neutral'

@@ -6,7 +6,7 @@ import {
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import {
   durationOption,
   functionOption,
@@ -15,10 +15,10 @@ import {
   type OptionsSpec,
   optional,
   readOptions,
-} from '../pipeline/options.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+} from '../../pipeline/options.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import { isHealthFailure } from '../failure.ts'
 import { Circuit, type CircuitCounts, type CircuitSettings, type CircuitState, type Outcome } from './circuit.ts'
-import { isHealthFailure } from './failure.ts'
 
 /** When a breaker opens, and how it finds its way back. */
 export interface BreakerOptions {

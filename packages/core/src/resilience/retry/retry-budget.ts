@@ -1,6 +1,6 @@
 import type { Clock } from '@posthaste/contracts'
-import { durationOption, numberOption, type OptionsSpec, readOptions } from '../pipeline/options.ts'
-import { TimeWindow } from './time-window.ts'
+import { durationOption, numberOption, type OptionsSpec, readOptions } from '../../pipeline/options.ts'
+import { TimeWindow } from '../windows/time-window.ts'
 
 /** How many retries there may be. */
 export interface RetryBudgetOptions {

@@ -1,9 +1,9 @@
 import { PosthasteError, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { createCall } from '../pipeline/call.ts'
-import { compose } from '../pipeline/compose.ts'
-import { filterDeps } from '../pipeline/stack.ts'
-import { manualClock } from '../testing/manual-clock.ts'
+import { createCall } from '../../pipeline/call.ts'
+import { compose } from '../../pipeline/compose.ts'
+import { filterDeps } from '../../pipeline/stack.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
 import { type FallbackOptions, fallback } from './fallback.ts'
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'down')

@@ -6,7 +6,7 @@ import {
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
-import { isPromiseLike } from '../pipeline/maybe-promise.ts'
+import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import {
   choiceOption,
   durationOption,
@@ -15,11 +15,11 @@ import {
   numberOption,
   type OptionsSpec,
   readOptions,
-} from '../pipeline/options.ts'
-import { sleep } from '../pipeline/sleep.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+} from '../../pipeline/options.ts'
+import { sleep } from '../../pipeline/sleep.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import { isWorthRetrying, wasNotSent } from '../failure.ts'
 import { type Backoff, backoffMs } from './backoff.ts'
-import { isWorthRetrying, wasNotSent } from './failure.ts'
 import { type RetryBudget, retryBudget } from './retry-budget.ts'
 
 /** When and how often a failed call is made again. */

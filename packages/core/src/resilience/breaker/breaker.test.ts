@@ -1,12 +1,12 @@
 import { PosthasteError, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { createCall } from '../pipeline/call.ts'
-import { compose } from '../pipeline/compose.ts'
-import { filterDeps } from '../pipeline/stack.ts'
-import { manualClock } from '../testing/manual-clock.ts'
-import { recordingLog } from '../testing/recording-log.ts'
+import { createCall } from '../../pipeline/call.ts'
+import { compose } from '../../pipeline/compose.ts'
+import { filterDeps } from '../../pipeline/stack.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
+import { recordingLog } from '../../testing/recording-log.ts'
+import { timeout } from '../time/timeout.ts'
 import { type BreakerChange, type BreakerOptions, breaker } from './breaker.ts'
-import { timeout } from './timeout.ts'
 
 const unavailable = new PosthasteError('UNAVAILABLE', 'down')
 const call = createCall({ kind: 'request', target: 'shop.Inventory/checkStock', id: '1', payload: 1 })

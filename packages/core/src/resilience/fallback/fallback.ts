@@ -6,10 +6,10 @@ import {
   type Service,
   verdictOf,
 } from '@posthaste/contracts'
-import { attempt } from '../pipeline/maybe-promise.ts'
-import { functionOption, type OptionsSpec, readOptions, required } from '../pipeline/options.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
-import { isCalleeFailure } from './failure.ts'
+import { attempt } from '../../pipeline/maybe-promise.ts'
+import { functionOption, type OptionsSpec, readOptions, required } from '../../pipeline/options.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
+import { isCalleeFailure } from '../failure.ts'
 
 /** What to answer when the service cannot. */
 export interface FallbackOptions {

@@ -1,6 +1,6 @@
 import type { Filter } from '@posthaste/contracts'
-import { durationOption, type OptionsSpec, readOptions, required } from '../pipeline/options.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+import { durationOption, type OptionsSpec, readOptions, required } from '../../pipeline/options.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
 import { limitTime } from './time-limit.ts'
 
 /** How long one attempt may take. */

@@ -1,9 +1,9 @@
 import { PosthasteError, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { createCall } from '../pipeline/call.ts'
-import { filterDeps } from '../pipeline/stack.ts'
-import { manualClock } from '../testing/manual-clock.ts'
-import { recordingLog } from '../testing/recording-log.ts'
+import { createCall } from '../../pipeline/call.ts'
+import { filterDeps } from '../../pipeline/stack.ts'
+import { manualClock } from '../../testing/manual-clock.ts'
+import { recordingLog } from '../../testing/recording-log.ts'
 import { type BreakersOptions, breakers } from './breakers.ts'
 
 const callTo = (target: string) => createCall({ kind: 'request', target, id: '1', payload: 1 })

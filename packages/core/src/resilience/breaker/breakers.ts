@@ -1,6 +1,6 @@
 import type { Call, Filter } from '@posthaste/contracts'
-import { functionOption, integerOption, readOptions } from '../pipeline/options.ts'
-import type { FilterDeps } from '../pipeline/stack.ts'
+import { functionOption, integerOption, readOptions } from '../../pipeline/options.ts'
+import type { FilterDeps } from '../../pipeline/stack.ts'
 import { type Breaker, type BreakerOptions, breaker } from './breaker.ts'
 
 /** How calls are told apart. */
