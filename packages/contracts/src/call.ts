@@ -32,10 +32,29 @@ export interface Call<P = unknown> {
   readonly cancellation: Cancellation
   /** The same as an `AbortSignal`, made at the first look: pass it to `fetch` and the like. */
   readonly signal: AbortSignal
+  /** What this call asks of the filters it passes, in place of their settings; undefined for most calls. */
+  readonly overrides: CallOverrides | undefined
   /** A call with some things changed; this one stays as it is. */
   derive(change: CallChange): Call<P>
   /** A call with another payload, for validation and decoding. */
   withPayload<Q>(payload: Q): Call<Q>
+}
+
+/**
+ * What one call asks of the filters it passes, in place of their settings. The filters stay the same, and so does what they
+ * know: a call without retries still counts in the breaker of all the others. Where no such filter stands, it asks nothing.
+ */
+export interface CallOverrides {
+  /** Attempts in total, the first included, 1 to 100; 1 for no retry. */
+  readonly attempts?: number | undefined
+  /** Milliseconds one attempt may take, 1 to 2^31-1. */
+  readonly attemptTimeoutMs?: number | undefined
+  /** `false`: no second attempt beside a slow one. */
+  readonly hedge?: false | undefined
+  /** `refresh` asks the callee and keeps the answer; `skip` neither takes an answer from the cache nor keeps one. */
+  readonly cache?: 'refresh' | 'skip' | undefined
+  /** `false`: fails where it would be answered for. */
+  readonly fallback?: false | undefined
 }
 
 /** What a filter may change on the call it passes on. */

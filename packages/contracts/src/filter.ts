@@ -17,8 +17,10 @@ export interface Filter {
   readonly role: string
   /** Does its part and passes the call on. May return the value itself where nothing needs waiting for. */
   apply<P, R>(call: Call<P>, next: Service<P, R>): MaybePromise<R>
-  /** What it is and how it is set, for consoles and logs. Pure. */
+  /** What it is and how it is set, for consoles and logs. Pure, and the same for as long as it lives. */
   describe(): FilterDescription
+  /** Where it stands at this moment and what it has counted. Changes nothing; cheap enough to ask every second. */
+  snapshot?(): FilterSnapshot
   /**
    * Milliseconds until it is worth asking this filter again, 0 while it takes calls. Asked before work is taken on: a
    * consumer withholds credit meanwhile, so that an open breaker pauses a queue instead of failing its messages.
@@ -26,8 +28,28 @@ export interface Filter {
   notReadyForMs?(): number
 }
 
-/** A filter's account of itself: its role, its settings with units in their names, and state where it has any. */
+/** A filter's account of itself: its role and its settings, with units in their names. */
 export interface FilterDescription {
   readonly role: string
   readonly [setting: string]: unknown
+}
+
+/** A filter's state: its role, where it stands, and what it has counted since it was made, with units in their names. */
+export interface FilterSnapshot {
+  readonly role: string
+  readonly [figure: string]: unknown
+}
+
+/**
+ * Something that a filter did and that is out of the ordinary: it repeated, refused, answered for somebody, changed its
+ * state. For metrics and live views; a call that passes a filter as if it were not there causes none.
+ */
+export interface FilterEvent {
+  /** The filter's role: `retry`, `breaker`, … */
+  readonly role: string
+  /** What happened, of a closed list per role: `retried`, `opened`, `refused`, … */
+  readonly kind: string
+  /** What the filter stands in front of. */
+  readonly target: string
+  readonly [detail: string]: unknown
 }

@@ -5,7 +5,7 @@
  */
 
 // For users.
-export type { Call, CallChange, CallKind, Cancellation, Headers, MaybePromise } from './call.ts'
+export type { Call, CallChange, CallKind, CallOverrides, Cancellation, Headers, MaybePromise } from './call.ts'
 export type { Codec } from './codec.ts'
 export { type ErrorCode, type ErrorCodeEntry, errorCodes, isErrorCode } from './codes.ts'
 export {
@@ -50,7 +50,7 @@ export {
   reject,
   retryLater,
 } from './error.ts'
-export type { Filter, FilterDescription, Service } from './filter.ts'
+export type { Filter, FilterDescription, FilterEvent, FilterSnapshot, Service } from './filter.ts'
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './schema.ts'
 export { type Verdict, verdictOf } from './verdict.ts'
 
@@ -116,7 +116,18 @@ export type {
   Seeking,
   SeekTarget,
 } from './engine-abilities.ts'
-export type { BlobStore, InboxEntry, InboxResult, InboxStore } from './stores.ts'
+export type {
+  BlobStore,
+  IdempotencyClaim,
+  IdempotencyState,
+  IdempotencyStore,
+  InboxEntry,
+  InboxResult,
+  InboxStore,
+  RateDecision,
+  RateLimit,
+  RateLimitStore,
+} from './stores.ts'
 export type {
   CalledMethod,
   ClientTransport,

@@ -1,4 +1,4 @@
-import type { Call, CallChange, CallKind, Cancellation, Headers } from '@posthaste/contracts'
+import type { Call, CallChange, CallKind, CallOverrides, Cancellation, Headers } from '@posthaste/contracts'
 import { neverCancelled } from './cancellation.ts'
 
 /** What a call is made of. */
@@ -19,6 +19,8 @@ export interface CallInit<P = unknown> {
   readonly idempotent?: boolean
   /** Default: nobody can cancel. */
   readonly cancellation?: Cancellation
+  /** Default: none. */
+  readonly overrides?: CallOverrides | undefined
 }
 
 /** Makes a call, at an edge. Filters derive from the one they are given instead. */
@@ -39,6 +41,7 @@ class PlainCall<P> implements Call<P> {
   readonly attempt: number
   readonly idempotent: boolean
   readonly cancellation: Cancellation
+  readonly overrides: CallOverrides | undefined
   #signal: AbortSignal | undefined
 
   constructor(base: CallInit, change: CallChange, payload: P) {
@@ -51,6 +54,7 @@ class PlainCall<P> implements Call<P> {
     this.attempt = change.attempt ?? base.attempt ?? 1
     this.idempotent = base.idempotent ?? false
     this.cancellation = change.cancellation ?? base.cancellation ?? neverCancelled
+    this.overrides = base.overrides
     this.#signal = undefined
   }
 

@@ -12,11 +12,13 @@ export {
   buildStack,
   editStack,
   type FilterDeps,
+  type FilterNews,
   type FilterStack,
   filterDeps,
   filterSlot,
   type StackEditor,
   type StackSlot,
+  tell,
 } from './stack.ts'
 export { validateWith, validation } from './validation.ts'
 

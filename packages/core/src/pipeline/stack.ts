@@ -2,6 +2,8 @@ import {
   type Clock,
   type Filter,
   type FilterDescription,
+  type FilterEvent,
+  type FilterSnapshot,
   type Log,
   PosthasteError,
   type Service,
@@ -22,12 +24,34 @@ export interface FilterDeps {
   readonly log: Log
   /** Names the target in errors and logs: `shop.Inventory/checkStock`, `shop.order.created@points`. */
   readonly target: string
+  /** Told what filters do that is out of the ordinary; use {@link tell}. Default: nobody. */
+  readonly onEvent?: ((event: FilterEvent) => void) | undefined
 }
 
 /** Dependencies with the machine's own for those not given. Each use without `timers` makes a wheel. */
 export function filterDeps(given: Partial<FilterDeps> = {}): FilterDeps {
   const { clock = systemClock, random = systemRandom, log = silentLog, target = '' } = given
-  return { clock, random, log, target, timers: given.timers ?? timerWheel(clock, log) }
+  return { clock, random, log, target, onEvent: given.onEvent, timers: given.timers ?? timerWheel(clock, log) }
+}
+
+/** What a filter tells of: an event without its target. */
+export interface FilterNews {
+  readonly role: string
+  readonly kind: string
+  readonly [detail: string]: unknown
+}
+
+/**
+ * Tells whoever listens of something out of the ordinary. What a listener throws is logged, and harms no call. Where it may
+ * happen often, ask `deps.onEvent` first, so that the news are not made for nobody.
+ */
+export function tell(deps: FilterDeps, news: FilterNews): void {
+  if (deps.onEvent === undefined) return
+  try {
+    deps.onEvent({ target: deps.target, ...news })
+  } catch (error) {
+    deps.log.error('a listener of filters threw', { target: deps.target, kind: news.kind, error })
+  }
 }
 
 /** A place in a default stack: which filter stands here, and why here. `O` is the options the whole stack is built from. */
@@ -86,6 +110,8 @@ export interface FilterStack {
   around<P, R>(service: Service<P, R>): Service<P, R>
   /** Every filter's account of itself, outermost first, with the reason for its place as `why`. */
   describe(): FilterDescription[]
+  /** The state of every filter that has one, outermost first. */
+  snapshot(): FilterSnapshot[]
   /** Milliseconds until every filter takes calls; 0 while they do. */
   notReadyForMs(): number
 }
@@ -104,6 +130,7 @@ export function buildStack<O>(slots: readonly StackSlot<O>[], options: O, deps: 
     filters,
     around: (service) => compose(filters, service),
     describe: () => placed.map(({ why, filter }) => ({ ...filter.describe(), why })),
+    snapshot: () => filters.flatMap((filter) => filter.snapshot?.() ?? []),
     notReadyForMs: () => gates.reduce((longest, gate) => Math.max(longest, gate.notReadyForMs?.() ?? 0), 0),
   }
 }
