@@ -1,11 +1,11 @@
 import type { Methods, ServiceContract } from '@posthaste/contracts'
 import type { Administration } from '../bus/administration/administration.ts'
+import type { SubscriptionDescription, SubscriptionSnapshot } from '../bus/consuming/description.ts'
 import type { Subscribing } from '../bus/consuming/subscribing.ts'
-import type { SubscriptionDescription } from '../bus/consuming/subscription.ts'
 import type { Publishing } from '../bus/publishing/publishing.ts'
 import type { Client } from '../rpc/client.ts'
 import type { ClientOptions } from '../rpc/client-options.ts'
-import type { MethodDescription } from '../rpc/rpc.ts'
+import type { MethodDescription, MethodSnapshot } from '../rpc/rpc.ts'
 import type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
 import type { CallContext } from './call-context.ts'
 import type { Health } from './health.ts'
@@ -16,6 +16,12 @@ export interface AppDescription {
   readonly name: string
   readonly methods: readonly MethodDescription[]
   readonly subscriptions: readonly SubscriptionDescription[]
+}
+
+/** Where an application stands at one moment, for live views and metrics. */
+export interface AppSnapshot {
+  readonly methods: readonly MethodSnapshot[]
+  readonly subscriptions: readonly SubscriptionSnapshot[]
 }
 
 /**
@@ -70,4 +76,6 @@ export interface App extends Publishing, Subscribing, Administration {
   health(): Health
   /** How it is set up: methods and subscriptions with their filters. */
   describe(): AppDescription
+  /** Where its filters and subscriptions stand at this moment. Cheap enough to ask every second. */
+  snapshot(): AppSnapshot
 }

@@ -106,7 +106,7 @@ export type { Client } from '../rpc/client.ts'
 export type { CallOptions, ClientOptions } from '../rpc/client-options.ts'
 export type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
 // The application.
-export type { App, AppDescription } from './app.ts'
+export type { App, AppDescription, AppSnapshot } from './app.ts'
 export type { CallContext } from './call-context.ts'
 export { type ConsoleLogOptions, consoleLog, type LogLevel } from './console-log.ts'
 export type { EngineHealth, Health } from './health.ts'

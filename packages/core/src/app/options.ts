@@ -1,4 +1,4 @@
-import type { Clock, Codec, Engine, Issue, Log, ServerTransport } from '@posthaste/contracts'
+import type { Clock, Codec, Engine, FilterEvent, Issue, Log, ServerTransport } from '@posthaste/contracts'
 import { ClaimCheck, type ClaimCheckOptions } from '../bus/bodies/claim-check.ts'
 import { Codecs } from '../bus/bodies/codecs.ts'
 import { systemClock, systemRandom } from '../pipeline/clock.ts'
@@ -41,6 +41,11 @@ export interface AppOptions {
   readonly clock?: Clock | undefined
   /** Randomness of jitter, from 0 up to but not 1. Default: the machine's. */
   readonly random?: (() => number) | undefined
+  /**
+   * Told, while the call waits, what filters do that is out of the ordinary: retries, refusals, changes of state; for
+   * metrics and live views. What it throws is logged.
+   */
+  readonly onFilterEvent?: ((event: FilterEvent) => void) | undefined
 }
 
 /** The options with every default in place. */
@@ -55,6 +60,7 @@ export interface AppSettings {
   readonly graceMs: number
   readonly clock: Clock
   readonly random: () => number
+  readonly onFilterEvent: ((event: FilterEvent) => void) | undefined
 }
 
 /** An object that has these methods: what outsiders implement cannot be told by its class. */
@@ -96,6 +102,7 @@ const spec = (): OptionsSpec<AppSettings> => ({
     graceMs: durationOption(10_000),
     clock: partOption(systemClock, 'a clock', ['nowMs', 'monotonicMs', 'setTimer']),
     random: functionOption(systemRandom),
+    onFilterEvent: optional(functionOption<AppSettings['onFilterEvent']>(undefined)),
   },
   together: ({ transports }) => {
     const twice = transports.findIndex((transport, at) => transports.indexOf(transport) !== at)

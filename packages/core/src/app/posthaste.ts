@@ -45,7 +45,7 @@ import type { Client } from '../rpc/client.ts'
 import type { ClientOptions } from '../rpc/client-options.ts'
 import { createRpc, type Rpc } from '../rpc/rpc.ts'
 import type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
-import type { App, AppDescription } from './app.ts'
+import type { App, AppDescription, AppSnapshot } from './app.ts'
 import { AppCallContext, type CallContext } from './call-context.ts'
 import { type EngineHealth, type Health, healthOf } from './health.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -80,12 +80,12 @@ class Application implements App {
   #letEnd: (() => void) | undefined
 
   constructor(settings: AppSettings) {
-    const { name, clock, log, random, transports, graceMs, codecs, claimCheck } = settings
+    const { name, clock, log, random, transports, graceMs, codecs, claimCheck, onFilterEvent: onEvent } = settings
     const engine = settings.engine && complete(settings.engine)
     this.name = name
     this.#settings = settings
     const instance = instanceName(name)
-    const shared = { clock, log, random, timers: timerWheel(clock, log) }
+    const shared = { clock, log, random, onEvent, timers: timerWheel(clock, log) }
     this.#bus = engine && createBus({ name, engine, instance, codecs, claimCheck, ...shared })
     this.#engineHealth = engine && { name: engine.name, state: 'closed' }
     this.#rpc = createRpc({
@@ -257,6 +257,10 @@ class Application implements App {
 
   describe(): AppDescription {
     return { name: this.name, methods: this.#rpc.describe(), subscriptions: this.#bus?.describe() ?? [] }
+  }
+
+  snapshot(): AppSnapshot {
+    return { methods: this.#rpc.snapshot(), subscriptions: this.#bus?.snapshot() ?? [] }
   }
 
   #check(): void {

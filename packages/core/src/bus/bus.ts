@@ -7,6 +7,7 @@ import {
   type Engine,
   type EventContract,
   type EventPattern,
+  type FilterEvent,
   type Log,
   type MessageContract,
   PosthasteError,
@@ -26,11 +27,11 @@ import { Bodies } from './bodies/bodies.ts'
 import type { ClaimCheckOptions } from './bodies/claim-check.ts'
 import type { BatchHandler } from './consuming/batch-message.ts'
 import type { Receipt } from './consuming/context.ts'
+import type { SubscriptionDescription, SubscriptionSnapshot } from './consuming/description.ts'
 import type { BatchHandlerOptions, BatchSubscribeOptions, SubscribeOptions } from './consuming/options.ts'
 import { type PublisherOptions, publisherStack } from './consuming/stacks.ts'
 import type { SubscriptionStats } from './consuming/stats.ts'
 import { BusSubscribing, type HandleArguments, type MessageHandler, type Subscribing } from './consuming/subscribing.ts'
-import type { SubscriptionDescription } from './consuming/subscription.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { Preparation } from './publishing/preparing/decisions.ts'
 import type { PrepareOptions, UnresolvedOptions } from './publishing/preparing/options.ts'
@@ -60,6 +61,8 @@ export interface BusOptions {
   readonly randomBytes?: RandomBytes | undefined
   /** Share one per application. Default: one of the bus's own. */
   readonly timers?: TimerWheel | undefined
+  /** Told what filters do that is out of the ordinary. */
+  readonly onEvent?: ((event: FilterEvent) => void) | undefined
   /** What stands around publishing. Default: nothing. */
   readonly publisher?: PublisherOptions | undefined
   /** What reads bodies beside JSON and the contracts' own codecs, by their content types. Default: none. */
@@ -91,6 +94,8 @@ export interface Bus extends Publishing, Subscribing, Administration {
   stats(): readonly SubscriptionStats[]
   /** How each subscription is set. */
   describe(): readonly SubscriptionDescription[]
+  /** Where each subscription and its filters stand at this moment. */
+  snapshot(): readonly SubscriptionSnapshot[]
 }
 
 /**
@@ -117,9 +122,10 @@ class EngineBus implements Bus {
   #end: Promise<void> | undefined
 
   constructor(options: BusOptions) {
-    const { name, engine, clock, log, instance, random = systemRandom, timers = timerWheel(clock, log) } = options
+    const { name, engine, clock, log, onEvent, instance } = options
+    const { random = systemRandom, timers = timerWheel(clock, log) } = options
     this.#ownTimers = options.timers === undefined ? timers : undefined
-    const deps = { clock, log, random, timers, target: name }
+    const deps = { clock, log, random, timers, onEvent, target: name }
     const newId = messageIds(clock, options.randomBytes)
     const bodies = new Bodies({ codecs: options.codecs, claimCheck: options.claimCheck, timers })
     const source = `/${encodeURIComponent(name)}`
@@ -188,6 +194,10 @@ class EngineBus implements Bus {
 
   describe(): readonly SubscriptionDescription[] {
     return this.#subscribing.describe()
+  }
+
+  snapshot(): readonly SubscriptionSnapshot[] {
+    return this.#subscribing.snapshot()
   }
 
   // ── Publishing ──────────────────────────────────────────────────────────────────────────────────────────────────

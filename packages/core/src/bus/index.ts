@@ -65,5 +65,5 @@ export type {
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from './publishing/publish-options.ts'
 export { type ConsumerStackOptions, consumerStack, type PublisherOptions, publisherStack } from './consuming/stacks.ts'
 export type { SubscriptionCounters, SubscriptionStanding, SubscriptionStats } from './consuming/stats.ts'
-export type { SubscriptionDescription } from './consuming/subscription.ts'
+export type { SubscriptionDescription, SubscriptionSnapshot } from './consuming/description.ts'
 export type { Message } from './consuming/work.ts'

@@ -6,7 +6,7 @@ export type { CallOptions, ClientOptions, Fallbacks } from './client-options.ts'
 // For whoever edits the stacks.
 export { type ClientStackOptions, clientStack } from './client-stack.ts'
 export type { ServeContext } from './context.ts'
-export { createRpc, type MethodDescription, type Rpc, type RpcHost } from './rpc.ts'
+export { createRpc, type MethodDescription, type MethodSnapshot, type Rpc, type RpcHost } from './rpc.ts'
 export type { CallScope } from './scope.ts'
 export type { ServeOptions, ServiceHandlers } from './serve.ts'
 export { type ServerStackOptions, serverStack } from './server-stack.ts'

@@ -2,6 +2,8 @@ import {
   type Call,
   type Clock,
   type FilterDescription,
+  type FilterEvent,
+  type FilterSnapshot,
   type Log,
   type Methods,
   PosthasteError,
@@ -9,7 +11,7 @@ import {
   type ServiceContract,
 } from '@posthaste/contracts'
 import { messageIds } from '../pipeline/ids.ts'
-import { filterDeps } from '../pipeline/stack.ts'
+import { type FilterStack, filterDeps } from '../pipeline/stack.ts'
 import type { TimerWheel } from '../pipeline/timer-wheel.ts'
 import { type Client, serviceClient } from './client.ts'
 import type { ClientOptions } from './client-options.ts'
@@ -26,6 +28,8 @@ export interface RpcHost {
   readonly timers?: TimerWheel | undefined
   /** From 0 up to but not 1. */
   readonly random?: (() => number) | undefined
+  /** Told what filters do that is out of the ordinary. */
+  readonly onEvent?: ((event: FilterEvent) => void) | undefined
   /** Makes request ids. */
   readonly newId?: (() => string) | undefined
   /** Why no calls can be made just now; undefined while they can. */
@@ -39,6 +43,14 @@ export interface MethodDescription {
   readonly target: string
   /** Outermost first, each with the reason for its place as `why`. */
   readonly filters: readonly FilterDescription[]
+}
+
+/** A method, and where the filters around it stand. */
+export interface MethodSnapshot {
+  readonly side: 'server' | 'client'
+  readonly target: string
+  /** Outermost first; those that have a state. */
+  readonly filters: readonly FilterSnapshot[]
 }
 
 /** Both sides of calls within one application. */
@@ -66,6 +78,8 @@ export interface Rpc<C = ServeContext> {
   readonly served: readonly ServedMethod[]
   /** Every method that is served or called, with its filters. */
   describe(): readonly MethodDescription[]
+  /** Where the filters of every method stand at this moment. */
+  snapshot(): readonly MethodSnapshot[]
 }
 
 /** Sets calls up. Handlers are given a {@link ServeContext}. */
@@ -78,16 +92,17 @@ export function createRpc(host: RpcHost & { readonly context?: (call: Call) => S
 
 class Calls implements Rpc {
   readonly #served = new Map<string, StackedMethod>()
-  readonly #called: MethodDescriptionSource[] = []
+  readonly #called: CalledTarget[] = []
   readonly #host
 
   constructor(host: RpcHost & { readonly context?: (call: Call) => ServeContext }) {
-    const { clock, log, timers, random } = host
+    const { clock, log, timers, random, onEvent } = host
     const deps = filterDeps({
       ...(clock && { clock }),
       ...(log && { log }),
       ...(timers && { timers }),
       ...(random && { random }),
+      onEvent,
     })
     this.#host = {
       ...deps,
@@ -121,21 +136,29 @@ class Calls implements Rpc {
   }
 
   describe(): readonly MethodDescription[] {
+    return this.#each((stack) => stack.describe())
+  }
+
+  snapshot(): readonly MethodSnapshot[] {
+    return this.#each((stack) => stack.snapshot())
+  }
+
+  #each<T>(look: (stack: FilterStack) => T): { side: 'server' | 'client'; target: string; filters: T }[] {
     const served = [...this.#served].map(([target, { stack }]) => ({
       side: 'server' as const,
       target,
-      filters: stack.describe(),
+      filters: look(stack),
     }))
     const called = this.#called.map(({ target, stack }) => ({
       side: 'client' as const,
       target,
-      filters: stack.describe(),
+      filters: look(stack),
     }))
     return [...served, ...called]
   }
 }
 
-interface MethodDescriptionSource {
+interface CalledTarget {
   readonly target: string
-  readonly stack: StackedMethod['stack']
+  readonly stack: FilterStack
 }

@@ -25,6 +25,7 @@ import { type Channels, checkKind } from '../topology.ts'
 import type { ErasedHandler } from './attempt.ts'
 import type { BatchHandler, ErasedBatchHandler } from './batch-message.ts'
 import type { MessageContext } from './context.ts'
+import type { SubscriptionDescription, SubscriptionSnapshot } from './description.ts'
 import {
   type BatchHandlerOptions,
   type BatchSubscribeOptions,
@@ -37,7 +38,7 @@ import {
   type SubscribeOptions,
 } from './options.ts'
 import type { SubscriptionStats } from './stats.ts'
-import { Subscription, type SubscriptionDescription, type SubscriptionInit } from './subscription.ts'
+import { Subscription, type SubscriptionInit } from './subscription.ts'
 
 /**
  * Does the work of a message. What it throws, or rejects with, decides what follows: the error's verdict, or else another
@@ -177,6 +178,10 @@ export class BusSubscribing implements Subscribing {
 
   describe(): readonly SubscriptionDescription[] {
     return this.#subscriptions.map((subscription) => subscription.describe())
+  }
+
+  snapshot(): readonly SubscriptionSnapshot[] {
+    return this.#subscriptions.map((subscription) => subscription.snapshot())
   }
 
   #follow(event: EventContract | EventPattern, handler: AnyHandler, how: Following): void {

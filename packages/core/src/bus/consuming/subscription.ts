@@ -1,18 +1,9 @@
-import type {
-  EngineSubscription,
-  FilterDescription,
-  MessageContract,
-  PosthasteError,
-  RecordFilter,
-  Timer,
-} from '@posthaste/contracts'
+import type { EngineSubscription, MessageContract, PosthasteError, Timer } from '@posthaste/contracts'
 import { backoffCeilingMs } from '../../resilience/retry/backoff.ts'
-import type { CompiledFilter } from '../filtering/filter.ts'
 import { type Assembly, type AssemblyInit, assemble } from './assembly.ts'
 import { Consumer, type ConsumerInit } from './consumer.ts'
-import type { DeliveryLevel } from './delivery.ts'
-import type { Ladder } from './ladder.ts'
-import type { BatchSettings, HandlerSettings } from './options.ts'
+import { filterDescription, type SubscriptionDescription, type SubscriptionSnapshot } from './description.ts'
+import type { HandlerSettings } from './options.ts'
 import { endsWithin, enginePatienceMs } from './patience.ts'
 import { SinkRelay } from './sink-relay.ts'
 import { noCounts, type SubscriptionCounters, type SubscriptionStats } from './stats.ts'
@@ -23,22 +14,6 @@ export interface SubscriptionInit extends AssemblyInit {
   readonly member: string
   /** Makes sure that the channel and the group exist. Idempotent. */
   readonly declare: () => Promise<void>
-}
-
-/** How a subscription is set. */
-export interface SubscriptionDescription {
-  readonly channel: string
-  readonly group: string
-  readonly concurrency: number
-  readonly prefetch: number
-  readonly retry: Ladder
-  readonly delivery: DeliveryLevel
-  /** Which messages are handled; undefined for all. */
-  readonly filter: Pick<RecordFilter, 'tags' | 'headers' | 'sql'> | undefined
-  /** Undefined for a handler of single messages. */
-  readonly batch: BatchSettings | undefined
-  /** Outermost first. */
-  readonly filters: readonly FilterDescription[]
 }
 
 type State =
@@ -164,6 +139,10 @@ export class Subscription {
     const place = { channel: contract.type, group: settings.group, state: state.kind }
     const running = this.#former.reduce((sum, former) => sum + former.running, consumer?.running ?? 0)
     return { ...place, ...this.#counters, running, unsettled: consumer?.unsettled ?? 0 }
+  }
+
+  snapshot(): SubscriptionSnapshot {
+    return { ...this.stats(), filters: this.#parts.stack.snapshot() }
   }
 
   describe(): SubscriptionDescription {
@@ -315,8 +294,4 @@ export class Subscription {
   #prefetch(): number {
     return Math.min(this.settings.prefetch, this.#init.engine.capabilities.unsettledMax)
   }
-}
-
-function filterDescription({ tags, headers, sql }: CompiledFilter): SubscriptionDescription['filter'] {
-  return { tags, headers, sql }
 }
