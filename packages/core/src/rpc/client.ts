@@ -1,8 +1,8 @@
 import {
+  type Call,
   type CalledMethod,
   type Cancellation,
   type ClientTransport,
-  type Headers,
   type MaybePromise,
   type MethodContract,
   type MethodInput,
@@ -16,17 +16,12 @@ import { createCall } from '../pipeline/call.ts'
 import { neverCancelled } from '../pipeline/cancellation.ts'
 import { attempt } from '../pipeline/maybe-promise.ts'
 import { checkTogether } from '../pipeline/options.ts'
-import { buildStack, editStack, type FilterDeps, type FilterStack } from '../pipeline/stack.ts'
+import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
+import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
-import {
-  type CallOptions,
-  type ClientOptions,
-  type ClientSettings,
-  checkCallOptions,
-  checkFallbacks,
-  readClientOptions,
-} from './client-options.ts'
-import { type ClientStackOptions, clientStack } from './client-stack.ts'
+import { type CallOptions, checkCallOptions, headersOf } from './call-options.ts'
+import { type ClientOptions, type ClientSettings, checkFallbacks, readClientOptions } from './client-options.ts'
+import { type ClientStackOptions, clientStackOf, sharedByMethods } from './client-stack.ts'
 import { scopeOf } from './scope.ts'
 import { refuseStreams, targetOf } from './target.ts'
 
@@ -68,13 +63,16 @@ export function serviceClient<M extends Methods>(
   refuseStreams(service)
   const what = `client(${service.name})`
   const settings = readClientOptions(what, options)
+  const { preset, timeoutMs = preset?.timeoutMs ?? timeoutDefaultMs } = settings
   const budget = retryBudget({}, host.clock)
+  const { slots: edited } = settings.stack(editStack(clientStackOf(preset?.slots ?? policyStack)))
+  const slots = sharedByMethods(edited, service.name)
   const methods = Object.entries(service.methods).map(([method, contract]) => ({
     service: service.name,
     method,
     contract,
   }))
-  const stackOf = (method: CalledMethod): FilterStack => methodStack(method, { ...settings, budget }, host)
+  const stackOf = (method: CalledMethod): FilterStack => methodStack(method, { ...settings, slots, budget }, host)
   checkTogether<unknown>([
     () => checkFallbacks(what, service, settings.fallback),
     // The stacks of all methods are set alike: one finds all mistakes, and each once.
@@ -86,28 +84,27 @@ export function serviceClient<M extends Methods>(
     const stack = stackOf(method)
     const run = stack.around(carrying(method, settings.transport ?? host.local, host))
     stacks.set(targetOf(method.service, method.method), stack)
-    client[method.method] = callable(method, { run, timeoutMs: settings.timeoutMs }, host)
+    client[method.method] = callable(method, { run, timeoutMs }, host)
   }
   return { client: Object.freeze(client) as Client<M>, stacks }
 }
 
+const timeoutDefaultMs = 30_000
+
 interface MethodSettings extends ClientSettings {
+  readonly slots: readonly StackSlot<ClientStackOptions>[]
   readonly budget: RetryBudget
 }
 
 function methodStack(called: CalledMethod, settings: MethodSettings, host: ClientHost): FilterStack {
   const { service, method, contract } = called
-  const { attemptTimeoutMs, retry, budget, breaker, fallback = {}, transport, stack } = settings
-  const options: ClientStackOptions = {
-    contract,
-    attemptTimeoutMs,
-    retry,
-    budget,
-    breaker,
-    fallback: Object.hasOwn(fallback, method) ? fallback[method] : undefined,
-    remote: transport !== undefined,
+  const { slots, transport, preset: _, stack: __, timeoutMs: ___, fallback: answers = {}, ...policies } = settings
+  const answer = Object.hasOwn(answers, method) ? answers[method] : undefined
+  const fallback = answer && {
+    answer: (call: Call, thrown: unknown) => answer(call.payload, PosthasteError.from(thrown, 'INTERNAL', call.target)),
   }
-  return buildStack(stack(editStack(clientStack)).slots, options, { ...host, target: targetOf(service, method) })
+  const options: ClientStackOptions = { ...policies, contract, fallback, remote: transport !== undefined }
+  return buildStack(slots, options, { ...host, target: targetOf(service, method) })
 }
 
 /** The innermost service: the transport, with what is left of the time. */
@@ -132,7 +129,6 @@ interface Callable {
 }
 
 const noOptions: CallOptions = Object.freeze({})
-const noHeaders: Headers = Object.freeze({})
 
 /** Hot path: one call, one promise, and a cancellation only where the caller brings one. */
 function callable(
@@ -145,11 +141,22 @@ function callable(
   const make = (payload: unknown, options: CallOptions, cancellation: Cancellation): MaybePromise<unknown> => {
     const refusal = host.refusal() ?? cancellation.reason
     if (refusal !== undefined) throw refusal
-    const { headers = noHeaders, within } = options
+    const { within } = options
     const ownDeadlineAtMs = host.clock.monotonicMs() + (options.timeoutMs ?? timeoutMs)
     const deadlineAtMs = Math.min(ownDeadlineAtMs, within?.deadlineAtMs ?? Number.POSITIVE_INFINITY)
-    const id = host.newId()
-    return run(createCall({ kind: 'request', target, id, payload, headers, deadlineAtMs, idempotent, cancellation }))
+    return run(
+      createCall({
+        kind: 'request',
+        target,
+        id: host.newId(),
+        payload,
+        headers: headersOf(options),
+        deadlineAtMs,
+        idempotent,
+        cancellation,
+        overrides: options === noOptions ? undefined : options,
+      }),
+    )
   }
   return async (input, options = noOptions) => {
     if (options === noOptions) return make(input, options, neverCancelled)

@@ -2,9 +2,10 @@
 
 // For applications.
 export type { Client, ClientMethod } from './client.ts'
-export type { CallOptions, ClientOptions, Fallbacks } from './client-options.ts'
+export type { CallOptions } from './call-options.ts'
+export type { ClientOptions, Fallbacks } from './client-options.ts'
 // For whoever edits the stacks.
-export { type ClientStackOptions, clientStack } from './client-stack.ts'
+export { type ClientStackOptions, clientStack, clientStackOf } from './client-stack.ts'
 export type { ServeContext } from './context.ts'
 export { createRpc, type MethodDescription, type MethodSnapshot, type Rpc, type RpcHost } from './rpc.ts'
 export type { CallScope } from './scope.ts'

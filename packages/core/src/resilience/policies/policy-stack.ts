@@ -1,0 +1,58 @@
+import type { StackSlot } from '../../pipeline/stack.ts'
+import { type BreakerOptions, breaker } from '../breaker/breaker.ts'
+import { type FallbackOptions, fallback } from '../fallback/fallback.ts'
+import { type RetryOptions, retry } from '../retry/retry.ts'
+import type { RetryBudget } from '../retry/retry-budget.ts'
+import { deadline } from '../time/deadline.ts'
+import { timeout } from '../time/timeout.ts'
+import { filterOf, type Policy } from './policy.ts'
+
+/** What the policies around calls are made from; what is left out is not there, and costs nothing. */
+export interface PolicyOptions {
+  /** Answers in place of what failed. */
+  readonly fallback?: Policy<FallbackOptions>
+  /** Milliseconds a call may take, its retries included, 1 to 2^31-1. Default: the call's own deadline alone. */
+  readonly timeoutMs?: number | undefined
+  /** Makes failed calls again where that is safe. */
+  readonly retry?: Policy<RetryOptions>
+  /** What the attempts beyond the first may cost, for all that share it. Default: each filter has its own. */
+  readonly budget?: RetryBudget | undefined
+  /** Stops calling what fails or crawls. */
+  readonly breaker?: Policy<BreakerOptions>
+  /** Milliseconds one attempt may take, 1 to 2^31-1. Default: as long as the call. */
+  readonly attemptTimeoutMs?: number | undefined
+}
+
+/**
+ * The policies around calls, outermost first, each with the reason for its place. A client's stack is made of these, and
+ * they stand as well around a function of one's own: `buildStack(policyStack, { retry: {} }, filterDeps()).around(service)`.
+ */
+export const policyStack: readonly StackSlot<PolicyOptions>[] = [
+  {
+    role: 'fallback',
+    why: 'outside of everything that can still save the call, the deadline included: it answers for whatever could not be saved',
+    create: ({ fallback: policy }, deps) => filterOf('fallback', policy, (options) => fallback(options, deps)),
+  },
+  {
+    role: 'deadline',
+    why: 'outside of the retry: all attempts and the waits between them share the time the caller has',
+    create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
+  },
+  {
+    role: 'retry',
+    why: 'outside of breaker and timeout: each attempt is asked for, counted and timed by itself',
+    create: ({ retry: policy, budget }, deps) =>
+      filterOf('retry', policy, (options) => retry({ budget, ...options }, deps)),
+  },
+  {
+    role: 'breaker',
+    why: 'outside of the timeout: an attempt that takes too long must count against the callee',
+    create: ({ breaker: policy }, deps) => filterOf('breaker', policy, (options) => breaker(options, deps)),
+  },
+  {
+    role: 'timeout',
+    why: 'right around one attempt: no more than that may be cancelled when its time is up',
+    create: ({ attemptTimeoutMs }, deps) =>
+      attemptTimeoutMs === undefined ? undefined : timeout({ timeoutMs: attemptTimeoutMs }, deps),
+  },
+]

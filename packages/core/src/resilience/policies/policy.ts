@@ -1,0 +1,35 @@
+import { type Filter, PosthasteError } from '@posthaste/contracts'
+
+/**
+ * One policy, as an application asks for it: its options; a filter that exists already, so that several stacks share it and
+ * what it knows; or `false` for none, whatever a preset says.
+ */
+export type Policy<Options> = Options | Filter | false | undefined
+
+/**
+ * The filter of a policy; undefined where there is to be none.
+ *
+ * @throws CONFIG_INVALID when a filter is given that has another role, and what `make` throws
+ */
+export function filterOf<Options extends object>(
+  role: string,
+  given: Policy<Options>,
+  make: (options: Options) => Filter,
+): Filter | undefined {
+  if (given === undefined || given === false) return undefined
+  if (!isFilter(given)) return make(given)
+  if (given.role === role) return given
+  const issue = { path: role, message: `must be options or a filter of this role, not a filter '${given.role}'` }
+  throw new PosthasteError('CONFIG_INVALID', `${issue.path} ${issue.message}`, { issues: [issue] })
+}
+
+/** Options of a policy with those of a preset below them; what is no plain object of options stands for itself. */
+export function withDefaults<Options extends object>(given: Policy<Options>, defaults: Options): Policy<Options> {
+  if (given === undefined) return defaults
+  if (given === false || typeof given !== 'object' || isFilter(given)) return given
+  return { ...defaults, ...given }
+}
+
+function isFilter(value: object): value is Filter {
+  return 'apply' in value && typeof value.apply === 'function'
+}
