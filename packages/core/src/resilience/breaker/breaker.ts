@@ -6,6 +6,7 @@ import {
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
+import { type Continuation, continueWith } from '../../pipeline/continuation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import {
   durationOption,
@@ -105,7 +106,13 @@ export function breaker(options: BreakerOptions, deps: FilterDeps): Breaker {
   return new CircuitBreaker(readOptions('breaker', options, spec), deps)
 }
 
-class CircuitBreaker implements Breaker {
+/** What a call was let through with. */
+interface Admitted {
+  readonly epoch: number
+  readonly startedAtMs: number
+}
+
+class CircuitBreaker implements Breaker, Continuation<Admitted> {
   readonly role = 'breaker'
   readonly #settings: Settings
   readonly #deps: FilterDeps
@@ -130,23 +137,22 @@ class CircuitBreaker implements Breaker {
     try {
       result = next(call)
     } catch (thrown) {
-      this.#failed(thrown, epoch, startedAtMs)
-      throw thrown
+      return this.failed(thrown, { epoch, startedAtMs })
     }
-    if (!isPromiseLike(result)) {
-      this.#succeeded(epoch, startedAtMs)
-      return result
-    }
-    return result.then(
-      (value) => {
-        this.#succeeded(epoch, startedAtMs)
-        return value
-      },
-      (thrown) => {
-        this.#failed(thrown, epoch, startedAtMs)
-        throw thrown
-      },
-    )
+    const admitted = { epoch, startedAtMs }
+    return isPromiseLike(result) ? continueWith(result, this, admitted) : this.succeeded(result, admitted)
+  }
+
+  succeeded<R>(value: R, { epoch, startedAtMs }: Admitted): R {
+    const nowMs = this.#nowMs()
+    this.#circuit.record(epoch, this.#isSlow(startedAtMs, nowMs) ? 'slowSuccess' : 'success', nowMs)
+    return value
+  }
+
+  failed(thrown: unknown, { epoch, startedAtMs }: Admitted): never {
+    const nowMs = this.#nowMs()
+    this.#circuit.record(epoch, this.#outcomeOf(thrown, this.#isSlow(startedAtMs, nowMs)), nowMs)
+    throw thrown
   }
 
   notReadyForMs(): number {
@@ -160,16 +166,6 @@ class CircuitBreaker implements Breaker {
 
   #nowMs(): number {
     return this.#deps.clock.monotonicMs()
-  }
-
-  #succeeded(epoch: number, startedAtMs: number): void {
-    const nowMs = this.#nowMs()
-    this.#circuit.record(epoch, this.#isSlow(startedAtMs, nowMs) ? 'slowSuccess' : 'success', nowMs)
-  }
-
-  #failed(thrown: unknown, epoch: number, startedAtMs: number): void {
-    const nowMs = this.#nowMs()
-    this.#circuit.record(epoch, this.#outcomeOf(thrown, this.#isSlow(startedAtMs, nowMs)), nowMs)
   }
 
   #outcomeOf(thrown: unknown, slow: boolean): Outcome {
