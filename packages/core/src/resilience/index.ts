@@ -7,7 +7,7 @@
 export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker/breaker.ts'
 export { type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
-export { type FallbackOptions, fallback } from './fallback/fallback.ts'
+export { type FallbackOptions, fallback, type LastGoodOptions } from './fallback/fallback.ts'
 export { type RetryOptions, retry } from './retry/retry.ts'
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry/retry-budget.ts'
 export { type TimeoutOptions, timeout } from './time/timeout.ts'

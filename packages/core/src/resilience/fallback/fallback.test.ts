@@ -1,6 +1,6 @@
-import { PosthasteError, type Service } from '@posthaste/contracts'
+import { type Call, type FilterEvent, PosthasteError, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { createCall } from '../../pipeline/call.ts'
+import { type CallInit, createCall } from '../../pipeline/call.ts'
 import { compose } from '../../pipeline/compose.ts'
 import { filterDeps } from '../../pipeline/stack.ts'
 import { manualClock } from '../../testing/manual-clock.ts'
@@ -73,11 +73,136 @@ describe('a fallback', () => {
     expect(fallback({ answer: () => 0 }, deps).apply(call, () => 7)).toBe(7)
   })
 
-  it('must be told what to answer', () => {
-    expect(() => fallback({} as FallbackOptions, deps)).toThrow('fallback.answer is missing')
+  it('answers with a value that is set, falsy ones too', async () => {
+    for (const value of [7, 0, '', null, false]) {
+      await expect(around({ value }, () => Promise.reject(unavailable))()).resolves.toBe(value)
+    }
+  })
+
+  it('lets the failure of a call through that wants no fallback', () => {
+    const plain = createCall({ ...call, overrides: { fallback: false } })
+    const throwing = () => {
+      throw unavailable
+    }
+    expect(() => fallback({ value: 0 }, deps).apply(plain, throwing)).toThrow(unavailable)
+  })
+
+  it.each<[unknown, string[]]>([
+    [{}, ['fallback']],
+    [{ answer: () => 0, value: 0 }, ['fallback']],
+    [{ answer: 0, x: 1 }, ['fallback.x', 'fallback.answer']],
+    [{ lastGood: {} }, ['fallback.lastGood.maxAgeMs']],
+    [
+      { lastGood: { maxAgeMs: 0, keysMax: 0, key: 1 }, answer: () => 0, value: 0 },
+      ['fallback.lastGood.maxAgeMs', 'fallback.lastGood.keysMax', 'fallback.lastGood.key', 'fallback'],
+    ],
+  ])('refuses %o', (options, paths) => {
+    const issues = paths.map((path) => expect.objectContaining({ path }))
+    expect(() => fallback(options as FallbackOptions, deps)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', issues }),
+    )
   })
 
   it('describes itself', () => {
-    expect(fallback({ answer: () => 0 }, deps).describe()).toEqual({ role: 'fallback' })
+    expect(fallback({ answer: () => 0 }, deps).describe()).toEqual({ role: 'fallback', otherwise: 'function' })
+    expect(fallback({ lastGood: { maxAgeMs: 5 } }, deps).describe()).toEqual({
+      role: 'fallback',
+      lastGood: { maxAgeMs: 5, keysMax: 1_000 },
+      otherwise: 'none',
+    })
+  })
+
+  it('tells and counts what it answered with', async () => {
+    const events: unknown[] = []
+    const watched = filterDeps({ clock: manualClock(), target: 'shop', onEvent: (event) => events.push(event) })
+    const fails = { value: true }
+    const answer = () => {
+      if (fails.value) throw new TypeError('none')
+      return 1
+    }
+    const filter = fallback({ answer }, watched)
+    const run = async () => filter.apply(call, () => Promise.reject(unavailable))
+    await run().catch(() => {})
+    fails.value = false
+    await run()
+    expect(events).toEqual([
+      { target: 'shop', role: 'fallback', kind: 'failed', code: 'INTERNAL' },
+      { target: 'shop', role: 'fallback', kind: 'answered', by: 'function', code: 'UNAVAILABLE' },
+    ])
+    expect(filter.snapshot?.()).toMatchObject({ answeredByFunction: 1, answeredByValue: 0, failed: 1 })
+  })
+})
+
+describe('the last good answer', () => {
+  const read = (payload: unknown, init: Partial<CallInit> = {}) =>
+    createCall({ kind: 'request', target: 'shop/read', id: '1', payload, idempotent: true, ...init })
+
+  function setUp(options: Partial<FallbackOptions> = {}) {
+    const clock = manualClock()
+    const events: FilterEvent[] = []
+    const deps = filterDeps({ clock, onEvent: (event) => events.push(event) })
+    const filter = fallback({ lastGood: { maxAgeMs: 1_000, keysMax: 2 }, ...options }, deps)
+    const good = (asked: Call, value: unknown = 'good') => filter.apply(asked, () => value)
+    const bad = async (asked: Call) => filter.apply(asked, () => Promise.reject(unavailable))
+    return { clock, events, filter, good, bad }
+  }
+
+  it('is given to the same question up to its age, and to no other', async () => {
+    const { clock, good, bad, events, filter } = setUp()
+    good(read({ a: 1, b: 2 }))
+    await filter.apply(read(2), async () => 'two')
+    await clock.advance(1_000)
+    await expect(bad(read({ b: 2, a: 1 }))).resolves.toBe('good')
+    await expect(bad(read(2))).resolves.toBe('two')
+    await expect(bad(read({ a: 1 }))).rejects.toBe(unavailable)
+    await expect(bad(read(2, { target: 'shop/other' }))).rejects.toBe(unavailable)
+    await expect(bad(read(2, { headers: { authorization: 'of somebody else' } }))).rejects.toBe(unavailable)
+    expect(events.map(({ by, ageMs }) => [by, ageMs])).toEqual(Array.from({ length: 2 }, () => ['lastGood', 1_000]))
+    await clock.advance(1)
+    await expect(bad(read(2))).rejects.toBe(unavailable)
+    expect(filter.snapshot?.()).toMatchObject({ answeredByLastGood: 2, keys: 2 })
+  })
+
+  it('is followed by the value or the function where there is none', async () => {
+    for (const options of [{ value: 'plain' }, { answer: () => 'plain' }]) {
+      const { good, bad } = setUp(options)
+      await expect(bad(read(1))).resolves.toBe('plain')
+      good(read(1))
+      await expect(bad(read(1))).resolves.toBe('good')
+    }
+  })
+
+  it('is bounded in number', async () => {
+    const { good, bad, filter } = setUp()
+    for (const n of [1, 2, 3]) good(read(n), n)
+    await expect(bad(read(1))).rejects.toBe(unavailable)
+    await expect(bad(read(3))).resolves.toBe(3)
+    expect(filter.snapshot?.()).toMatchObject({ keys: 2 })
+  })
+
+  it('is not kept of messages, of calls that are not idempotent, and of streams', async () => {
+    for (const init of [{ kind: 'handle' }, { kind: 'publish' }, { idempotent: false }] as const) {
+      const { good, bad } = setUp()
+      good(read(1, init))
+      await expect(bad(read(1, init))).rejects.toBe(unavailable)
+    }
+    const { good, bad } = setUp()
+    good(
+      read(1),
+      (async function* () {
+        yield 1
+      })(),
+    )
+    await expect(bad(read(1))).rejects.toBe(unavailable)
+  })
+
+  it('goes by a key that the application gives', async () => {
+    const { good, bad } = setUp({
+      lastGood: { maxAgeMs: 5, key: ({ payload }) => (payload === 9 ? undefined : 'one') },
+    })
+    good(read(1), 'any')
+    good(read(9), 'none')
+    await expect(bad(read(2))).resolves.toBe('any')
+    await expect(bad(read(9))).rejects.toBe(unavailable)
   })
 })
