@@ -6,7 +6,14 @@
 // For applications.
 export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker/breaker.ts'
 export { type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
-export { type Chaos, type ChaosAbort, type ChaosError, type ChaosLatency, type ChaosOptions, chaos } from './chaos/chaos.ts'
+export {
+  type Chaos,
+  type ChaosAbort,
+  type ChaosError,
+  type ChaosLatency,
+  type ChaosOptions,
+  chaos,
+} from './chaos/chaos.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
 export { type FallbackOptions, fallback, type LastGoodOptions } from './fallback/fallback.ts'
 export { type RetryOptions, retry } from './retry/retry.ts'

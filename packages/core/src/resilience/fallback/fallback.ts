@@ -8,6 +8,7 @@ import {
   type Service,
   verdictOf,
 } from '@posthaste/contracts'
+import { type Continuation, continueWith } from '../../pipeline/continuation.ts'
 import { attempt, isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import {
   checkTogether,
@@ -105,7 +106,7 @@ function read(options: FallbackOptions): Checked {
 /** Where an answer came from. */
 type Source = 'value' | 'function' | 'lastGood'
 
-class Fallback implements Filter {
+class Fallback implements Filter, Continuation<Call> {
   readonly role = 'fallback'
   readonly #settings: Checked
   readonly #deps: FilterDeps
@@ -123,32 +124,17 @@ class Fallback implements Filter {
     try {
       result = next(call)
     } catch (thrown) {
-      return this.#instead(call, thrown)
+      return this.failed(thrown, call)
     }
-    if (isPromiseLike(result)) {
-      return result.then(this.#settings.lastGood && ((value) => this.#kept(call, value)), (thrown) =>
-        this.#instead<R>(call, thrown),
-      )
-    }
-    return this.#kept(call, result)
+    return isPromiseLike(result) ? continueWith(result, this, call) : this.succeeded(result, call)
   }
 
-  describe(): FilterDescription {
-    return this.#settings.description
-  }
-
-  snapshot(): FilterSnapshot {
-    const { value, function: called, lastGood } = this.#answered
-    const counted = { answeredByValue: value, answeredByFunction: called, answeredByLastGood: lastGood }
-    return { role: this.role, ...counted, failed: this.#failed, keys: this.#settings.lastGood?.size ?? 0 }
-  }
-
-  #kept<R>(call: Call, value: R): R {
+  succeeded<R>(value: R, call: Call): R {
     this.#settings.lastGood?.keep(call, value, this.#deps.clock.monotonicMs())
     return value
   }
 
-  #instead<R>(call: Call, thrown: unknown): MaybePromise<R> {
+  failed<R>(thrown: unknown, call: Call): MaybePromise<R> {
     const { when, lastGood, value, answer } = this.#settings
     if (call.overrides?.fallback === false || !when(thrown)) throw thrown
     const kept = lastGood?.of(call, this.#deps.clock.monotonicMs())
@@ -164,6 +150,16 @@ class Fallback implements Filter {
         throw failedToo(call, second, thrown)
       },
     )
+  }
+
+  describe(): FilterDescription {
+    return this.#settings.description
+  }
+
+  snapshot(): FilterSnapshot {
+    const { value, function: called, lastGood } = this.#answered
+    const counted = { answeredByValue: value, answeredByFunction: called, answeredByLastGood: lastGood }
+    return { role: this.role, ...counted, failed: this.#failed, keys: this.#settings.lastGood?.size ?? 0 }
   }
 
   #told<R>({ call, thrown, by, kept }: Answered, value: R): R {
