@@ -5,7 +5,7 @@ import { type ConformanceResult, isConformant, runConformance } from '@posthaste
 import { keptRuns, written } from './documentation.ts'
 import { loadHarness, namedEngines, whatIsMissing } from './engines.ts'
 import { type ConformanceCommand, parseCommand } from './options.ts'
-import { type ConformanceDocument, documentOf, fileText, textReport } from './report.ts'
+import { type ConformanceDocument, documentOf, failureReport, fileText, textReport } from './report.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
 const resultsDir = join(docs, 'guarantees')
@@ -21,6 +21,8 @@ for (const engine of namedEngines(command.engines)) {
 const documents = results.map(documentOf)
 if (documents.length > 0) process.stdout.write(`${command.json ? jsonOf(documents) : textOf(documents)}\n`)
 if (command.writeDocs) writeDocs(documents)
+const failures = failureReport(documents)
+if (failures !== undefined) process.stderr.write(`\n${failures}\n`)
 for (const line of skipped) process.stderr.write(`${line}\n`)
 // Where everything must hold, what could not be shown does not.
 const mayBeSkipped = process.env.CI !== 'true'

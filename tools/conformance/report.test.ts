@@ -1,7 +1,7 @@
 import type { ConformanceResult } from '@posthaste/conformance'
 import { memory } from '@posthaste/memory'
 import { describe, expect, it } from 'vitest'
-import { documentOf, figuresText, fileText, textReport } from './report.ts'
+import { documentOf, failureReport, figuresText, fileText, textReport } from './report.ts'
 
 const result: ConformanceResult = {
   engine: 'mine',
@@ -88,5 +88,20 @@ describe('figuresText', () => {
 
   it('puts units where they belong', () => {
     expect(figuresText({ cases: 2, 'late at most, ms': 12 })).toBe('2 cases, late at most 12 ms')
+  })
+})
+
+describe('failureReport', () => {
+  it('names every failure and every mutant that survived, with their engine, and nothing else', () => {
+    expect(failureReport([documentOf(result)])?.split('\n')).toEqual([
+      'What does not hold:',
+      '✗ mine G02  a/case: waited in vain',
+      '✗ mine  the mutant survived was not found',
+    ])
+  })
+
+  it('says nothing where everything holds', () => {
+    const held = { ...result, guarantees: result.guarantees.slice(0, 1), mutants: result.mutants.slice(0, 1) }
+    expect(failureReport([documentOf(held)])).toBeUndefined()
   })
 })

@@ -62,6 +62,21 @@ export function textReport({ engine, guarantees, mutants }: ConformanceDocument)
   ].join('\n')
 }
 
+/** What did not hold on any engine, once more, for the end of a long log; undefined where everything did. */
+export function failureReport(runs: readonly ConformanceDocument[]): string | undefined {
+  const rows = runs.flatMap(({ engine, guarantees, mutants }) => [
+    ...guarantees.flatMap(({ id, passed, failures = [] }) =>
+      passed
+        ? []
+        : failures.map((failure) => `✗ ${engine} ${id}  ${failure.split('\n').slice(0, 12).join('\n      ')}`),
+    ),
+    ...mutants.flatMap(({ name, caughtBy, lacking }) =>
+      caughtBy.length > 0 || lacking !== undefined ? [] : [`✗ ${engine}  the mutant ${name} was not found`],
+    ),
+  ])
+  return rows.length === 0 ? undefined : ['What does not hold:', ...rows].join('\n')
+}
+
 /** Figures in a line: `5,000 messages, 0 duplicates, 3 cases`. */
 export function figuresText(figures: Readonly<Record<string, number>>): string {
   const { cases = 0, ...others } = figures
