@@ -43,4 +43,4 @@ export {
   required,
 } from './options.ts'
 export { sleep } from './sleep.ts'
-export { type TimerWheel, timerWheel } from './timer-wheel.ts'
+export { type ReusableTimer, type TimerWheel, timerWheel } from './timer-wheel.ts'

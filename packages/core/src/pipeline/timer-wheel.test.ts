@@ -187,6 +187,84 @@ describe('the timer wheel', () => {
   })
 })
 
+describe('a reusable timer', () => {
+  it('fires once each time it is set, at the time it was set for last', async () => {
+    const clock = manualClock()
+    const startMs = clock.monotonicMs()
+    const fired: number[] = []
+    const timer = timerWheel(clock).reusable(() => fired.push(clock.monotonicMs() - startMs))
+    await clock.advance(100)
+    expect(fired).toEqual([])
+    timer.setFor(startMs + 150, clock.monotonicMs())
+    timer.setFor(startMs + 200, clock.monotonicMs())
+    await clock.advance(200)
+    timer.setFor(startMs + 500, clock.monotonicMs())
+    await clock.advance(1_000)
+    expect(fired).toEqual([200, 500])
+  })
+
+  it('does not fire when it was cancelled, and may be set again', async () => {
+    const clock = manualClock()
+    let fired = 0
+    const timer = timerWheel(clock).reusable(() => fired++)
+    timer.setFor(clock.monotonicMs() + 50, clock.monotonicMs())
+    timer.cancel()
+    timer.cancel()
+    await clock.advance(100)
+    expect(fired).toBe(0)
+    expect(clock.pending()).toBe(0)
+    timer.setFor(clock.monotonicMs() + 50, clock.monotonicMs())
+    await clock.advance(100)
+    expect(fired).toBe(1)
+  })
+
+  it('may set itself again when it fires', async () => {
+    const clock = manualClock()
+    let fired = 0
+    const timer = timerWheel(clock).reusable(() => {
+      if (++fired < 3) timer.setFor(clock.monotonicMs() + 10, clock.monotonicMs())
+    })
+    timer.setFor(clock.monotonicMs(), clock.monotonicMs())
+    await clock.advance(100)
+    expect(fired).toBe(3)
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('fires at its new time alone where an earlier timer of the same tick sets it again', async () => {
+    const clock = manualClock()
+    const startMs = clock.monotonicMs()
+    const wheel = timerWheel(clock)
+    const fired: number[] = []
+    const timer = wheel.reusable(() => fired.push(clock.monotonicMs() - startMs))
+    wheel.set(15, () => timer.setFor(clock.monotonicMs() + 100, clock.monotonicMs()))
+    timer.setFor(startMs + 16, startMs)
+    await clock.advance(300)
+    expect(fired).toEqual([120])
+    expect(clock.pending()).toBe(0)
+  })
+
+  it('does not fire on a wheel that a timer of the same tick closes, nor when it is set there later', async () => {
+    const clock = manualClock()
+    const wheel = timerWheel(clock)
+    let fired = 0
+    const timer = wheel.reusable(() => fired++)
+    wheel.set(15, () => wheel.close())
+    timer.setFor(clock.monotonicMs() + 16, clock.monotonicMs())
+    await clock.advance(100)
+    timer.setFor(clock.monotonicMs() + 16, clock.monotonicMs())
+    await clock.advance(100)
+    expect(fired).toBe(0)
+  })
+
+  it('never fires when it is set for no time', () => {
+    const clock = manualClock()
+    timerWheel(clock)
+      .reusable(() => {})
+      .setFor(Number.POSITIVE_INFINITY, clock.monotonicMs())
+    expect(clock.pending()).toBe(0)
+  })
+})
+
 /** Delays of every level, and some beyond the levels. */
 const delay = fc.oneof(
   fc.integer({ min: 0, max: 100 }),
@@ -200,6 +278,7 @@ const delay = fc.oneof(
 const step = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), delayMs: delay }),
   fc.record({ kind: fc.constant('cancel' as const), which: fc.nat() }),
+  fc.record({ kind: fc.constant('reuse' as const), which: fc.nat(3), delayMs: delay }),
   fc.record({ kind: fc.constant('advance' as const), byMs: delay }),
 )
 
@@ -216,6 +295,26 @@ describe('the timer wheel against a list of due times', () => {
           firedAtMs: number | undefined
         }[] = []
         const order: number[] = []
+        const reused = Array.from({ length: 4 }, () => {
+          let index = -1
+          const timer = wheel.reusable(() => {
+            order.push(index)
+            timers[index]!.firedAtMs = clock.monotonicMs()
+          })
+          return (delayMs: number): void => {
+            const before = timers[index]
+            if (before !== undefined && before.firedAtMs === undefined) before.cancelled = true
+            index = timers.length
+            const dueAtMs = clock.monotonicMs() + delayMs
+            const mine = index
+            const cancel = (): void => {
+              // Set anew, it is another one.
+              if (mine === index) timer.cancel()
+            }
+            timers.push({ dueAtMs, cancel, cancelled: false, firedAtMs: undefined })
+            timer.setFor(dueAtMs, clock.monotonicMs())
+          }
+        })
         for (const taken of steps) {
           if (taken.kind === 'set') {
             const index = timers.length
@@ -229,6 +328,8 @@ describe('the timer wheel against a list of due times', () => {
               cancelled: false,
               firedAtMs: undefined,
             })
+          } else if (taken.kind === 'reuse') {
+            reused[taken.which]!(taken.delayMs)
           } else if (taken.kind === 'cancel') {
             const timer = timers[taken.which % Math.max(timers.length, 1)]
             timer?.cancel()

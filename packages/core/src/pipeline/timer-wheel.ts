@@ -8,8 +8,19 @@ export interface TimerWheel {
    * order, then the order of setting. `Infinity` never fires. Setting and cancelling cost the same however many are set.
    */
   set(delayMs: number, fire: () => void): Timer
+  /** A timer that is set again and again, for those who set one per call and cannot make one per call. Not set yet. */
+  reusable(fire: () => void): ReusableTimer
   /** Cancels what is set; what is set later never fires. */
   close(): void
+}
+
+/** A timer of one owner: set for one time at most, and free to be set again once it has fired or was cancelled. */
+export interface ReusableTimer extends Timer {
+  /**
+   * Sets the timer for a time, in place of the one that it is set for; fires as {@link TimerWheel.set} does. Both times on
+   * the monotonic clock; `nowMs` as it was read just now, which is not done again.
+   */
+  setFor(dueAtMs: number, nowMs: number): void
 }
 
 /**
@@ -32,32 +43,30 @@ const span = slots ** levels
 const never: Timer = Object.freeze({ cancel() {} })
 
 /** A timer, and its place in the doubly linked list of its slot: cancelling is unlinking. */
-class Entry implements Timer {
-  readonly dueAtMs: number
-  readonly dueTick: number
-  readonly order: number
+class Entry implements ReusableTimer {
   readonly #wheel: Wheel
-  fire: (() => void) | undefined
+  readonly fire: () => void
+  /** Whether it is to fire: in a slot, or taken out of it and about to. */
+  set = false
+  dueAtMs = 0
+  dueTick = 0
+  order = 0
   slot: Slot | undefined = undefined
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
 
-  constructor(
-    wheel: Wheel,
-    due: { readonly atMs: number; readonly tick: number; readonly order: number },
-    fire: () => void,
-  ) {
+  constructor(wheel: Wheel, fire: () => void) {
     this.#wheel = wheel
-    this.dueAtMs = due.atMs
-    this.dueTick = due.tick
-    this.order = due.order
     this.fire = fire
   }
 
+  setFor(dueAtMs: number, nowMs: number): void {
+    this.cancel()
+    this.#wheel.start(this, dueAtMs, nowMs)
+  }
+
   cancel(): void {
-    if (this.fire === undefined) return
-    this.fire = undefined
-    this.#wheel.forget(this)
+    if (this.set) this.#wheel.forget(this)
   }
 }
 
@@ -107,6 +116,7 @@ class Wheel implements TimerWheel {
   /** When the clock's timer wakes the wheel: `Infinity` while none is set, `-Infinity` while the wheel is turning. */
   #wakeTick = Number.POSITIVE_INFINITY
   #wakeTimer: Timer = never
+  readonly #wake = (): void => this.#turn()
   #closed = false
 
   constructor(clock: Clock, log: Log) {
@@ -117,16 +127,28 @@ class Wheel implements TimerWheel {
   set(delayMs: number, fire: () => void): Timer {
     if (this.#closed || delayMs === Number.POSITIVE_INFINITY) return never
     const nowMs = this.#clock.monotonicMs()
+    const entry = new Entry(this, fire)
+    this.start(entry, nowMs + (delayMs > 0 ? delayMs : 0), nowMs)
+    return entry
+  }
+
+  reusable(fire: () => void): ReusableTimer {
+    return new Entry(this, fire)
+  }
+
+  start(entry: Entry, dueAtMs: number, nowMs: number): void {
+    if (this.#closed || dueAtMs === Number.POSITIVE_INFINITY) return
     const nowTick = Math.floor(nowMs / tickMs)
     // Up to the next wake there is nothing to pass over, so the current tick may follow the clock freely.
-    if (nowTick < this.#wakeTick) this.#tick = Math.max(this.#tick, nowTick)
-    const atMs = nowMs + (delayMs > 0 ? delayMs : 0)
-    const tick = Math.max(Math.ceil(atMs / tickMs), this.#tick + 1)
-    const entry = new Entry(this, { atMs, tick, order: this.#orders++ }, fire)
+    if (nowTick < this.#wakeTick && nowTick > this.#tick) this.#tick = nowTick
+    const dueTick = Math.ceil(dueAtMs / tickMs)
+    entry.set = true
+    entry.dueAtMs = dueAtMs
+    entry.dueTick = dueTick > this.#tick ? dueTick : this.#tick + 1
+    entry.order = this.#orders++
     this.#count++
     const firstTick = this.#place(entry)
-    if (firstTick < this.#wakeTick) this.#arm(firstTick, nowMs)
-    return entry
+    if (firstTick < this.#wakeTick) this.#arm(firstTick)
   }
 
   close(): void {
@@ -139,6 +161,7 @@ class Wheel implements TimerWheel {
 
   /** An entry was cancelled. The clock's timer stays: waking once for nothing is cheaper than setting it anew. */
   forget(entry: Entry): void {
+    entry.set = false
     entry.slot?.remove(entry)
     this.#count--
   }
@@ -152,19 +175,20 @@ class Wheel implements TimerWheel {
       return this.#spanEnd()
     }
     const level = differing < slots ? 0 : Math.floor((31 - Math.clz32(differing)) / slotBits)
+    this.#levels[level]![(entry.dueTick >>> (level * slotBits)) & (slots - 1)]!.add(entry)
     const width = slots ** level
-    this.#levels[level]![Math.floor(entry.dueTick / width) % slots]!.add(entry)
-    return Math.floor(entry.dueTick / width) * width
+    return level === 0 ? entry.dueTick : Math.floor(entry.dueTick / width) * width
   }
 
   #spanEnd(): number {
     return (Math.floor(this.#tick / span) + 1) * span
   }
 
-  #arm(tick: number, nowMs: number): void {
+  #arm(tick: number): void {
     this.#wakeTimer.cancel()
     this.#wakeTick = tick
-    this.#wakeTimer = this.#clock.setTimer(Math.max(tick * tickMs - nowMs, 0), () => this.#turn())
+    const delayMs = tick * tickMs - this.#clock.monotonicMs()
+    this.#wakeTimer = this.#clock.setTimer(Math.max(delayMs, 0), this.#wake)
   }
 
   #turn(): void {
@@ -177,7 +201,7 @@ class Wheel implements TimerWheel {
     this.#tick = Math.max(this.#tick, nowTick)
     this.#wakeTick = Number.POSITIVE_INFINITY
     const tick = this.#nextTick()
-    if (tick < this.#wakeTick) this.#arm(tick, this.#clock.monotonicMs())
+    if (tick < this.#wakeTick) this.#arm(tick)
   }
 
   /** First tick of the earliest slot in use. Read once per wake, so a scan of at most 256 slots is cheap enough. */
@@ -207,13 +231,12 @@ class Wheel implements TimerWheel {
   }
 
   #run(entry: Entry): void {
-    const fire = entry.fire
-    // Cancelled by an earlier callback of the same tick.
-    if (fire === undefined) return
-    entry.fire = undefined
+    // An earlier callback of the same tick has cancelled it, or set it for another time, or closed the wheel.
+    if (!entry.set || entry.slot !== undefined || this.#closed) return
+    entry.set = false
     this.#count--
     try {
-      fire()
+      entry.fire()
     } catch (error) {
       this.#log.error('a timer callback threw', { error })
     }

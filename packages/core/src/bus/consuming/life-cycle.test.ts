@@ -326,6 +326,7 @@ describe('close', () => {
           },
         }
       },
+      reusable: (fire) => wheel.reusable(fire),
       close: () => {
         throw new Error('it is not the bus’s to close')
       },
