@@ -6,6 +6,7 @@
 // For applications.
 export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker/breaker.ts'
 export { type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
+export { type BulkheadOptions, bulkhead } from './bulkhead/bulkhead.ts'
 export {
   type Chaos,
   type ChaosAbort,
