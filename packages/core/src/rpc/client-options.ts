@@ -1,13 +1,4 @@
-import type {
-  ClientTransport,
-  Issue,
-  MaybePromise,
-  MethodInput,
-  MethodOutput,
-  Methods,
-  PosthasteError,
-  ServiceContract,
-} from '@posthaste/contracts'
+import type { ClientTransport, Methods } from '@posthaste/contracts'
 import {
   durationOption,
   functionOption,
@@ -15,19 +6,12 @@ import {
   type OptionsSpec,
   optional,
   readOptions,
-  refuseOptions,
 } from '../pipeline/options.ts'
 import type { StackEditor } from '../pipeline/stack.ts'
 import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
 import type { Preset } from '../resilience/policies/presets.ts'
 import type { ClientStackOptions } from './client-stack.ts'
-
-/** Answers in place of a callee that failed, by method. */
-export type Fallbacks<M extends Methods> = {
-  readonly [K in keyof M]?:
-    | ((input: MethodInput<M[K]>, error: PosthasteError) => MaybePromise<MethodOutput<M[K]>>)
-    | undefined
-}
+import type { AnyFallback, Fallbacks } from './fallbacks.ts'
 
 /** How the calls of a client are made. */
 export interface ClientOptions<M extends Methods> extends Omit<PolicyOptions, 'fallback' | 'timeoutMs' | 'budget'> {
@@ -46,15 +30,12 @@ export interface ClientOptions<M extends Methods> extends Omit<PolicyOptions, 'f
 /** What becomes of calls: by name, as the client's options have it. */
 type ClientPolicies = Omit<PolicyOptions, 'fallback' | 'timeoutMs' | 'budget'>
 
-/** Answers in place of one method. */
-export type MethodFallback = (input: unknown, error: PosthasteError) => MaybePromise<unknown>
-
 /** The options of a client with defaults filled in. */
 export interface ClientSettings extends ClientPolicies {
   readonly transport: ClientTransport | undefined
   readonly preset: Preset | undefined
   readonly timeoutMs: number | undefined
-  readonly fallback: Readonly<Record<string, MethodFallback>> | undefined
+  readonly fallback: Readonly<Record<string, AnyFallback | undefined>> | undefined
   readonly stack: NonNullable<ClientOptions<Methods>['stack']>
 }
 
@@ -92,17 +73,4 @@ function isObject(value: unknown): boolean {
  */
 export function readClientOptions(what: string, options: object): ClientSettings {
   return readOptions(what, options, spec)
-}
-
-/** @throws CONFIG_INVALID listing every fallback that is no function, or for no method of the service */
-export function checkFallbacks(what: string, service: ServiceContract, fallbacks: object = {}): void {
-  const mistakes = Object.entries(fallbacks).flatMap(([method, answer]): Issue[] => {
-    const path = `${what}.fallback.${method}`
-    if (!Object.hasOwn(service.methods, method)) {
-      return [{ path, message: `is not a method; there are ${Object.keys(service.methods).join(', ')}` }]
-    }
-    const isAnswer = answer === undefined || typeof answer === 'function'
-    return isAnswer ? [] : [{ path, message: 'must be a function of the input and the error' }]
-  })
-  refuseOptions(mistakes)
 }

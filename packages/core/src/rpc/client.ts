@@ -1,5 +1,4 @@
 import {
-  type Call,
   type CalledMethod,
   type Cancellation,
   type ClientTransport,
@@ -20,8 +19,9 @@ import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlo
 import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
 import { type CallOptions, checkCallOptions, headersOf } from './call-options.ts'
-import { type ClientOptions, type ClientSettings, checkFallbacks, readClientOptions } from './client-options.ts'
+import { type ClientOptions, type ClientSettings, readClientOptions } from './client-options.ts'
 import { type ClientStackOptions, clientStackOf, sharedByMethods } from './client-stack.ts'
+import { checkFallbacks, fallbackOf } from './fallbacks.ts'
 import { scopeOf } from './scope.ts'
 import { refuseStreams, targetOf } from './target.ts'
 
@@ -99,10 +99,7 @@ interface MethodSettings extends ClientSettings {
 function methodStack(called: CalledMethod, settings: MethodSettings, host: ClientHost): FilterStack {
   const { service, method, contract } = called
   const { slots, transport, preset: _, stack: __, timeoutMs: ___, fallback: answers = {}, ...policies } = settings
-  const answer = Object.hasOwn(answers, method) ? answers[method] : undefined
-  const fallback = answer && {
-    answer: (call: Call, thrown: unknown) => answer(call.payload, PosthasteError.from(thrown, 'INTERNAL', call.target)),
-  }
+  const fallback = fallbackOf(Object.hasOwn(answers, method) ? answers[method] : undefined)
   const options: ClientStackOptions = { ...policies, contract, fallback, remote: transport !== undefined }
   return buildStack(slots, options, { ...host, target: targetOf(service, method) })
 }

@@ -3,7 +3,8 @@
 // For applications.
 export type { Client, ClientMethod } from './client.ts'
 export type { CallOptions } from './call-options.ts'
-export type { ClientOptions, Fallbacks } from './client-options.ts'
+export type { ClientOptions } from './client-options.ts'
+export type { Fallbacks, MethodFallback } from './fallbacks.ts'
 // For whoever edits the stacks.
 export { type ClientStackOptions, clientStack, clientStackOf } from './client-stack.ts'
 export type { ServeContext } from './context.ts'
