@@ -3,7 +3,7 @@ import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
-import { limitTime } from '../../resilience/time/time-limit.ts'
+import { TimeLimit } from '../../resilience/time/time-limit.ts'
 import type { BodyReader } from '../bodies/reading.ts'
 import type { Answering } from './answering.ts'
 import { type AttemptInit, attemptService } from './attempt.ts'
@@ -104,10 +104,11 @@ function bounded(
   deps: FilterDeps,
 ): Service<Work, Outbox> {
   if (answering === undefined) return service
+  const limit = new TimeLimit('deadline', deps)
   return (call) => {
     const { record } = call.payload
     if (record.expiresAtMs === undefined || !answering.isRequest(record)) return service(call)
-    return limitTime(call, service, { timeoutMs: record.expiresAtMs - deps.clock.nowMs(), deps })
+    return limit.apply(call, service, record.expiresAtMs - deps.clock.nowMs())
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Filter } from '@posthaste/contracts'
 import { durationOption, type OptionsSpec, optional, readOptions } from '../../pipeline/options.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { limitTime } from './time-limit.ts'
+import { TimeLimit } from './time-limit.ts'
 
 /** How long a call may take in total. */
 export interface DeadlineOptions {
@@ -22,10 +22,11 @@ const spec: OptionsSpec<{ readonly timeoutMs: number | undefined }> = {
  */
 export function deadline(options: DeadlineOptions, deps: FilterDeps): Filter {
   const { timeoutMs = Number.POSITIVE_INFINITY } = readOptions('deadline', options, spec)
-  const limit = { timeoutMs, deps }
+  const limit = new TimeLimit('deadline', deps)
   return {
     role: 'deadline',
     describe: () => ({ role: 'deadline', timeoutMs }),
-    apply: (call, next) => limitTime(call, next, limit),
+    snapshot: () => limit.snapshot(),
+    apply: (call, next) => limit.apply(call, next, timeoutMs),
   }
 }

@@ -1,4 +1,5 @@
-import { type Call, type Cancellation, PosthasteError, type Service } from '@posthaste/contracts'
+import { type Call, type Cancellation, type FilterEvent, PosthasteError, type Service } from '@posthaste/contracts'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
@@ -164,6 +165,21 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('%s', (kind) => {
     expect(reached).toBe(false)
   })
 
+  it('counts the calls whose time was up and those that came too late, and tells of the former', async () => {
+    const clock = manualClock()
+    const events: FilterEvent[] = []
+    const deps = filterDeps({ clock, target: 'shop.Inventory/checkStock', onEvent: (event) => events.push(event) })
+    const filter = limit({ timeoutMs: 100 }, deps)
+    const service = compose([filter], waiting().service)
+    await compose([filter], () => Promise.resolve(1))(createCall(given))
+    expect(() => service(createCall({ ...given, deadlineAtMs: 0 }))).toThrow(exceeded)
+    const failing = expect(service(createCall(given))).rejects.toEqual(exceeded)
+    await clock.advance(200)
+    await failing
+    expect(filter.snapshot?.()).toEqual({ role: kind, timedOut: 1, tooLate: 1 })
+    expect(events).toEqual([{ role: kind, kind: 'timedOut', target: given.target, id: '1', timeoutMs: 100 }])
+  })
+
   it('describes itself', () => {
     expect(limit({ timeoutMs: 100 }, setUp().deps).describe()).toEqual({ role: kind, timeoutMs: 100 })
   })
@@ -179,6 +195,97 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('%s', (kind) => {
 describe('a timeout', () => {
   it('must be told its time', () => {
     expect(() => timeout({} as { timeoutMs: number }, setUp().deps)).toThrow('timeout.timeoutMs is missing')
+  })
+})
+
+describe('what a call asks of its timeout', () => {
+  it('takes the place of the setting, and not of an earlier deadline', async () => {
+    const { clock, deps } = setUp()
+    const seen: number[] = []
+    const run = compose([timeout({ timeoutMs: 100 }, deps)], (call) => void seen.push(call.deadlineAtMs))
+    const nowMs = clock.monotonicMs()
+    run(createCall({ ...given, overrides: { attemptTimeoutMs: 300 } }))
+    run(createCall({ ...given, overrides: { attemptTimeoutMs: 20 } }))
+    run(createCall({ ...given, overrides: {} }))
+    run(createCall({ ...given, overrides: { attemptTimeoutMs: 300 }, deadlineAtMs: nowMs + 50 }))
+    expect(seen).toEqual([nowMs + 300, nowMs + 20, nowMs + 100, nowMs + 50])
+  })
+
+  it('is not asked of a deadline', () => {
+    const { clock, deps } = setUp()
+    const run = compose([deadline({ timeoutMs: 100 }, deps)], (call) => call.deadlineAtMs)
+    expect(run(createCall({ ...given, overrides: { attemptTimeoutMs: 20 } }))).toBe(clock.monotonicMs() + 100)
+  })
+})
+
+describe('many calls under time limits', () => {
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('begin' as const),
+      timeoutMs: fc.integer({ min: 1, max: 300 }),
+      nested: fc.boolean(),
+    }),
+    fc.record({ kind: fc.constant('end' as const), which: fc.nat(), how: fc.constantFrom('resolve', 'reject') }),
+    fc.record({ kind: fc.constant('advance' as const), byMs: fc.integer({ min: 0, max: 200 }) }),
+  )
+
+  it('end each by itself: in time with its answer, else with its timeout, and never with what is another’s', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+        const clock = manualClock()
+        const deps = filterDeps({ clock })
+        const outcomes = new Map<number, unknown>()
+        const expected = new Map<number, unknown>()
+        const seen = new Map<number, Call>()
+        const begun: {
+          readonly id: number
+          readonly dueAtMs: number
+          readonly answer: PromiseWithResolvers<number>
+        }[] = []
+        for (const [id, taken] of steps.entries()) {
+          if (taken.kind === 'begin') {
+            const answer = Promise.withResolvers<number>()
+            const inner = timeout({ timeoutMs: taken.timeoutMs }, deps)
+            const filters = taken.nested ? [deadline({ timeoutMs: taken.timeoutMs + 50 }, deps), inner] : [inner]
+            const run = compose<number, number>(filters, (call) => {
+              seen.set(id, call)
+              return answer.promise
+            })
+            begun.push({ id, dueAtMs: clock.monotonicMs() + taken.timeoutMs, answer })
+            void Promise.resolve(run(createCall(given))).then(
+              (value) => outcomes.set(id, value),
+              (thrown) => outcomes.set(id, thrown),
+            )
+          } else if (taken.kind === 'end') {
+            // Ended twice and more, sooner or later, in any order.
+            const ended = begun[taken.which % Math.max(begun.length, 1)]
+            if (ended === undefined) continue
+            if (taken.how === 'resolve') ended.answer.resolve(ended.id)
+            else ended.answer.reject(ended.id)
+            if (!expected.has(ended.id)) expected.set(ended.id, ended.id)
+            await clock.advance(0)
+          } else {
+            await clock.advance(taken.byMs + tickMs)
+            for (const { id, dueAtMs } of begun) {
+              // Between the time that is up and the tick that tells of it, either may be.
+              const expired = outcomes.has(id) && typeof outcomes.get(id) === 'object'
+              if (!expected.has(id) && (expired || dueAtMs + tickMs <= clock.monotonicMs())) expected.set(id, exceeded)
+              if (expired) expect(dueAtMs).toBeLessThanOrEqual(clock.monotonicMs())
+            }
+          }
+          await clock.advance(0)
+          expect(outcomes).toEqual(expected)
+          for (const [id, call] of seen) {
+            const outcome = outcomes.get(id)
+            expect(call.cancellation.reason).toBe(typeof outcome === 'object' ? outcome : undefined)
+          }
+        }
+        for (const { answer } of begun) answer.resolve(-1)
+        await clock.advance(1_000)
+        expect(clock.pending()).toBe(0)
+      }),
+      { numRuns: 150 },
+    )
   })
 })
 

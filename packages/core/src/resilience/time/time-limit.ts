@@ -1,72 +1,81 @@
-import { type Call, type MaybePromise, PosthasteError, type Service } from '@posthaste/contracts'
+import { type Call, type FilterSnapshot, type MaybePromise, PosthasteError, type Service } from '@posthaste/contracts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
+import type { FreeList } from '../../pipeline/free-list.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
-import type { FilterDeps } from '../../pipeline/stack.ts'
+import { type FilterDeps, tell } from '../../pipeline/stack.ts'
+import { type Expiry, endCancellation, Running, runningOn } from './running.ts'
 
-/**
- * Passes the call on with `timeoutMs`, or what is left of its own deadline if that is less. When the time is up the inner
- * call is cancelled, and what it answers afterwards is dropped.
- *
- * Hot path: one derived call and one cancellation; a timer and a promise only where the answer is not there at once.
- *
- * @throws DEADLINE_EXCEEDED, without calling `next` if no time is left
- */
-export function limitTime<P, R>(call: Call<P>, next: Service<P, R>, limit: TimeLimit): MaybePromise<R> {
-  const nowMs = limit.deps.clock.monotonicMs()
-  const deadlineAtMs = Math.min(call.deadlineAtMs, nowMs + limit.timeoutMs)
-  if (deadlineAtMs === Number.POSITIVE_INFINITY) return next(call)
-  const leftMs = deadlineAtMs - nowMs
-  if (leftMs <= 0) throw new PosthasteError('DEADLINE_EXCEEDED', `${call.target}: no time was left to begin`, notSent)
-
-  const source = cancelSource(call.cancellation)
-  const inner = call.derive({ deadlineAtMs, cancellation: source.token })
-  let result: MaybePromise<R>
-  try {
-    result = next(inner)
-  } catch (thrown) {
-    source.release()
-    throw thrown
-  }
-  if (!isPromiseLike(result)) {
-    if (!isStream(result)) source.release()
-    return result
-  }
-  const answer = result
-  return new Promise((resolve, reject) => {
-    const timer = limit.deps.timers.set(leftMs, () => {
-      const expired = new PosthasteError(
-        'DEADLINE_EXCEEDED',
-        `${call.target}: no answer within ${Math.round(leftMs)} ms`,
-      )
-      reject(expired)
-      source.cancel(expired)
-    })
-    // Both handlers stay in place after the time is up, so that a late rejection is handled by nobody caring.
-    answer.then(
-      (value) => {
-        timer.cancel()
-        if (!isStream(value)) source.release()
-        resolve(value)
-      },
-      (thrown) => {
-        timer.cancel()
-        source.release()
-        reject(thrown)
-      },
-    )
-  })
+/** What a time limit has done since it was made. */
+export interface TimeLimitSnapshot extends FilterSnapshot {
+  /** Calls that were still running when their time was up. */
+  readonly timedOut: number
+  /** Calls that came when no time was left, and were not passed on. */
+  readonly tooLate: number
 }
 
-/** How much time there is, and what to measure it with. */
-export interface TimeLimit {
-  /** `Infinity` for the call's own deadline alone. */
-  readonly timeoutMs: number
-  readonly deps: FilterDeps
+/** Bounds calls in time, for the filters of a stack that do. */
+export class TimeLimit implements Expiry {
+  readonly #role: string
+  readonly #deps: FilterDeps
+  readonly #free: FreeList<Running>
+  #timedOut = 0
+  #tooLate = 0
+
+  constructor(role: string, deps: FilterDeps) {
+    this.#role = role
+    this.#deps = deps
+    this.#free = runningOn(deps.timers)
+  }
+
+  /**
+   * Passes the call on with `timeoutMs`, or what is left of its own deadline if that is less; `Infinity` for its own
+   * deadline alone. When the time is up the inner call is cancelled, and what it answers afterwards is dropped.
+   *
+   * Hot path: one derived call and one cancellation; a promise only where the answer is not there at once.
+   *
+   * @throws DEADLINE_EXCEEDED, without calling `next` if no time is left
+   */
+  apply<P, R>(call: Call<P>, next: Service<P, R>, timeoutMs: number): MaybePromise<R> {
+    if (timeoutMs === Number.POSITIVE_INFINITY && call.deadlineAtMs === Number.POSITIVE_INFINITY) return next(call)
+    const nowMs = this.#deps.clock.monotonicMs()
+    const deadlineAtMs = Math.min(call.deadlineAtMs, nowMs + timeoutMs)
+    if (deadlineAtMs <= nowMs) throw this.#refusal(call)
+
+    const source = cancelSource(call.cancellation)
+    const inner = call.derive({ deadlineAtMs, cancellation: source.token })
+    let result: MaybePromise<R>
+    try {
+      result = next(inner)
+    } catch (thrown) {
+      source.release()
+      throw thrown
+    }
+    if (isPromiseLike(result)) {
+      const running = this.#free.take() ?? new Running(this.#deps.timers, this.#free)
+      running.expiry = this
+      running.startedAtMs = nowMs
+      return running.follow(result, inner, source)
+    }
+    endCancellation(source, result)
+    return result
+  }
+
+  expired(call: Call, startedAtMs: number): PosthasteError {
+    const timeoutMs = Math.round(call.deadlineAtMs - startedAtMs)
+    this.#timedOut += 1
+    if (this.#deps.onEvent !== undefined)
+      tell(this.#deps, { role: this.#role, kind: 'timedOut', id: call.id, timeoutMs })
+    return new PosthasteError('DEADLINE_EXCEEDED', `${call.target}: no answer within ${timeoutMs} ms`)
+  }
+
+  snapshot(): TimeLimitSnapshot {
+    return { role: this.#role, timedOut: this.#timedOut, tooLate: this.#tooLate }
+  }
+
+  #refusal(call: Call): PosthasteError {
+    this.#tooLate += 1
+    return new PosthasteError('DEADLINE_EXCEEDED', `${call.target}: no time was left to begin`, notSent)
+  }
 }
 
 const notSent = { notSent: true } as const
-
-/** A stream has only begun when its head is there: the caller's cancellation must go on reaching it. */
-function isStream(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
-}

@@ -1,7 +1,7 @@
 import type { Filter } from '@posthaste/contracts'
 import { durationOption, type OptionsSpec, readOptions, required } from '../../pipeline/options.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
-import { limitTime } from './time-limit.ts'
+import { TimeLimit } from './time-limit.ts'
 
 /** How long one attempt may take. */
 export interface TimeoutOptions {
@@ -22,10 +22,11 @@ const spec: OptionsSpec<TimeoutOptions> = {
  */
 export function timeout(options: TimeoutOptions, deps: FilterDeps): Filter {
   const { timeoutMs } = readOptions('timeout', options, spec)
-  const limit = { timeoutMs, deps }
+  const limit = new TimeLimit('timeout', deps)
   return {
     role: 'timeout',
     describe: () => ({ role: 'timeout', timeoutMs }),
-    apply: (call, next) => limitTime(call, next, limit),
+    snapshot: () => limit.snapshot(),
+    apply: (call, next) => limit.apply(call, next, call.overrides?.attemptTimeoutMs ?? timeoutMs),
   }
 }
