@@ -15,6 +15,7 @@ export {
   type ChaosOptions,
   chaos,
 } from './chaos/chaos.ts'
+export { type Cache, type CacheOptions, cache } from './cache/cache.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
 export { type FallbackOptions, fallback, type LastGoodOptions } from './fallback/fallback.ts'
 export { type RetryOptions, retry } from './retry/retry.ts'

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createCall } from '../../pipeline/call.ts'
-import { callKey, stableText } from './stable-text.ts'
+import { stableText } from './stable-text.ts'
 
 const data = fc.anything({ withBigInt: true, withDate: true, withNullPrototype: false, maxDepth: 3 })
 
@@ -62,19 +61,5 @@ describe('the stable text of data', () => {
     expect(stableText('x'.repeat(4_094))).toHaveLength(4_096)
     expect(stableText('x'.repeat(4_095))).toBeUndefined()
     expect(stableText(new Uint8Array(5_000_000))).toBeUndefined()
-  })
-})
-
-describe('the key of a call', () => {
-  const keyOf = (target: string, payload: unknown, headers = {}) =>
-    callKey(createCall({ kind: 'request', target, id: '1', payload, headers }))
-
-  it('tells targets, payloads and callers apart, and nothing else', () => {
-    const one = keyOf('a/b', { id: 1 })
-    expect(keyOf('a/b', { id: 1 }, { traceparent: '00-1' })).toBe(one)
-    expect(keyOf('a/c', { id: 1 })).not.toBe(one)
-    expect(keyOf('a/b', { id: 2 })).not.toBe(one)
-    expect(keyOf('a/b', { id: 1 }, { authorization: 'Bearer x' })).not.toBe(one)
-    expect(keyOf('a/b', new Map())).toBeUndefined()
   })
 })

@@ -1,5 +1,3 @@
-import type { Call } from '@posthaste/contracts'
-
 /** Deeper data is not told apart; it also ends what contains itself. */
 const depthMax = 64
 
@@ -15,15 +13,6 @@ export function stableText(value: unknown, lengthMax = lengthMaxDefault): string
   const parts: string[] = []
   const room = { left: lengthMax }
   return write(value, { parts, room, depth: 0 }) ? parts.join('') : undefined
-}
-
-/**
- * What tells calls apart unless an application knows better: target, caller (header `authorization`) and payload. Undefined
- * where the payload has no {@link stableText}.
- */
-export function callKey(call: Call): string | undefined {
-  const payload = stableText(call.payload)
-  return payload === undefined ? undefined : `${call.target}\n${call.headers.authorization ?? ''}\n${payload}`
 }
 
 interface Writing {

@@ -1,7 +1,7 @@
 import type { Call } from '@posthaste/contracts'
 import { durationOption, functionOption, integerOption, type OptionsSpec, required } from '../../pipeline/options.ts'
 import { Lru } from '../cache/lru.ts'
-import { callKey } from '../cache/stable-text.ts'
+import { isQuestion, isStream, questionKey } from '../cache/question.ts'
 
 /** Which answers are kept for later, and for how long they may be given. */
 export interface LastGoodOptions {
@@ -27,7 +27,7 @@ export const lastGoodSpec: OptionsSpec<Settings> = {
   options: {
     maxAgeMs: required(durationOption(0, { min: 1 })),
     keysMax: integerOption(1_000, { min: 1, max: 1_000_000 }),
-    key: functionOption<Settings['key']>(callKey),
+    key: functionOption<Settings['key']>(questionKey),
   },
 }
 
@@ -64,12 +64,6 @@ export class LastGood {
   }
 
   #keyOf(call: Call): string | undefined {
-    const isQuestion = call.kind === 'request' || call.kind === 'serve'
-    return isQuestion && call.idempotent ? this.#settings.key(call) : undefined
+    return isQuestion(call) ? this.#settings.key(call) : undefined
   }
-}
-
-/** A stream can be read once. */
-function isStream(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 }
