@@ -35,7 +35,7 @@ describe('checkRequirements', () => {
     ['delay', { of: Noted, on: {}, can: { delay: 'none' } }],
     ['holdKey', { of: Ordered, on: {}, can: { holdKey: 'none' } }],
     ['breaker', { of: Noted, on: { retry: false, breaker: {} }, can: { delay: 'none' } }],
-    ['breaker', { of: Ordered, on: { retry: false, stack: (editor) => editor }, can: { holdKey: 'none' } }],
+    ['a stack of its own', { of: Ordered, on: { retry: false, stack: (editor) => editor }, can: { holdKey: 'none' } }],
     ['attempts', { of: Noted, on: {}, can: { attempts: 'hand-overs' } }],
     ['attempts', { of: Noted, on: {}, can: { attempts: 'none' } }],
     ['earliest', { of: Noted, on: { from: 'earliest' }, can: { history: 'none' } }],

@@ -31,14 +31,14 @@ export function checkRequirements(demands: readonly Demand[], engine: Engine): v
 }
 
 function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue[] {
-  const { group, from, lifetime, ladder, errors, delivery, inbox, breaker, stack, prefetch, prefetchGiven, timeoutMs } =
-    settings
+  const { group, from, lifetime, ladder, errors, delivery, inbox, prefetch, prefetchGiven, timeoutMs } = settings
   const isPattern = contract.kind === 'pattern'
   // What a pattern matches may have a key wherever there are keys.
   const keyed = isPattern ? can.keyOrder !== 'none' : contract.key !== undefined
   const retries = [ladder, ...errors.flatMap((rule) => rule.ladder ?? [])].some(({ delayed }) => delayed > 0)
   const once = delivery === 'exactly-once' && inbox === undefined
-  const refuses = breaker !== undefined || stack !== undefined
+  const refusing = refusingPolicies(settings)
+  const refuses = refusing !== ''
   const retention = contract.kind === 'event' ? contract.retention : undefined
   const needs = isPattern ? [] : channelNeeds(channelOf(contract), can)
   const checks: readonly (readonly [boolean, string])[] = [
@@ -49,8 +49,8 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
       retries && keyed && can.holdKey === 'none',
       'has a key and retries later, which needs holdKey; retry: false does without',
     ],
-    [refuses && can.delay === 'none', 'has a breaker or a stack of its own, which needs delay'],
-    [refuses && keyed && can.holdKey === 'none', 'has a key and a breaker or a stack of its own, which needs holdKey'],
+    [refuses && can.delay === 'none', `has ${refusing}, which needs delay`],
+    [refuses && keyed && can.holdKey === 'none', `has a key and ${refusing}, which needs holdKey`],
     [can.attempts !== 'exact', `counts attempts over crashes, which needs attempts to be exact, not ${can.attempts}`],
     [
       contract.kind !== 'command' && from === 'earliest' && can.history === 'none',
@@ -70,4 +70,12 @@ function missing({ contract, settings }: Demand, can: EngineCapabilities): Issue
   ]
   const path = `${isPattern ? contract.pattern : contract.type}@${group}`
   return checks.filter(([isMissing]) => isMissing).map(([, message]) => ({ path, message }))
+}
+
+/** What may refuse a message, so that it has to wait: `breaker, a stack of its own`; empty where nothing may. */
+function refusingPolicies({ policies, stack }: HandlerSettings): string {
+  const named = Object.entries(policies).flatMap(([name, policy]) =>
+    policy === undefined || policy === false ? [] : name,
+  )
+  return [...named, ...(stack === undefined ? [] : ['a stack of its own'])].join(', ')
 }

@@ -8,6 +8,7 @@ import {
   readOptions,
 } from '../pipeline/options.ts'
 import type { StackEditor } from '../pipeline/stack.ts'
+import { policyOption } from '../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
 import type { Preset } from '../resilience/policies/presets.ts'
 import type { ClientStackOptions } from './client-stack.ts'
@@ -39,13 +40,6 @@ export interface ClientSettings extends ClientPolicies {
   readonly stack: NonNullable<ClientOptions<Methods>['stack']>
 }
 
-/** What the policies hold is read by their filters. */
-const policyOption: OptionSpec<never> = {
-  fallback: undefined as never,
-  expects: 'an object of options, a filter, or false',
-  accepts: (value) => value === false || isObject(value),
-}
-
 const spec: OptionsSpec<ClientSettings> = {
   options: {
     transport: objectOption('a transport'),
@@ -53,7 +47,9 @@ const spec: OptionsSpec<ClientSettings> = {
     timeoutMs: optional(durationOption(0, { min: 1 })),
     attemptTimeoutMs: optional(durationOption(0, { min: 1 })),
     retry: policyOption,
+    bulkhead: policyOption,
     breaker: policyOption,
+    chaos: policyOption,
     fallback: objectOption('an object of answers by method'),
     stack: functionOption((editor) => editor),
   },

@@ -30,21 +30,5 @@ export function clientStackOf(policies: readonly StackSlot<PolicyOptions>[]): re
   return [validationSlot, ...policies, outputSlot]
 }
 
-/** Policies that one client has once for all its methods: they bound what the client as a whole asks of the service. */
-const ofTheClient: ReadonlySet<string> = new Set(['rateLimit', 'concurrencyLimit', 'bulkhead'])
-
-/** The slots with those policies made once, in front of the whole service. */
-export function sharedByMethods<O>(slots: readonly StackSlot<O>[], service: string): readonly StackSlot<O>[] {
-  return slots.map((slot) => (ofTheClient.has(slot.role) ? madeOnce(slot, service) : slot))
-}
-
-function madeOnce<O>(slot: StackSlot<O>, target: string): StackSlot<O> {
-  let made: { readonly filter: ReturnType<typeof slot.create> } | undefined
-  return {
-    ...slot,
-    create(options, deps) {
-      made ??= { filter: slot.create(options, { ...deps, target }) }
-      return made.filter
-    },
-  }
-}
+/** Policies that a client has once for all its methods: they bound what the client as a whole asks of the service. */
+export const ofTheClient: ReadonlySet<string> = new Set(['rateLimit', 'concurrencyLimit', 'bulkhead'])

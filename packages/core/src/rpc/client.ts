@@ -20,9 +20,10 @@ import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
 import { type CallOptions, checkCallOptions, headersOf } from './call-options.ts'
 import { type ClientOptions, type ClientSettings, readClientOptions } from './client-options.ts'
-import { type ClientStackOptions, clientStackOf, sharedByMethods } from './client-stack.ts'
+import { type ClientStackOptions, clientStackOf, ofTheClient } from './client-stack.ts'
 import { checkFallbacks, fallbackOf } from './fallbacks.ts'
 import { scopeOf } from './scope.ts'
+import { sharedSlots } from './shared-slots.ts'
 import { refuseStreams, targetOf } from './target.ts'
 
 /** One method, as its callers see it. */
@@ -66,7 +67,7 @@ export function serviceClient<M extends Methods>(
   const { preset, timeoutMs = preset?.timeoutMs ?? timeoutDefaultMs } = settings
   const budget = retryBudget({}, host.clock)
   const { slots: edited } = settings.stack(editStack(clientStackOf(preset?.slots ?? policyStack)))
-  const slots = sharedByMethods(edited, service.name)
+  const slots = sharedSlots(edited, ofTheClient, service.name)
   const methods = Object.entries(service.methods).map(([method, contract]) => ({
     service: service.name,
     method,

@@ -26,8 +26,10 @@ import {
 } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
 import { wasNotSent } from '../resilience/failure.ts'
+import { policyOption } from '../resilience/policies/policy.ts'
 import type { ServeContext } from './context.ts'
-import { type ServerStackOptions, serverStack } from './server-stack.ts'
+import { ofTheService, type ServerPolicies, type ServerStackOptions, serverStack } from './server-stack.ts'
+import { sharedSlots } from './shared-slots.ts'
 import { refuseStreams, targetOf } from './target.ts'
 
 /** One function per method of a service. What it returns is checked, and stripped, by the output's schema. */
@@ -39,6 +41,10 @@ export type ServiceHandlers<M extends Methods, C = ServeContext> = {
 export interface ServeOptions {
   /** Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /** Bounds how many calls of the service are under way at a time. Default: none. */
+  readonly bulkhead?: ServerPolicies['bulkhead']
+  /** Injects faults, to see what they do. Default: none. */
+  readonly chaos?: ServerPolicies['chaos']
   /** Edits the serving stack, {@link serverStack}, of every method. */
   readonly stack?: ((editor: StackEditor<ServerStackOptions>) => StackEditor<ServerStackOptions>) | undefined
 }
@@ -65,8 +71,15 @@ export interface ServeInit<M extends Methods, C> {
 
 type Handler<C> = (input: unknown, ctx: C) => unknown
 
-const spec: OptionsSpec<{ readonly timeoutMs: number; readonly stack: NonNullable<ServeOptions['stack']> }> = {
+interface ServeSettings extends ServerPolicies {
+  readonly timeoutMs: number
+  readonly stack: NonNullable<ServeOptions['stack']>
+}
+
+const spec: OptionsSpec<ServeSettings> = {
   options: {
+    bulkhead: policyOption,
+    chaos: policyOption,
     timeoutMs: durationOption(60_000, { min: 1, max: 86_400_000 }),
     stack: functionOption((editor) => editor),
   },
@@ -88,12 +101,13 @@ export function servedMethods<M extends Methods, C>(
   const [settings] = checkTogether([
     () => readOptions(what, options, spec),
     () => refuseOptions(handlerMistakes(what, service, init.handlers)),
-  ]) as [{ timeoutMs: number; stack: NonNullable<ServeOptions['stack']> }, undefined]
-  const slots = settings.stack(editStack(serverStack)).slots
+  ]) as [ServeSettings, undefined]
+  const { stack: edit, ...policies } = settings
+  const slots = sharedSlots(edit(editStack(serverStack)).slots, ofTheService, service.name)
   const handlers = init.handlers as Readonly<Record<string, Handler<C>>>
   return Object.entries(service.methods).map(([method, contract]) => {
     const target = targetOf(service.name, method)
-    const stack = buildStack(slots, { contract, timeoutMs: settings.timeoutMs }, { ...host, target })
+    const stack = buildStack(slots, { ...policies, contract }, { ...host, target })
     const run = stack.around(handling(handlers[method]!.bind(handlers), host))
     const idempotent = contract.idempotent ?? false
     return {

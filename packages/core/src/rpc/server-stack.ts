@@ -1,15 +1,25 @@
 import type { MethodContract, Schema } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { validation } from '../pipeline/validation.ts'
+import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
+import { chaos } from '../resilience/chaos/chaos.ts'
+import { filterOf } from '../resilience/policies/policy.ts'
+import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
 import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
 
+/** Policies around served methods: one of each for the whole service, so that they bound what it has under way. */
+export type ServerPolicies = Pick<PolicyOptions, 'bulkhead' | 'chaos'>
+
 /** What the stack of a served method is made from. */
-export interface ServerStackOptions {
+export interface ServerStackOptions extends ServerPolicies {
   readonly contract: MethodContract
   /** Most milliseconds a call may take, whatever its caller would wait. */
   readonly timeoutMs: number
 }
+
+/** Policies that a service has once for all its methods. */
+export const ofTheService: ReadonlySet<string> = new Set(['bulkhead'])
 
 /** What stands around every handler of a served method, outermost first. Edit it by role with `ServeOptions.stack`. */
 export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
@@ -19,9 +29,19 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
     create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
   },
   {
+    role: 'bulkhead',
+    why: 'outside of the validation: a call that is turned away costs no more than that',
+    create: ({ bulkhead: policy }, deps) => filterOf('bulkhead', policy, (options) => bulkhead(options, deps)),
+  },
+  {
     role: 'validation',
     why: 'outside of whatever the application adds, so that only what the contract allows is seen, counted or repeated',
     create: ({ contract }) => validation(contract.input),
+  },
+  {
+    role: 'chaos',
+    why: 'inside of all that must cope with it: to them a fault that is injected is one of the handler',
+    create: ({ chaos: policy }, deps) => filterOf('chaos', policy, (options) => chaos(options, deps)),
   },
   {
     role: 'output',

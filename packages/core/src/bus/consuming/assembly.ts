@@ -93,7 +93,7 @@ export function assemble(init: AssemblyInit, counters: SubscriptionCounters): As
 }
 
 function stackOf(
-  { stack, timeoutMs, breaker }: HandlerSettings,
+  { stack, timeoutMs, policies }: HandlerSettings,
   how: {
     readonly immediate: number
     readonly retryOn: (thrown: unknown, made: number) => boolean
@@ -103,7 +103,7 @@ function stackOf(
   const { immediate, retryOn, deps } = how
   const editor = editStack(consumerStack)
   const { slots } = stack?.(editor) ?? editor
-  return buildStack(slots, { immediate, retryOn, timeoutMs, breaker }, deps)
+  return buildStack(slots, { ...policies, immediate, retryOn, timeoutMs }, deps)
 }
 
 function answeringOf({ contract, engine, engineGroup, scope, deps }: AssemblyInit): Answering | undefined {

@@ -14,13 +14,14 @@ import {
   required,
 } from '../../pipeline/options.ts'
 import type { StackEditor } from '../../pipeline/stack.ts'
-import type { BreakerOptions } from '../../resilience/breaker/breaker.ts'
+import { policyOption } from '../../resilience/policies/policy.ts'
+import type { PolicyOptions } from '../../resilience/policies/policy-stack.ts'
 import { type CompiledFilter, readFilter, type SubscriptionFilter } from '../filtering/filter.ts'
 import { broadcastGroupMax } from '../instance-group.ts'
 import { type DeliveryLevel, deliveryIssues, type InboxOptions, type InboxSettings, readInbox } from './delivery.ts'
 import { type ErrorRule, type ErrorRuleSettings, readErrorRules } from './error-rules.ts'
 import { type Ladder, noLadder, type RetryLadder, readLadder } from './ladder.ts'
-import type { ConsumerStackOptions } from './stacks.ts'
+import type { ConsumerStackOptions, HandlerPolicies } from './stacks.ts'
 
 /** How a handler is run. All of it may be left out. */
 export interface HandlerOptions {
@@ -37,8 +38,15 @@ export interface HandlerOptions {
   readonly errors?: readonly ErrorRule[] | undefined
   /** Milliseconds that one attempt may take, 1 to 2^31-1. Default: no bound. */
   readonly timeoutMs?: number | undefined
+  /**
+   * Bounds how many handlers are under way at a time, of all consumers and calls that share it: what `concurrency` does for
+   * one consumer alone. Default: none.
+   */
+  readonly bulkhead?: PolicyOptions['bulkhead']
   /** Pauses the consumer while its handler fails. Default: none. */
-  readonly breaker?: BreakerOptions | undefined
+  readonly breaker?: PolicyOptions['breaker']
+  /** Injects faults, to see what they do. Default: none. */
+  readonly chaos?: PolicyOptions['chaos']
   /** Edits the stack of filters around the handler. */
   readonly stack?: ((editor: StackEditor<ConsumerStackOptions>) => StackEditor<ConsumerStackOptions>) | undefined
   /**
@@ -102,7 +110,7 @@ export interface HandlerSettings {
   readonly ladder: Ladder
   readonly errors: readonly ErrorRuleSettings[]
   readonly timeoutMs: number | undefined
-  readonly breaker: BreakerOptions | undefined
+  readonly policies: HandlerPolicies
   readonly stack: HandlerOptions['stack']
   readonly delivery: DeliveryLevel
   readonly inbox: InboxSettings | undefined
@@ -134,13 +142,15 @@ const readElsewhere: OptionSpec<unknown> = { fallback: undefined, expects: '', a
 
 const levels: readonly DeliveryLevel[] = ['at-most-once', 'at-least-once', 'exactly-once']
 
-/** What `breaker` holds is read by the breaker itself. */
+/** What an option of another part holds is read by that part. */
 const handlerSpec = {
   concurrency: optional(integerOption(0, { min: 1, max: 10_000 })),
   prefetch: optional(integerOption(0, { min: 1, max: 100_000 })),
   retry: { ...objectOption, accepts: (value: unknown) => value === false || objectOption.accepts(value) },
   errors: readElsewhere,
-  breaker: objectOption,
+  bulkhead: policyOption,
+  breaker: policyOption,
+  chaos: policyOption,
   timeoutMs: optional(durationOption(0, { min: 1 })),
   stack: optional(functionOption<unknown>(undefined)),
   delivery: choiceOption<DeliveryLevel>('at-least-once', levels),
@@ -237,7 +247,7 @@ function settingsOf(options: Given, parts: SettingsParts): HandlerSettings {
     prefetch: prefetch ?? Math.min(Math.max(prefetchMin, ahead * concurrency), 100_000),
     prefetchGiven: prefetch !== undefined,
     timeoutMs: options.timeoutMs,
-    breaker: options.breaker,
+    policies: { bulkhead: options.bulkhead, breaker: options.breaker, chaos: options.chaos },
     stack: options.stack,
     delivery,
     expired: options.expired ?? 'dead-letter',

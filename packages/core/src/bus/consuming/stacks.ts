@@ -1,17 +1,23 @@
 import type { StackSlot } from '../../pipeline/stack.ts'
 import { type BreakerOptions, breaker } from '../../resilience/breaker/breaker.ts'
+import { bulkhead } from '../../resilience/bulkhead/bulkhead.ts'
+import { chaos } from '../../resilience/chaos/chaos.ts'
+import { filterOf } from '../../resilience/policies/policy.ts'
+import type { PolicyOptions } from '../../resilience/policies/policy-stack.ts'
 import { type RetryOptions, retry } from '../../resilience/retry/retry.ts'
 import { timeout } from '../../resilience/time/timeout.ts'
 
+/** Policies around a handler. While one of them takes nothing on, the consumer takes no messages. */
+export type HandlerPolicies = Pick<PolicyOptions, 'bulkhead' | 'breaker' | 'chaos'>
+
 /** What the default stack around a handler is built from. */
-export interface ConsumerStackOptions {
+export interface ConsumerStackOptions extends HandlerPolicies {
   /** Attempts in process after the first; 0 for none. */
   readonly immediate: number
   /** Which failures are worth one of them, `made` having been made for this delivery. */
   readonly retryOn: (thrown: unknown, made: number) => boolean
   /** Milliseconds that one attempt may take; undefined for no bound. */
   readonly timeoutMs: number | undefined
-  readonly breaker: BreakerOptions | undefined
 }
 
 /**
@@ -25,14 +31,24 @@ export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
     create: (options, deps) => (options.immediate === 0 ? undefined : retry(immediateRetry(options), deps)),
   },
   {
+    role: 'bulkhead',
+    why: 'outside breaker and timeout, so that waiting for a place is neither slow nor failed work; inside retry, so that no place is kept between attempts',
+    create: ({ bulkhead: policy }, deps) => filterOf('bulkhead', policy, (options) => bulkhead(options, deps)),
+  },
+  {
     role: 'breaker',
     why: 'inside retry, so that an open circuit stops the attempts; outside timeout, so that timeouts count as failures',
-    create: (options, deps) => (options.breaker === undefined ? undefined : breaker(options.breaker, deps)),
+    create: ({ breaker: policy }, deps) => filterOf('breaker', policy, (options) => breaker(options, deps)),
   },
   {
     role: 'timeout',
-    why: 'innermost, so that each attempt has a time and a live signal of its own',
+    why: 'right around the handler, so that each attempt has a time and a live signal of its own',
     create: ({ timeoutMs }, deps) => (timeoutMs === undefined ? undefined : timeout({ timeoutMs }, deps)),
+  },
+  {
+    role: 'chaos',
+    why: 'inside of all that must cope with it: to them a fault that is injected is one of the handler',
+    create: ({ chaos: policy }, deps) => filterOf('chaos', policy, (options) => chaos(options, deps)),
   },
 ]
 

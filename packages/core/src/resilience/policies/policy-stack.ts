@@ -1,5 +1,7 @@
 import type { StackSlot } from '../../pipeline/stack.ts'
 import { type BreakerOptions, breaker } from '../breaker/breaker.ts'
+import { type BulkheadOptions, bulkhead } from '../bulkhead/bulkhead.ts'
+import { type ChaosOptions, chaos } from '../chaos/chaos.ts'
 import { type FallbackOptions, fallback } from '../fallback/fallback.ts'
 import { type RetryOptions, retry } from '../retry/retry.ts'
 import type { RetryBudget } from '../retry/retry-budget.ts'
@@ -13,6 +15,8 @@ export interface PolicyOptions {
   readonly fallback?: Policy<FallbackOptions>
   /** Milliseconds a call may take, its retries included, 1 to 2^31-1. Default: the call's own deadline alone. */
   readonly timeoutMs?: number | undefined
+  /** Bounds how many calls are under way at a time. */
+  readonly bulkhead?: Policy<BulkheadOptions>
   /** Makes failed calls again where that is safe. */
   readonly retry?: Policy<RetryOptions>
   /** What the attempts beyond the first may cost, for all that share it. Default: each filter has its own. */
@@ -21,6 +25,8 @@ export interface PolicyOptions {
   readonly breaker?: Policy<BreakerOptions>
   /** Milliseconds one attempt may take, 1 to 2^31-1. Default: as long as the call. */
   readonly attemptTimeoutMs?: number | undefined
+  /** Injects faults, to see what they do. Default: none. */
+  readonly chaos?: Policy<ChaosOptions>
 }
 
 /**
@@ -39,6 +45,11 @@ export const policyStack: readonly StackSlot<PolicyOptions>[] = [
     create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
   },
   {
+    role: 'bulkhead',
+    why: 'outside of the retry: a call keeps its place over all its attempts, so that retries need no places of their own',
+    create: ({ bulkhead: policy }, deps) => filterOf('bulkhead', policy, (options) => bulkhead(options, deps)),
+  },
+  {
     role: 'retry',
     why: 'outside of breaker and timeout: each attempt is asked for, counted and timed by itself',
     create: ({ retry: policy, budget }, deps) =>
@@ -54,5 +65,10 @@ export const policyStack: readonly StackSlot<PolicyOptions>[] = [
     why: 'right around one attempt: no more than that may be cancelled when its time is up',
     create: ({ attemptTimeoutMs }, deps) =>
       attemptTimeoutMs === undefined ? undefined : timeout({ timeoutMs: attemptTimeoutMs }, deps),
+  },
+  {
+    role: 'chaos',
+    why: 'inside of all that must cope with it: to them a fault that is injected is one of the callee’s',
+    create: ({ chaos: policy }, deps) => filterOf('chaos', policy, (options) => chaos(options, deps)),
   },
 ]

@@ -1,4 +1,5 @@
 import { type Filter, PosthasteError } from '@posthaste/contracts'
+import type { OptionSpec } from '../../pipeline/options.ts'
 
 /**
  * One policy, as an application asks for it: its options; a filter that exists already, so that several stacks share it and
@@ -21,6 +22,13 @@ export function filterOf<Options extends object>(
   if (given.role === role) return given
   const issue = { path: role, message: `must be options or a filter of this role, not a filter '${given.role}'` }
   throw new PosthasteError('CONFIG_INVALID', `${issue.path} ${issue.message}`, { issues: [issue] })
+}
+
+/** A policy among other options: what it holds is read by its filter. */
+export const policyOption: OptionSpec<never> = {
+  fallback: undefined as never,
+  expects: 'an object of options, a filter, or false',
+  accepts: (value) => value === false || (typeof value === 'object' && value !== null && !Array.isArray(value)),
 }
 
 /** Options of a policy with those of a preset below them; what is no plain object of options stands for itself. */

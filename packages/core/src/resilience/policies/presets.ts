@@ -84,6 +84,7 @@ export const background: Preset = preset({
   policies: {
     attemptTimeoutMs: 30_000,
     retry: { attempts: 5, baseMs: 500, maxMs: 15_000 },
+    bulkhead: { concurrency: 8, queue: 1_000, queueTimeoutMs: 60_000 },
     breaker: { openMs: 10_000 },
   },
   reasons: {
