@@ -5,14 +5,17 @@ import { type BenchCommand, parseCommand } from './cli.ts'
 import { type BenchDocument, tableOf } from './document.ts'
 import { type ServerName, serverNames } from './engines/contestant.ts'
 import { profileOf, selfTimesOf } from './profile.ts'
+import { type SimDocument, tableOf as simTableOf } from './sim/document.ts'
 
 /** What the file of a benchmark exports. */
 interface BenchModule {
-  bench(rounds: number): Promise<BenchDocument>
+  bench(rounds: number): Promise<BenchDocument | SimDocument>
   profiled(): Promise<unknown>
+  /** Keeps what there is beside the document. */
+  saved?(): void
 }
 
-const names = { benches: ['embedded', 'limits', 'engines'], engines: { engines: serverNames } }
+const names = { benches: ['embedded', 'limits', 'engines', 'sim'], engines: { engines: serverNames } }
 const command = readCommand()
 
 const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
@@ -23,11 +26,12 @@ const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
     const only = command.engine as ServerName | undefined
     return { bench: (rounds) => bench(rounds, only), profiled: () => profiled(only) }
   },
+  sim: () => import('./sim.ts'),
 }
 
 const profileTop = 25
 
-const { bench, profiled } = await benches[command.bench]!()
+const { bench, profiled, saved } = await benches[command.bench]!()
 if (command.profile) await printProfile()
 else await printFigures()
 
@@ -38,8 +42,10 @@ async function printFigures(): Promise<void> {
     const dir = join(import.meta.dirname, 'results')
     mkdirSync(dir, { recursive: true })
     writeFileSync(join(dir, `${command.bench}.json`), text)
+    saved?.()
   }
-  process.stdout.write(command.json ? text : tableOf(document))
+  const table = (): string => ('scenarios' in document ? simTableOf(document) : tableOf(document))
+  process.stdout.write(command.json ? text : table())
 }
 
 async function printProfile(): Promise<void> {

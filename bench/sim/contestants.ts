@@ -1,0 +1,161 @@
+import type { Call, Clock, Filter } from '@posthaste/contracts'
+import { PosthasteError } from '@posthaste/contracts'
+import {
+  circuitBreaker,
+  bulkhead as cockatielBulkhead,
+  retry as cockatielRetry,
+  timeout as cockatielTimeout,
+  ExponentialBackoff,
+  handleAll,
+  SamplingBreaker,
+  TimeoutStrategy,
+  wrap,
+} from 'cockatiel'
+import CircuitBreaker from 'opossum'
+import { compose, createCall, type FilterDeps, filterDeps } from 'posthaste/pipeline'
+import { breaker, deadline, retry, timeout } from 'posthaste/resilience'
+import { limits } from './limits.ts'
+import type { Random } from './random.ts'
+
+/** Makes an attempt: resolves when the callee answered well, rejects when it did not, or never settles. */
+export type Send = (deadlineAtMs: number) => Promise<void>
+
+/** Makes a call: attempts of it, until it is answered or given up. */
+export type Caller = (deadlineAtMs: number) => Promise<void>
+
+/** What a caller is made with. */
+export interface Env {
+  readonly clock: Clock
+  readonly random: Random
+  readonly send: Send
+}
+
+/** A way of calling. */
+export interface Contestant {
+  readonly name: string
+  /** How it is set, in a line. */
+  readonly settings: string
+  /** One caller: what it learns is its own. */
+  create(env: Env): Caller
+  /** What a failure is to whoever called the service that it happened in. */
+  overTheWire(failure: unknown): Error
+}
+
+const serviceUnavailable = new Error('503')
+const anError = (): Error => serviceUnavailable
+
+const timeoutOnly: Contestant = {
+  name: 'none',
+  settings: 'the timeout of the attempt',
+  create: ({ clock, send }) => limited(clock, send),
+  overTheWire: anError,
+}
+
+const naive: Contestant = {
+  name: 'naive retry',
+  settings: 'three attempts, 100 ms apart, each with the timeout',
+  create: ({ clock, send }) => retried(clock, limited(clock, send), () => true),
+  overTheWire: anError,
+}
+
+/** Its readme's composition, the bulkhead outside of the breaker so that its refusals are not counted as failures. */
+const cockatiel: Contestant = {
+  name: 'cockatiel',
+  settings: 'retry (exponential, jittered), bulkhead of 50 and a queue of 50, sampling breaker, timeout',
+  create({ send }) {
+    const policy = wrap(
+      cockatielRetry(handleAll, { maxAttempts: limits.attempts - 1, backoff: new ExponentialBackoff() }),
+      cockatielBulkhead(50, 50),
+      circuitBreaker(handleAll, {
+        halfOpenAfter: limits.openMs,
+        breaker: new SamplingBreaker({
+          threshold: limits.failurePercent / 100,
+          duration: limits.windowMs,
+          minimumRps: limits.callsMin / (limits.windowMs / 1_000),
+        }),
+      }),
+      cockatielTimeout(limits.attemptTimeoutMs, TimeoutStrategy.Aggressive),
+    )
+    return () => policy.execute(() => send(Number.POSITIVE_INFINITY))
+  },
+  overTheWire: anError,
+}
+
+const opossum: Contestant = {
+  name: 'opossum',
+  settings: 'the naive retry around its timeout and breaker; what the open breaker refuses is not tried again',
+  create({ clock, send }) {
+    const circuit = new CircuitBreaker(send, {
+      timeout: limits.attemptTimeoutMs,
+      errorThresholdPercentage: limits.failurePercent,
+      resetTimeout: limits.openMs,
+      rollingCountTimeout: limits.windowMs,
+      volumeThreshold: limits.callsMin,
+      // Cost time, and change nothing.
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+    })
+    const isOpen = (thrown: unknown): boolean => (thrown as { code?: unknown }).code === 'EOPENBREAKER'
+    return retried(
+      clock,
+      (deadlineAtMs) => circuit.fire(deadlineAtMs),
+      (thrown) => !isOpen(thrown),
+    )
+  },
+  overTheWire: anError,
+}
+
+const standard = (deps: FilterDeps): Filter[] => [
+  deadline({ timeoutMs: limits.timeoutMs }, deps),
+  retry({}, deps),
+  breaker({}, deps),
+  timeout({ timeoutMs: limits.attemptTimeoutMs }, deps),
+]
+
+/** Ours, as it is set by default. */
+export const ours: Contestant = stackOf('ours', 'deadline, retry with its budget, breaker, timeout', standard)
+
+/** Everybody, ours last. */
+export const contestants: readonly Contestant[] = [timeoutOnly, naive, cockatiel, opossum, ours]
+
+function stackOf(name: string, settings: string, filters: (deps: FilterDeps) => Filter[]): Contestant {
+  return {
+    name,
+    settings,
+    create({ clock, random, send }) {
+      const call = compose(filters(filterDeps({ clock, random, target: 'callee' })), (inner: Call) =>
+        send(inner.deadlineAtMs),
+      )
+      return async (deadlineAtMs) =>
+        call(createCall({ kind: 'request', target: 'callee', id: '', payload: '', idempotent: true, deadlineAtMs }))
+    },
+    // As the transports do: code, message and pause travel; that nothing was sent is true of the one attempt alone.
+    overTheWire(failure) {
+      const { code, message, retryAfterMs } = PosthasteError.from(failure, 'INTERNAL', 'callee')
+      return new PosthasteError(code, message, { retryAfterMs })
+    },
+  }
+}
+
+function limited(clock: Clock, send: Send): Caller {
+  return (deadlineAtMs) =>
+    new Promise((resolve, reject) => {
+      const timer = clock.setTimer(limits.attemptTimeoutMs, () => reject(new Error('timed out')))
+      send(deadlineAtMs)
+        .then(resolve, reject)
+        .finally(() => timer.cancel())
+    })
+}
+
+function retried(clock: Clock, attempt: Caller, again: (thrown: unknown) => boolean): Caller {
+  return async (deadlineAtMs) => {
+    for (let made = 1; ; made++) {
+      try {
+        return await attempt(deadlineAtMs)
+      } catch (thrown) {
+        if (made === limits.attempts || !again(thrown)) throw thrown
+        await new Promise<void>((resolve) => clock.setTimer(limits.backoffMs, resolve))
+      }
+    }
+  }
+}
