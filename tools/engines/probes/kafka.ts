@@ -1,11 +1,13 @@
 import { type Exchange, exchange, type Reading } from './exchange.ts'
 
 const metadataKey = 3
+const listGroupsKey = 16
 const apiVersionsKey = 18
 
 /**
- * Asks a Kafka broker for the requests it knows and for the brokers of its cluster, of which there must be one.
- * @throws Error while the broker is not part of its cluster yet
+ * Asks a Kafka broker for the requests it knows, for the brokers of its cluster, of which there must be one, and for its
+ * groups, which it knows when it has read what it wrote of them before.
+ * @throws Error while the broker is not part of its cluster, or does not know its groups, yet
  * @see https://kafka.apache.org/protocol.html
  */
 export async function probeKafka(url: URL): Promise<void> {
@@ -16,6 +18,9 @@ export async function probeKafka(url: URL): Promise<void> {
     // No topics asked for: an empty array in version 1.
     const metadata = await call(talk, metadataKey, Buffer.from([0, 0, 0, 0]))
     if (metadata.readInt32BE(4) < 1) throw new Error('no broker is in the cluster yet')
+    const groups = await call(talk, listGroupsKey, Buffer.alloc(0))
+    const unready = groups.readInt16BE(8)
+    if (unready !== 0) throw new Error(`the groups are not loaded yet: error ${unready}`)
   })
 }
 

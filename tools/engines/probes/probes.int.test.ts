@@ -95,14 +95,25 @@ describe('a Kafka broker', () => {
   }
   const versions = answer(0, 0, 0, 18, 0, 0, 0, 0, 0, 0)
 
-  it('is ready when it is part of its cluster', async () => {
-    await using server = await scripted(undefined, [versions, answer(0, 0, 0, 3, 0, 0, 0, 1)])
+  const member = answer(0, 0, 0, 3, 0, 0, 0, 1)
+
+  it('is ready when it is part of its cluster and knows its groups', async () => {
+    await using server = await scripted(undefined, [
+      versions,
+      member,
+      answer(0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    ])
     await expect(probeKafka(server.url)).resolves.toBeUndefined()
   })
 
   it('is not ready before', async () => {
     await using server = await scripted(undefined, [versions, answer(0, 0, 0, 3, 0, 0, 0, 0)])
     await expect(probeKafka(server.url)).rejects.toThrow(/no broker is in the cluster yet/)
+  })
+
+  it('is not ready while it reads what it knew of its groups', async () => {
+    await using server = await scripted(undefined, [versions, member, answer(0, 0, 0, 16, 0, 0, 0, 0, 0, 14)])
+    await expect(probeKafka(server.url)).rejects.toThrow(/groups are not loaded yet: error 14/)
   })
 
   it('is not ready when it does not know the requests', async () => {

@@ -70,7 +70,7 @@ export class KafkaInstallation {
   async remove(): Promise<void> {
     await this.#proxy?.destroy()
     const { host, port } = this.#address
-    const admin = new Admin({ clientId: 'cleanup', bootstrapBrokers: [`${host}:${port}`], retries: 0 })
+    const admin = new Admin({ clientId: 'cleanup', bootstrapBrokers: [`${host}:${port}`], retries: 3 })
     try {
       const topics = (await admin.listTopics()).filter((name) => name.startsWith(this.prefix))
       if (topics.length > 0) await admin.deleteTopics({ topics })
