@@ -1,11 +1,20 @@
 import { join } from 'node:path'
 import { http } from '@posthaste/http'
-import { type App, consoleLog, type Engine, type HandlerOptions, type LogLevel, posthaste } from 'posthaste'
+import {
+  type App,
+  consoleLog,
+  type Engine,
+  type HandlerOptions,
+  type LogLevel,
+  posthaste,
+  type ServeOptions,
+} from 'posthaste'
 import { backOfficeService } from './books/books.ts'
 import { engineOf, serverOf } from './engine.ts'
 import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
 import { logisticsService } from './logistics/logistics.ts'
 import { notificationService } from './notification/notification.ts'
+import type { AskInventory } from './orders/asking.ts'
 import { handleOrders } from './orders/handlers.ts'
 import { Outbox } from './orders/outbox.ts'
 import { serveOrders } from './orders/service.ts'
@@ -29,9 +38,15 @@ export interface ShopOptions {
   readonly unpaidMs?: number | undefined
   /** What follows a failed payment. Default: four more attempts, about 1, 2, 4 and 8 s apart. */
   readonly paymentRetry?: HandlerOptions['retry']
+  /** Most payments at a time, as the gateway's operator allows. Default: 16. */
+  readonly paymentsAtATime?: number | undefined
   /** Default: one that fails now and then, reproducibly. */
   readonly gateway?: Gateway | undefined
   readonly inventory?: InventoryOptions | undefined
+  /** How the order service asks the inventory. Default: with timeout, breaker and fallback. */
+  readonly askInventory?: AskInventory | undefined
+  /** How orders are served. */
+  readonly serving?: ServeOptions | undefined
   /** Default `warn`: dead letters are told of. */
   readonly logLevel?: LogLevel | undefined
 }
@@ -80,10 +95,11 @@ async function openOn(engine: Engine, store: Store, options: ShopOptions): Promi
   })
   const outbox = new Outbox(app, store)
 
-  serveOrders(app, store, outbox)
+  serveOrders(app, { store, outbox, askInventory: options.askInventory, serving: options.serving })
   handleOrders(app, store, unpaidMs)
   inventoryService(app, store, options.inventory)
-  paymentService(app, store, { gateway, retry: options.paymentRetry ?? defaultRetry })
+  const retry = options.paymentRetry ?? defaultRetry
+  paymentService(app, store, { gateway, handling: { retry, concurrency: options.paymentsAtATime } })
   pointsService(app, store)
   logisticsService(app, store)
   notificationService(app, store)

@@ -19,10 +19,22 @@ const group = 'inventory'
 export interface InventoryOptions {
   /** Runs before every look at the stock: makes it slow, or fail, in tests and demonstrations. */
   readonly beforeCheck?: (() => Promise<void> | void) | undefined
+  /** Runs before every order is deducted, to the same end. */
+  readonly beforeDeduct?: (() => Promise<void> | void) | undefined
 }
 
+/**
+ * An inventory that is down is left alone, while orders wait in its queue, and found well again within two seconds. What
+ * it failed at comes again for minutes before it is given up.
+ */
+const patiently = {
+  breaker: { openMs: 500, openMsMax: 2_000 },
+  retry: { immediate: 0, delayed: 50, baseMs: 200, maxMs: 5_000 },
+} as const
+
 /** The inventory: what is on the shelves, and who took it. */
-export function inventoryService(app: App, store: Store, { beforeCheck }: InventoryOptions = {}): void {
+export function inventoryService(app: App, store: Store, options: InventoryOptions = {}): void {
+  const { beforeCheck, beforeDeduct } = options
   app.serve(Inventory, {
     async checkStock({ items }) {
       await beforeCheck?.()
@@ -34,7 +46,11 @@ export function inventoryService(app: App, store: Store, { beforeCheck }: Invent
       return { productId, onHand: shelf.onHand }
     },
   })
-  app.on(OrderCreated, { group }, once(store, deduct))
+  const deductOnce = once(store, deduct)
+  app.on(OrderCreated, { group, ...patiently }, async (order, context) => {
+    await beforeDeduct?.()
+    await deductOnce(order, context)
+  })
   app.on(OrderCancelled, { group }, once(store, giveBack))
   app.on(
     GoodsReturned,

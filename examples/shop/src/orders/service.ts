@@ -1,24 +1,46 @@
-import { type App, PosthasteError } from 'posthaste'
+import {
+  type App,
+  type CallContext,
+  type Client,
+  PosthasteError,
+  type ServeOptions,
+  type ServiceHandlers,
+} from 'posthaste'
 import { Inventory, Orders } from '../contracts.ts'
 import type { Line } from '../money.ts'
 import type { Store } from '../store/store.ts'
+import { type AskInventory, carefully } from './asking.ts'
 import { knownOrder, pricedLines, takeOrder, takeReturn } from './intake.ts'
 import { orders, ordersOfUser, returns } from './order.ts'
 import type { Outbox } from './outbox.ts'
 
-/** How long an answer about the stock is worth waiting for. */
-const stockTimeoutMs = 300
+/** What serving orders leans on. */
+export interface OrderServiceOptions {
+  readonly store: Store
+  readonly outbox: Outbox
+  /** Default: {@link carefully}. */
+  readonly askInventory?: AskInventory | undefined
+  readonly serving?: ServeOptions | undefined
+}
 
 /** Serves what customers and tills ask of orders. */
-export function serveOrders(app: App, store: Store, outbox: Outbox): void {
-  const inventory = app.client(Inventory, {
-    timeoutMs: stockTimeoutMs,
-    breaker: {},
-    // An order is worth more than certainty: the inventory has the last word when it deducts.
-    fallback: { checkStock: () => ({ checked: false, short: [] }) },
-  })
+export function serveOrders(app: App, { store, outbox, askInventory, serving }: OrderServiceOptions): void {
+  const inventory = app.client(Inventory, askInventory ?? carefully)
+  app.serve(Orders, orderHandlers({ store, outbox, inventory }), serving)
+}
 
-  app.serve(Orders, {
+interface OrderDesk {
+  readonly store: Store
+  readonly outbox: Outbox
+  readonly inventory: Client<(typeof Inventory)['methods']>
+}
+
+function orderHandlers({
+  store,
+  outbox,
+  inventory,
+}: OrderDesk): ServiceHandlers<(typeof Orders)['methods'], CallContext> {
+  return {
     async createOrder(request, context) {
       const lines = pricedLines(request.lines)
       const known = request.orderNo === undefined ? undefined : store.get(orders, request.orderNo)
@@ -57,7 +79,7 @@ export function serveOrders(app: App, store: Store, outbox: Outbox): void {
       if (back === undefined) throw new PosthasteError('NOT_FOUND', `there is no return ${no}`)
       return { ...back, lines: [...back.lines], history: [...back.history] }
     },
-  })
+  }
 }
 
 function outOfStock(short: readonly string[], lines: readonly Line[]): PosthasteError {

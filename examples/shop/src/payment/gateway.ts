@@ -41,3 +41,11 @@ export const simulatedGateway: Gateway = {
   },
   async refund() {},
 }
+
+/** A gateway that takes every payment, and this long for it. */
+export function steadyGateway(tookMs: number): Gateway {
+  return {
+    charge: () => new Promise((resolve) => setTimeout(resolve, tookMs)),
+    async refund() {},
+  }
+}

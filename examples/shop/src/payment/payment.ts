@@ -38,11 +38,12 @@ export function isSettled(payment: Payment | undefined): boolean {
 /** What payment works with. */
 export interface PaymentOptions {
   readonly gateway: Gateway
-  readonly retry?: HandlerOptions['retry']
+  /** How payments are handled: what follows a failure, how many at a time. */
+  readonly handling?: HandlerOptions | undefined
 }
 
 /** Payment: takes the money once the goods are set aside, and pays it back when they are not sold after all. */
-export function paymentService(app: App, store: Store, { gateway, retry }: PaymentOptions): void {
+export function paymentService(app: App, store: Store, { gateway, handling }: PaymentOptions): void {
   const group = paymentGroup
   const refundLate = async (orderNo: string): Promise<void> => {
     if (store.get(payments, orderNo)?.state === 'refunded') await gateway.refund(orderNo)
@@ -58,7 +59,7 @@ export function paymentService(app: App, store: Store, { gateway, retry }: Payme
   }
 
   const capture = once(store, captured)
-  app.on(StockDeducted, { group, ...(retry && { retry }) }, async (stock, context) => {
+  app.on(StockDeducted, { ...handling, group }, async (stock, context) => {
     const { orderNo } = stock
     if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
     // A message that comes again must not fail where the first one succeeded.

@@ -1,0 +1,18 @@
+import type { ClientOptions } from 'posthaste'
+import type { Inventory } from '../contracts.ts'
+
+/** How the order service asks the inventory. */
+export type AskInventory = ClientOptions<(typeof Inventory)['methods']>
+
+/**
+ * With care: an order is worth more than certainty. The inventory has the last word anyway, when it deducts, so nobody
+ * waits long for its first.
+ */
+export const carefully: AskInventory = {
+  // How long an answer about the stock is worth waiting for.
+  timeoutMs: 300,
+  // After a while of failures it is not even asked, and found well again by a few calls.
+  breaker: {},
+  // What is asked of the inventory may be answered for here: not known to be short.
+  fallback: { checkStock: () => ({ checked: false, short: [] }) },
+}
