@@ -47,6 +47,8 @@ const spec: OptionsSpec<ClientSettings> = {
     timeoutMs: optional(durationOption(0, { min: 1 })),
     attemptTimeoutMs: optional(durationOption(0, { min: 1 })),
     retry: policyOption,
+    cache: policyOption,
+    rateLimit: policyOption,
     bulkhead: policyOption,
     breaker: policyOption,
     chaos: policyOption,

@@ -41,6 +41,8 @@ export type ServiceHandlers<M extends Methods, C = ServeContext> = {
 export interface ServeOptions {
   /** Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /** Takes calls of the service on at a rate; with a `key`, of each tenant or caller. Default: none. */
+  readonly rateLimit?: ServerPolicies['rateLimit']
   /** Bounds how many calls of the service are under way at a time. Default: none. */
   readonly bulkhead?: ServerPolicies['bulkhead']
   /** Injects faults, to see what they do. Default: none. */
@@ -78,6 +80,7 @@ interface ServeSettings extends ServerPolicies {
 
 const spec: OptionsSpec<ServeSettings> = {
   options: {
+    rateLimit: policyOption,
     bulkhead: policyOption,
     chaos: policyOption,
     timeoutMs: durationOption(60_000, { min: 1, max: 86_400_000 }),

@@ -5,11 +5,12 @@ import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
 import { chaos } from '../resilience/chaos/chaos.ts'
 import { filterOf } from '../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
+import { rateLimit } from '../resilience/rate-limit/rate-limit.ts'
 import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
 
 /** Policies around served methods: one of each for the whole service, so that they bound what it has under way. */
-export type ServerPolicies = Pick<PolicyOptions, 'bulkhead' | 'chaos'>
+export type ServerPolicies = Pick<PolicyOptions, 'rateLimit' | 'bulkhead' | 'chaos'>
 
 /** What the stack of a served method is made from. */
 export interface ServerStackOptions extends ServerPolicies {
@@ -19,7 +20,7 @@ export interface ServerStackOptions extends ServerPolicies {
 }
 
 /** Policies that a service has once for all its methods. */
-export const ofTheService: ReadonlySet<string> = new Set(['bulkhead'])
+export const ofTheService: ReadonlySet<string> = new Set(['rateLimit', 'bulkhead'])
 
 /** What stands around every handler of a served method, outermost first. Edit it by role with `ServeOptions.stack`. */
 export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
@@ -27,6 +28,11 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
     role: 'deadline',
     why: 'outermost: checking a large input and a large output is part of the time the caller waits',
     create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
+  },
+  {
+    role: 'rateLimit',
+    why: 'outside of the bulkhead: a call that comes too often is to take no place',
+    create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
   },
   {
     role: 'bulkhead',

@@ -25,7 +25,7 @@ describe('options of handlers', () => {
       ladder: { immediate: 2, delayed: 5, baseMs: 500, maxMs: 600_000 },
       errors: [],
       timeoutMs: undefined,
-      policies: { bulkhead: undefined, breaker: undefined, chaos: undefined },
+      policies: { rateLimit: undefined, bulkhead: undefined, breaker: undefined, chaos: undefined },
       stack: undefined,
       delivery: 'at-least-once',
       inbox: undefined,

@@ -38,6 +38,8 @@ export interface HandlerOptions {
   readonly errors?: readonly ErrorRule[] | undefined
   /** Milliseconds that one attempt may take, 1 to 2^31-1. Default: no bound. */
   readonly timeoutMs?: number | undefined
+  /** Takes messages on at a rate. Default: none. */
+  readonly rateLimit?: PolicyOptions['rateLimit']
   /**
    * Bounds how many handlers are under way at a time, of all consumers and calls that share it: what `concurrency` does for
    * one consumer alone. Default: none.
@@ -148,6 +150,7 @@ const handlerSpec = {
   prefetch: optional(integerOption(0, { min: 1, max: 100_000 })),
   retry: { ...objectOption, accepts: (value: unknown) => value === false || objectOption.accepts(value) },
   errors: readElsewhere,
+  rateLimit: policyOption,
   bulkhead: policyOption,
   breaker: policyOption,
   chaos: policyOption,
@@ -247,11 +250,15 @@ function settingsOf(options: Given, parts: SettingsParts): HandlerSettings {
     prefetch: prefetch ?? Math.min(Math.max(prefetchMin, ahead * concurrency), 100_000),
     prefetchGiven: prefetch !== undefined,
     timeoutMs: options.timeoutMs,
-    policies: { bulkhead: options.bulkhead, breaker: options.breaker, chaos: options.chaos },
+    policies: policiesOf(options),
     stack: options.stack,
     delivery,
     expired: options.expired ?? 'dead-letter',
   }
+}
+
+function policiesOf({ rateLimit, bulkhead, breaker, chaos }: Given): HandlerPolicies {
+  return { rateLimit, bulkhead, breaker, chaos }
 }
 
 function ladderOf(what: string, { retry, delivery }: Given): Ladder {

@@ -4,11 +4,12 @@ import { bulkhead } from '../../resilience/bulkhead/bulkhead.ts'
 import { chaos } from '../../resilience/chaos/chaos.ts'
 import { filterOf } from '../../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../../resilience/policies/policy-stack.ts'
+import { rateLimit } from '../../resilience/rate-limit/rate-limit.ts'
 import { type RetryOptions, retry } from '../../resilience/retry/retry.ts'
 import { timeout } from '../../resilience/time/timeout.ts'
 
 /** Policies around a handler. While one of them takes nothing on, the consumer takes no messages. */
-export type HandlerPolicies = Pick<PolicyOptions, 'bulkhead' | 'breaker' | 'chaos'>
+export type HandlerPolicies = Pick<PolicyOptions, 'rateLimit' | 'bulkhead' | 'breaker' | 'chaos'>
 
 /** What the default stack around a handler is built from. */
 export interface ConsumerStackOptions extends HandlerPolicies {
@@ -29,6 +30,11 @@ export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
     role: 'retry',
     why: 'outside breaker and timeout, so that each attempt is admitted, counted and timed by itself',
     create: (options, deps) => (options.immediate === 0 ? undefined : retry(immediateRetry(options), deps)),
+  },
+  {
+    role: 'rateLimit',
+    why: 'outside of the bulkhead, so that what has to wait for its time takes no place meanwhile; inside retry, so that each attempt is counted',
+    create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
   },
   {
     role: 'bulkhead',

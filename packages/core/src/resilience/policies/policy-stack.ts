@@ -1,8 +1,10 @@
 import type { StackSlot } from '../../pipeline/stack.ts'
 import { type BreakerOptions, breaker } from '../breaker/breaker.ts'
 import { type BulkheadOptions, bulkhead } from '../bulkhead/bulkhead.ts'
+import { type CacheOptions, cache } from '../cache/cache.ts'
 import { type ChaosOptions, chaos } from '../chaos/chaos.ts'
 import { type FallbackOptions, fallback } from '../fallback/fallback.ts'
+import { type RateLimitOptions, rateLimit } from '../rate-limit/rate-limit.ts'
 import { type RetryOptions, retry } from '../retry/retry.ts'
 import type { RetryBudget } from '../retry/retry-budget.ts'
 import { deadline } from '../time/deadline.ts'
@@ -15,6 +17,10 @@ export interface PolicyOptions {
   readonly fallback?: Policy<FallbackOptions>
   /** Milliseconds a call may take, its retries included, 1 to 2^31-1. Default: the call's own deadline alone. */
   readonly timeoutMs?: number | undefined
+  /** Gives answers again for a time, and asks once where many ask the same. */
+  readonly cache?: Policy<CacheOptions>
+  /** Lets calls through at a rate. */
+  readonly rateLimit?: Policy<RateLimitOptions>
   /** Bounds how many calls are under way at a time. */
   readonly bulkhead?: Policy<BulkheadOptions>
   /** Makes failed calls again where that is safe. */
@@ -43,6 +49,16 @@ export const policyStack: readonly StackSlot<PolicyOptions>[] = [
     role: 'deadline',
     why: 'outside of the retry: all attempts and the waits between them share the time the caller has',
     create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
+  },
+  {
+    role: 'cache',
+    why: 'inside of the deadline, which each caller has for itself, and of the fallback, whose answers are not to be kept; outside of all that bounds calls: an answer that is kept costs the callee nothing',
+    create: ({ cache: policy }, deps) => filterOf('cache', policy, (options) => cache(options, deps)),
+  },
+  {
+    role: 'rateLimit',
+    why: 'outside of the bulkhead: a call that has to wait for its time takes no place meanwhile',
+    create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
   },
   {
     role: 'bulkhead',
