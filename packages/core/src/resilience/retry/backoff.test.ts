@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { backoffCeilingMs, backoffMs } from './backoff.ts'
+import { backoffCeilingMs, backoffMs, decorrelatedBackoffMs } from './backoff.ts'
 
 const backoff = fc.record({
   baseMs: fc.integer({ min: 0, max: 60_000 }),
@@ -42,6 +42,34 @@ describe('the backoff', () => {
       fc.property(backoff, failed, (settings, n) => {
         expect(backoffCeilingMs(settings, n + 1)).toBeGreaterThanOrEqual(backoffCeilingMs(settings, n))
       }),
+    )
+  })
+})
+
+describe('the decorrelated backoff', () => {
+  const settings = { baseMs: 100, factor: 3, maxMs: 1_000 }
+
+  it('waits anything from the shortest wait to three times the wait before', () => {
+    expect(decorrelatedBackoffMs(settings, 0, () => 0)).toBe(100)
+    expect(decorrelatedBackoffMs(settings, 0, () => 0.5)).toBe(200)
+    expect(decorrelatedBackoffMs(settings, 200, () => 0.5)).toBe(350)
+    expect(decorrelatedBackoffMs(settings, 200, () => 0)).toBe(100)
+    expect(decorrelatedBackoffMs(settings, 900, () => 0.5)).toBe(550)
+  })
+
+  it('stays a number within its bounds, however often it grew', () => {
+    fc.assert(
+      fc.property(
+        backoff.filter(({ baseMs, maxMs }) => baseMs <= maxMs),
+        fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 2_000 }),
+        (settings, draws) => {
+          let previousMs = 0
+          for (const drawn of draws) {
+            previousMs = decorrelatedBackoffMs(settings, previousMs, () => drawn)
+            expect(previousMs >= settings.baseMs && previousMs <= settings.maxMs).toBe(true)
+          }
+        },
+      ),
     )
   })
 })

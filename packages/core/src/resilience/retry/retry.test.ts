@@ -1,4 +1,4 @@
-import { type Call, PosthasteError, retryLater, type Service } from '@posthaste/contracts'
+import { type Call, type FilterEvent, PosthasteError, retryLater, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
@@ -29,9 +29,10 @@ function failing(failures: readonly unknown[], how: 'throw' | 'reject') {
 
 function setUp(options: RetryOptions = {}, random = 0.5) {
   const clock = manualClock()
-  const deps = filterDeps({ clock, random: () => random })
+  const events: FilterEvent[] = []
+  const deps = filterDeps({ clock, random: () => random, target: 't', onEvent: (event) => events.push(event) })
   const filter = retry(options, deps)
-  return { clock, filter, around: (service: Service<number, number>) => compose([filter], service) }
+  return { clock, filter, events, around: (service: Service<number, number>) => compose([filter], service) }
 }
 
 /** Runs to its end on the manual clock and tells how it ended and after how long. */
@@ -202,7 +203,148 @@ describe.each(['throw', 'reject'] as const)('retry, where the service fails by %
   })
 })
 
+describe('a retry that is asked for other attempts', () => {
+  it.each([1, 2, 5])('makes %i of them for that call alone', async (attempts) => {
+    const { clock, around } = setUp({ attempts: 3, budget: false })
+    const { service, calls } = failing(Array(10).fill(unavailable), 'reject')
+    await outcome(clock, () => around(service)(createCall({ ...given, overrides: { attempts } })))
+    expect(calls).toHaveLength(attempts)
+    await outcome(clock, () => around(service)(createCall({ ...given, overrides: {} })))
+    expect(calls).toHaveLength(attempts + 3)
+  })
+})
+
+describe('a retry with decorrelated jitter', () => {
+  it('draws each wait from the one before, and waits as long as a failure asks for besides', async () => {
+    const { clock, events, around } = setUp({ jitter: 'decorrelated', baseMs: 100, maxMs: 500, attempts: 5 })
+    const asking = retryLater('not yet', { afterMs: 1_000 })
+    const { service } = failing([unavailable, unavailable, asking, unavailable], 'reject')
+    await outcome(clock, () => around(service)(createCall(given)))
+    expect(events.map(({ delayMs }) => delayMs)).toEqual([200, 300, 1_300, 300])
+  })
+})
+
+describe('a retry and the time that attempts take', () => {
+  /** An attempt takes 100 ms. */
+  const setUpTaking = async (calls: number) => {
+    const { clock, filter, around, events } = setUp({ baseMs: 0 })
+    let fail = false
+    let made = 0
+    const run = around(async () => {
+      made++
+      const fails = fail
+      await new Promise<void>((resolve) => void clock.setTimer(100, resolve))
+      if (fails) throw unavailable
+      return 1
+    })
+    const all = Promise.all(Array.from({ length: calls }, () => run(createCall(given))))
+    await clock.advance(200)
+    await all
+    fail = true
+    made = 0
+    const attemptsWithin = async (leftMs: number): Promise<number> => {
+      await outcome(clock, () => run(createCall({ ...given, deadlineAtMs: clock.monotonicMs() + leftMs })))
+      return made
+    }
+    return { attemptsWithin, filter, events }
+  }
+
+  it('makes no attempt when less is left than half of them take', async () => {
+    const { attemptsWithin, filter, events } = await setUpTaking(200)
+    expect(filter.snapshot?.()).toMatchObject({ usualMs: expect.closeTo(100, -1) })
+    expect(await attemptsWithin(180)).toBe(1)
+    expect(events).toMatchObject([{ kind: 'givenUp', reason: 'deadline' }])
+  })
+
+  it('makes it when there is enough left', async () => {
+    const { attemptsWithin } = await setUpTaking(200)
+    expect(await attemptsWithin(230)).toBe(2)
+  })
+
+  it('concludes nothing from a few calls', async () => {
+    const { attemptsWithin, filter } = await setUpTaking(100)
+    expect(filter.snapshot?.()).toMatchObject({ usualMs: null })
+    expect(await attemptsWithin(180)).toBe(2)
+  })
+})
+
+describe('what a retry tells', () => {
+  const refused = [
+    { reason: 'attempts', options: { attempts: 2, baseMs: 0 }, failure: unavailable, made: 2 },
+    { reason: 'budget', options: { budget: { deposit() {}, withdraw: () => false, balance: () => 0 } }, made: 1 },
+    { reason: 'deadline', options: {}, call: { deadlineAtMs: 1_010 }, made: 1 },
+    { reason: 'retryAfter', options: {}, failure: retryLater('not yet', { afterMs: 10_001 }), made: 1 },
+    { reason: 'unsafe', options: {}, call: { idempotent: false }, made: 1 },
+  ] as const
+
+  it.each(refused)('is why it gave up: $reason', async (one) => {
+    const { clock, events, filter, around } = setUp(one.options)
+    const failure = 'failure' in one ? one.failure : unavailable
+    const { service } = failing(Array(5).fill(failure), 'reject')
+    await outcome(clock, () => around(service)(createCall({ ...given, ...('call' in one ? one.call : {}) })))
+    const { role, target, id, code } = { role: 'retry', target: 't', id: '1', code: failure.code }
+    expect(events.at(-1)).toEqual({ role, kind: 'givenUp', target, id, made: one.made, reason: one.reason, code })
+    expect(filter.snapshot?.()).toMatchObject({ givenUp: { [one.reason]: 1 } })
+  })
+
+  it('is each attempt that it makes again, and what came of it', async () => {
+    const { clock, events, filter, around } = setUp({ baseMs: 20, budget: false })
+    const { service } = failing([unavailable, new PosthasteError('NOT_FOUND', 'no')], 'reject')
+    await outcome(clock, () => around(service)(createCall(given)))
+    await outcome(clock, () => around(service)(createCall(given)))
+    const saved = failing([unavailable], 'throw')
+    await outcome(clock, () => around(saved.service)(createCall({ ...given, id: '3' })))
+    expect(events).toEqual([
+      { role: 'retry', kind: 'retried', target: 't', id: '1', attempt: 2, delayMs: 10, code: 'UNAVAILABLE' },
+      { role: 'retry', kind: 'retried', target: 't', id: '3', attempt: 2, delayMs: 10, code: 'UNAVAILABLE' },
+    ])
+    expect(filter.snapshot?.()).toEqual({
+      role: 'retry',
+      calls: 3,
+      retried: 2,
+      recovered: 1,
+      givenUp: { attempts: 0, budget: 0, deadline: 0, retryAfter: 0, unsafe: 0 },
+      budget: false,
+      usualMs: null,
+    })
+  })
+
+  it('is nothing where no retry was wanted: a failure that is not worth it, one attempt, a cancelled call', async () => {
+    const { clock, events, around } = setUp()
+    const { service } = failing([new PosthasteError('NOT_FOUND', 'no'), unavailable, unavailable], 'reject')
+    const source = cancelSource()
+    source.cancel(gone)
+    for (const asked of [{}, { overrides: { attempts: 1 } }, { cancellation: source.token }]) {
+      await outcome(clock, () => around(service)(createCall({ ...given, ...asked })))
+    }
+    expect(events).toEqual([])
+  })
+
+  it('is what is left in its budget', () => {
+    const { filter, around } = setUp({ baseMs: 0 })
+    around(failing([unavailable], 'throw').service)(createCall(given))
+    expect(filter.snapshot?.()).toMatchObject({ budget: expect.closeTo(99.2, 5) })
+  })
+})
+
 describe('retry', () => {
+  it('repeats nothing of a stream that has begun', async () => {
+    const { clock, around } = setUp()
+    let made = 0
+    const service = around(async () => {
+      made++
+      return (async function* () {
+        yield 1
+        throw unavailable
+      })() as unknown as number
+    })
+    const parts: number[] = []
+    const { thrown } = await outcome(clock, async () => {
+      for await (const part of (await service(createCall(given))) as unknown as AsyncIterable<number>) parts.push(part)
+    })
+    expect([thrown, parts, made]).toEqual([unavailable, [1], 1])
+  })
+
   it('stays synchronous where nothing needs waiting for', () => {
     const { clock, around } = setUp({ baseMs: 0 })
     const { service } = failing([unavailable], 'throw')
@@ -223,14 +365,17 @@ describe('retry', () => {
     expect(setUp({ attempts: 5 }).filter.describe()).toEqual({
       role: 'retry',
       attempts: 5,
+      jitter: 'full',
       baseMs: 50,
       factor: 2,
       maxMs: 5_000,
       retryAfterMaxMs: 10_000,
       repeat: 'safe',
-      budget: 100,
+      budget: 'own',
     })
+    expect(setUp({ jitter: 'decorrelated' }).filter.describe()).toMatchObject({ jitter: 'decorrelated', factor: 3 })
     expect(setUp({ budget: false }).filter.describe()).toMatchObject({ budget: false })
+    expect(setUp({ budget: retryBudget({}, manualClock()) }).filter.describe()).toMatchObject({ budget: 'shared' })
   })
 
   it('refuses wrong options, all at once', () => {
