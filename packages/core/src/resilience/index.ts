@@ -5,7 +5,7 @@
 
 // For applications.
 export { type Breaker, type BreakerChange, type BreakerOptions, breaker } from './breaker/breaker.ts'
-export { type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
+export { type Breakers, type BreakersOptions, breakers, type KeyingOptions } from './breaker/breakers.ts'
 export { type BulkheadOptions, bulkhead } from './bulkhead/bulkhead.ts'
 export {
   type Chaos,
@@ -26,6 +26,6 @@ export { type TimeoutOptions, timeout } from './time/timeout.ts'
 
 // For authors of filters and edges.
 export { type Backoff, backoffCeilingMs, backoffMs } from './retry/backoff.ts'
-export type { CircuitCounts, CircuitState, Closed, HalfOpen, Open } from './breaker/circuit.ts'
+export type { CircuitCounts, CircuitState, Closed, ForcedState, HalfOpen, Open } from './breaker/circuit.ts'
 export { gcra, type RateAsk, type RateStep } from './rate-limit/gcra.ts'
 export { isCalleeFailure, isHealthFailure, isWorthRetrying, wasNotSent } from './failure.ts'

@@ -45,7 +45,7 @@ describe('the filters together', () => {
     expect(sum).toBe(42)
     await expect(handle(message)).resolves.toBeUndefined()
     expect(handled).toEqual(['order'])
-    expect(filters[2]?.describe()).toMatchObject({ calls: 2, failures: 0 })
+    expect(filters[2]?.snapshot?.()).toMatchObject({ calls: 2, failures: 0 })
   })
 
   it('give each attempt a signal that lives, though the one before has timed out', async () => {

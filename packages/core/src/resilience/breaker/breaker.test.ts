@@ -84,7 +84,7 @@ describe('a breaker', () => {
     await clock.advance(5_000)
     for (let i = 0; i < 3; i++) await run(() => 1)
     expect(filter.state).toBe('closed')
-    expect(filter.describe()).toMatchObject({ calls: 0, failures: 0 })
+    expect(filter.snapshot()).toMatchObject({ calls: 0, failures: 0 })
   })
 
   it('counts timeouts of the attempt, which stands inside', async () => {
@@ -102,7 +102,7 @@ describe('a breaker', () => {
       const { filter, failWith } = setUp()
       await failWith(new PosthasteError(code, 'it'), 100)
       expect(filter.state).toBe('closed')
-      expect(filter.describe()).toMatchObject({ calls: 0 })
+      expect(filter.snapshot()).toMatchObject({ calls: 0 })
     },
   )
 
@@ -197,10 +197,7 @@ describe('a breaker’s options', () => {
       openMsMax: 60_000,
       probes: 3,
       probeWaitMs: 10_000,
-      state: 'closed',
-      calls: 0,
-      failures: 0,
-      slow: 0,
+      rampMs: 0,
     })
   })
 

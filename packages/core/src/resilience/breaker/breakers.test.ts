@@ -31,11 +31,15 @@ describe('breakers', () => {
     expect(codeOf('a', failing)).toBe('UNAVAILABLE')
     expect(codeOf('a', () => 1)).toBe('BREAKER_OPEN')
     expect(codeOf('b', () => 1)).toBe('1')
-    expect(filter.describe()).toMatchObject({
+    expect(filter.describe()).toMatchObject({ role: 'breaker', callsMin: 1, keysMax: 1_000 })
+    expect(filter.snapshot()).toMatchObject({
       role: 'breaker',
-      callsMin: 1,
-      keys: 2,
-      notClosed: [{ key: 'a', state: 'open' }],
+      keys: 1,
+      freshKeys: 1,
+      notClosed: [{ key: 'a', state: 'open', calls: 1, failures: 1, notReadyForMs: 5_000 }],
+      notClosedCount: 1,
+      openings: 1,
+      rejected: 1,
     })
     expect(log.entries[0]?.fields).toMatchObject({ target: 'a' })
   })
@@ -44,17 +48,6 @@ describe('breakers', () => {
     const { codeOf } = setUp({ key: ({ target }) => target.charAt(0) })
     codeOf('a1', failing)
     expect(codeOf('a2', () => 1)).toBe('BREAKER_OPEN')
-  })
-
-  it('keeps no more breakers than it may, and forgets the one used longest ago', () => {
-    const { codeOf, filter } = setUp({ keysMax: 2 })
-    codeOf('a', failing)
-    codeOf('b', failing)
-    codeOf('a', () => 1)
-    codeOf('c', () => 1)
-    expect(filter.describe()).toMatchObject({ keys: 2 })
-    expect(codeOf('a', () => 1)).toBe('BREAKER_OPEN')
-    expect(codeOf('b', () => 1)).toBe('1')
   })
 
   it('refuses wrong options when it is made, its breakers’ own too', () => {

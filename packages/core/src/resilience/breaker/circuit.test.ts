@@ -7,10 +7,12 @@ const settings: CircuitSettings = {
   slowPercent: 100,
   callsMin: 4,
   windowMs: 10_000,
+  windowCalls: undefined,
   openMs: 5_000,
   openMsMax: 60_000,
   probes: 3,
   probeWaitMs: 10_000,
+  rampMs: 0,
 }
 
 /** Half of the range: no jitter. */
@@ -18,7 +20,12 @@ const noJitter = (): number => 0.5
 
 function setUp(change: Partial<CircuitSettings> = {}, random = noJitter) {
   const moves: string[] = []
-  const circuit = new Circuit({ ...settings, ...change }, random, (from, to) => moves.push(`${from.kind} → ${to.kind}`))
+  const circuit = new Circuit('t', {
+    settings: { ...settings, ...change },
+    random,
+    epochs: { last: 0 },
+    moved: ({ state: to }, from) => void moves.push(`${from.kind} → ${to.kind}`),
+  })
   const run = (outcome: Outcome, nowMs: number): boolean => {
     const epoch = circuit.admit(nowMs)
     if (epoch !== undefined) circuit.record(epoch, outcome, nowMs)

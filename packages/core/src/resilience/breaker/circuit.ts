@@ -1,7 +1,13 @@
-import { TimeWindow } from '../windows/time-window.ts'
+import {
+  type CircuitCounts,
+  isFailure,
+  isSlow,
+  type Outcome,
+  type OutcomeWindow,
+  outcomeWindow,
+} from './outcome-window.ts'
 
-/** How a call ended, as far as a breaker cares. `neutral` says nothing about the target's health. */
-export type Outcome = 'success' | 'slowSuccess' | 'failure' | 'slowFailure' | 'neutral'
+export type { CircuitCounts, Outcome } from './outcome-window.ts'
 
 /**
  * Where a breaker stands. Every state has an epoch of its own: a call's outcome counts only in the state that admitted
@@ -15,12 +21,12 @@ export interface Closed {
   readonly epoch: number
 }
 
-/** Calls are refused until a time, in monotonic milliseconds. */
+/** Calls are refused until a time, in monotonic milliseconds; `Infinity` where it was forced. */
 export interface Open {
   readonly kind: 'open'
   readonly epoch: number
   readonly untilMs: number
-  /** How often it opened since it was last closed, from 1. */
+  /** How often it opened since it was last closed, from 1; 0 where it was forced. */
   readonly openings: number
 }
 
@@ -37,35 +43,52 @@ export interface HalfOpen {
   readonly slow: number
 }
 
+/** What an operator may hold a breaker in, whatever its calls say. */
+export type ForcedState = 'open' | 'closed'
+
 /** How a circuit is set. Percentages above 0 and up to 100, times in milliseconds. */
 export interface CircuitSettings {
   readonly failurePercent: number
   readonly slowPercent: number
   readonly callsMin: number
-  readonly windowMs: number
+  /** Length of the window, unless it is one of calls. */
+  readonly windowMs: number | undefined
+  readonly windowCalls: number | undefined
   readonly openMs: number
   readonly openMsMax: number
   readonly probes: number
   readonly probeWaitMs: number
+  /** How long it takes after closing until all calls pass again; 0 for at once. */
+  readonly rampMs: number
 }
 
-/** What a decision rests on: the calls of the window, or the probes that ended. Neutral outcomes are in none of them. */
-export interface CircuitCounts {
-  readonly calls: number
-  readonly failures: number
-  readonly slow: number
+/** What circuits that are set alike have in common; one object for all of them, as there may be very many. */
+export interface CircuitFrame {
+  readonly settings: CircuitSettings
+  readonly random: () => number
+  /** The last epoch that was begun. Shared, so that no two states of any of these circuits have the same one. */
+  readonly epochs: { last: number }
+  /** Told after each move. */
+  moved(circuit: Circuit, from: CircuitState, counts: CircuitCounts): void
 }
-
-const buckets = 10
-const calls = 0
-const failures = 1
-const slow = 2
 
 /** Open times vary by this much either way, so that callers that opened together do not probe together. */
 const openJitter = 0.2
 
 /** While all probes are out, it is worth asking again this soon. */
 const probesOutRecheckMs = 100
+
+/** While it is forced open, it is worth asking again this soon: nobody knows when that ends. */
+const forcedRecheckMs = 1_000
+
+/** The share of the calls that passes at the beginning of a ramp. */
+const rampShareMin = 0.1
+
+/** A way back to all calls: what is admitted is taken from a credit that every call adds its share to. */
+interface Ramp {
+  readonly sinceMs: number
+  credit: number
+}
 
 /**
  * The states of a breaker and the moves between them, knowing nothing of calls or errors. Moves that time makes are made
@@ -74,60 +97,83 @@ const probesOutRecheckMs = 100
  * closed → open: enough calls in the window, and too many failed or were slow.
  * open → half-open: its time is over and a call comes.
  * half-open → closed or open: the probes, or those that ended in time, say which; all of them still out means open.
+ *
+ * Held in one state by force, it makes none of these moves, and still counts what it lets pass.
  */
 export class Circuit {
-  readonly #settings: CircuitSettings
-  readonly #random: () => number
-  readonly #moved: (from: CircuitState, to: CircuitState, counts: CircuitCounts) => void
-  readonly #window: TimeWindow
-  #state: CircuitState = { kind: 'closed', epoch: 0 }
+  /** What it stands for. */
+  readonly name: string
+  readonly #frame: CircuitFrame
+  #state: CircuitState
+  /** Made with the first outcome: there may be very many circuits, most of which see few calls. */
+  #window: OutcomeWindow | undefined = undefined
+  #forced: ForcedState | undefined = undefined
+  #ramp: Ramp | undefined = undefined
+  #pristine = true
 
-  constructor(
-    settings: CircuitSettings,
-    random: () => number,
-    moved: (from: CircuitState, to: CircuitState, counts: CircuitCounts) => void,
-  ) {
-    this.#settings = settings
-    this.#random = random
-    this.#moved = moved
-    this.#window = new TimeWindow({ windowMs: settings.windowMs, buckets, counters: 3 })
+  /** Begins closed, in the last epoch that was begun. */
+  constructor(name: string, frame: CircuitFrame) {
+    this.name = name
+    this.#frame = frame
+    this.#state = { kind: 'closed', epoch: frame.epochs.last }
   }
 
   get state(): CircuitState {
     return this.#state
   }
 
-  /** Whether the state depends on time; while it does not, callers need not read the clock. */
+  get forced(): ForcedState | undefined {
+    return this.#forced
+  }
+
+  /** Whether it has never moved. */
+  get pristine(): boolean {
+    return this.#pristine
+  }
+
+  /** Whether all calls pass, whatever the time is; while they do, callers need not read the clock. */
   get closed(): boolean {
-    return this.#state.kind === 'closed'
+    return this.#state.kind === 'closed' && this.#ramp === undefined
+  }
+
+  /** Whether it knows nothing that a new one would not know. */
+  idle(nowMs: number): boolean {
+    return (
+      this.#state.kind === 'closed' && this.#forced === undefined && !this.#ramping(nowMs) && this.#calls(nowMs) === 0
+    )
   }
 
   counts(nowMs: number): CircuitCounts {
     const window = this.#window
-    return {
-      calls: window.total(calls, nowMs),
-      failures: window.total(failures, nowMs),
-      slow: window.total(slow, nowMs),
-    }
+    if (window === undefined) return { calls: 0, failures: 0, slow: 0 }
+    return { calls: window.calls(nowMs), failures: window.failures(nowMs), slow: window.slow(nowMs) }
   }
 
   /** Asks to let a call pass. The epoch to record its outcome under, or undefined where it is refused. */
   admit(nowMs: number): number | undefined {
     this.#passTime(nowMs)
     const state = this.#state
-    if (state.kind === 'closed') return state.epoch
+    if (state.kind === 'closed')
+      return this.#ramp === undefined || this.#climb(this.#ramp, nowMs) ? state.epoch : undefined
     if (state.kind === 'open')
       return state.untilMs > nowMs ? undefined : this.#probe(this.#halfOpen(state.openings, nowMs))
-    return probesOut(state, this.#settings.probes) ? undefined : this.#probe(state)
+    return probesOut(state, this.#frame.settings.probes) ? undefined : this.#probe(state)
   }
 
   /** Milliseconds until a call may pass; 0 if one may now. */
   notReadyForMs(nowMs: number): number {
     this.#passTime(nowMs)
+    return this.waitMs(nowMs)
+  }
+
+  /** The same, without the moves that time would make: they are made when a call comes. */
+  waitMs(nowMs: number): number {
     const state = this.#state
     if (state.kind === 'closed') return 0
-    if (state.kind === 'open') return Math.max(state.untilMs - nowMs, 0)
-    return probesOut(state, this.#settings.probes) ? Math.min(state.untilMs - nowMs, probesOutRecheckMs) : 0
+    if (state.untilMs === Number.POSITIVE_INFINITY) return forcedRecheckMs
+    const leftMs = Math.max(state.untilMs - nowMs, 0)
+    if (state.kind === 'open') return leftMs
+    return probesOut(state, this.#frame.settings.probes) ? Math.min(leftMs, probesOutRecheckMs) : 0
   }
 
   /** Tells how an admitted call ended. Outcomes of an earlier epoch are dropped. */
@@ -137,17 +183,28 @@ export class Circuit {
     else if (this.#state.kind === 'halfOpen') this.#recordProbe(this.#state, outcome, nowMs)
   }
 
+  /** Takes over successes that were counted before there was a circuit for them; only while it has no outcome. */
+  inherit(successes: number, atMs: number): void {
+    this.#windowed().addSuccesses(successes, atMs)
+  }
+
+  /** Holds it in a state, or lets it go, which leaves it closed with nothing in its window. What is under way no longer counts. */
+  force(to: ForcedState | undefined, nowMs: number): void {
+    if (to === this.#forced) return
+    this.#forced = to
+    const epoch = this.#nextEpoch()
+    // An open one keeps what it counted, to be looked at.
+    if (to === 'open') this.#move({ kind: 'open', epoch, untilMs: Number.POSITIVE_INFINITY, openings: 0 }, nowMs)
+    else this.#move({ kind: 'closed', epoch }, nowMs)
+  }
+
   #recordCall(outcome: Outcome, nowMs: number): void {
     if (outcome === 'neutral') return
-    const window = this.#window
-    window.add(calls, nowMs)
-    if (isFailure(outcome)) window.add(failures, nowMs)
-    if (isSlow(outcome)) window.add(slow, nowMs)
-    const total = window.total(calls, nowMs)
-    if (total < this.#settings.callsMin) return
-    if (this.#unhealthy({ calls: total, failures: window.total(failures, nowMs), slow: window.total(slow, nowMs) })) {
-      this.#open(1, nowMs)
-    }
+    const window = this.#windowed()
+    window.add(outcome, nowMs)
+    const calls = window.calls(nowMs)
+    if (calls < this.#frame.settings.callsMin || this.#forced !== undefined) return
+    if (this.#unhealthy(calls, window.failures(nowMs), window.slow(nowMs))) this.#open(1, nowMs)
   }
 
   #recordProbe(state: HalfOpen, outcome: Outcome, nowMs: number): void {
@@ -159,22 +216,22 @@ export class Circuit {
     }
     const failed = state.failed + (isFailure(outcome) ? 1 : 0)
     const succeeded = state.succeeded + (isFailure(outcome) ? 0 : 1)
-    const slowOnes = state.slow + (isSlow(outcome) ? 1 : 0)
-    this.#state = { ...state, running, failed, succeeded, slow: slowOnes }
-    const { probes } = this.#settings
+    const slow = state.slow + (isSlow(outcome) ? 1 : 0)
+    this.#state = { ...state, running, failed, succeeded, slow }
+    const { probes } = this.#frame.settings
     // Against all probes: whatever the others say, it is too many already.
-    if (this.#unhealthy({ calls: probes, failures: failed, slow: slowOnes })) this.#open(state.openings + 1, nowMs)
+    if (this.#unhealthy(probes, failed, slow)) this.#open(state.openings + 1, nowMs)
     else if (failed + succeeded === probes) this.#close(nowMs)
   }
 
-  /** Ends a half-open state whose time is over, on what is known by then. */
+  /** Ends a half-open state or a ramp whose time is over; a half-open one on what is known by then. */
   #passTime(nowMs: number): void {
+    if (this.#ramp !== undefined && !this.#ramping(nowMs)) this.#ramp = undefined
     const state = this.#state
     if (state.kind !== 'halfOpen' || nowMs < state.untilMs) return
     const ended = state.succeeded + state.failed
     if (ended > 0) {
-      if (this.#unhealthy({ calls: ended, failures: state.failed, slow: state.slow }))
-        this.#open(state.openings + 1, nowMs)
+      if (this.#unhealthy(ended, state.failed, state.slow)) this.#open(state.openings + 1, nowMs)
       else this.#close(nowMs)
     } else if (state.running > 0) {
       this.#open(state.openings + 1, nowMs)
@@ -183,9 +240,9 @@ export class Circuit {
     }
   }
 
-  #unhealthy(counts: CircuitCounts): boolean {
-    const { failurePercent, slowPercent } = this.#settings
-    return counts.failures * 100 >= failurePercent * counts.calls || counts.slow * 100 >= slowPercent * counts.calls
+  #unhealthy(calls: number, failures: number, slow: number): boolean {
+    const { failurePercent, slowPercent } = this.#frame.settings
+    return failures * 100 >= failurePercent * calls || slow * 100 >= slowPercent * calls
   }
 
   #probe(state: HalfOpen): number {
@@ -194,29 +251,60 @@ export class Circuit {
   }
 
   #close(nowMs: number): void {
-    this.#move({ kind: 'closed', epoch: this.#state.epoch + 1 }, nowMs)
-    this.#window.clear()
+    // The first call passes at once, the next ones by their share.
+    const ramp = this.#frame.settings.rampMs > 0 ? { sinceMs: nowMs, credit: 1 } : undefined
+    this.#move({ kind: 'closed', epoch: this.#nextEpoch() }, nowMs, ramp)
   }
 
   #open(openings: number, nowMs: number): void {
-    const { openMs, openMsMax } = this.#settings
-    const jitter = 1 - openJitter + 2 * openJitter * this.#random()
-    const untilMs = nowMs + Math.min(openMs * 2 ** (openings - 1), openMsMax) * jitter
-    this.#move({ kind: 'open', epoch: this.#state.epoch + 1, untilMs, openings }, nowMs)
+    const { settings, random } = this.#frame
+    const jitter = 1 - openJitter + 2 * openJitter * random()
+    const untilMs = nowMs + Math.min(settings.openMs * 2 ** (openings - 1), settings.openMsMax) * jitter
+    this.#move({ kind: 'open', epoch: this.#nextEpoch(), untilMs, openings }, nowMs)
   }
 
   #halfOpen(openings: number, nowMs: number): HalfOpen {
-    const untilMs = nowMs + this.#settings.probeWaitMs
+    const untilMs = nowMs + this.#frame.settings.probeWaitMs
     const none = { running: 0, succeeded: 0, failed: 0, slow: 0 }
-    const state: HalfOpen = { kind: 'halfOpen', epoch: this.#state.epoch + 1, untilMs, openings, ...none }
+    const state: HalfOpen = { kind: 'halfOpen', epoch: this.#nextEpoch(), untilMs, openings, ...none }
     this.#move(state, nowMs)
     return state
   }
 
-  #move(to: CircuitState, nowMs: number): void {
+  #move(to: CircuitState, nowMs: number, ramp?: Ramp): void {
     const from = this.#state
+    const counts = from.kind === 'halfOpen' ? probeCounts(from) : this.counts(nowMs)
     this.#state = to
-    if (from.kind !== to.kind) this.#moved(from, to, from.kind === 'halfOpen' ? probeCounts(from) : this.counts(nowMs))
+    this.#ramp = ramp
+    this.#pristine = false
+    if (to.kind === 'closed') this.#window = undefined
+    if (from.kind !== to.kind) this.#frame.moved(this, from, counts)
+  }
+
+  #nextEpoch(): number {
+    return ++this.#frame.epochs.last
+  }
+
+  #windowed(): OutcomeWindow {
+    this.#window ??= outcomeWindow(this.#frame.settings)
+    return this.#window
+  }
+
+  #calls(nowMs: number): number {
+    return this.#window === undefined ? 0 : this.#window.calls(nowMs)
+  }
+
+  #ramping(nowMs: number): boolean {
+    return this.#ramp !== undefined && nowMs - this.#ramp.sinceMs < this.#frame.settings.rampMs
+  }
+
+  /** Lets through the share of calls that time allows, spread evenly: no dice, so no run of luck on a weak callee. */
+  #climb(ramp: Ramp, nowMs: number): boolean {
+    const climbed = (nowMs - ramp.sinceMs) / this.#frame.settings.rampMs
+    ramp.credit += rampShareMin + (1 - rampShareMin) * climbed
+    if (ramp.credit < 1) return false
+    ramp.credit -= 1
+    return true
   }
 }
 
@@ -226,12 +314,4 @@ function probesOut(state: HalfOpen, probes: number): boolean {
 
 function probeCounts({ succeeded, failed, slow }: HalfOpen): CircuitCounts {
   return { calls: succeeded + failed, failures: failed, slow }
-}
-
-function isFailure(outcome: Outcome): boolean {
-  return outcome === 'failure' || outcome === 'slowFailure'
-}
-
-function isSlow(outcome: Outcome): boolean {
-  return outcome === 'slowSuccess' || outcome === 'slowFailure'
 }

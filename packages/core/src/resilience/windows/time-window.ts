@@ -8,9 +8,9 @@ export class TimeWindow {
   readonly #bucketMs: number
   readonly #buckets: number
   readonly #counters: number
-  /** Bucket after bucket, each with its counters. */
-  readonly #counts: Float64Array
-  readonly #totals: Float64Array
+  /** Bucket after bucket, each with its counters. An array of small integers is smaller than a typed one of this length. */
+  readonly #counts: number[]
+  readonly #totals: number[]
   #current = Number.NEGATIVE_INFINITY
 
   /** `windowMs` long, forgetting in steps of `windowMs / buckets`; counts `counters` things, numbered from 0. */
@@ -18,15 +18,15 @@ export class TimeWindow {
     this.#bucketMs = size.windowMs / size.buckets
     this.#buckets = size.buckets
     this.#counters = size.counters
-    this.#counts = new Float64Array(size.buckets * size.counters)
-    this.#totals = new Float64Array(size.counters)
+    this.#counts = zeros(size.buckets * size.counters)
+    this.#totals = zeros(size.counters)
   }
 
-  /** Counts one more at `nowMs`, which never goes back. */
-  add(counter: number, nowMs: number): void {
+  /** Counts one more, or so many, at `nowMs`, which never goes back. */
+  add(counter: number, nowMs: number, count = 1): void {
     this.#advance(nowMs)
-    this.#counts[(this.#current % this.#buckets) * this.#counters + counter]! += 1
-    this.#totals[counter]! += 1
+    this.#counts[(this.#current % this.#buckets) * this.#counters + counter]! += count
+    this.#totals[counter]! += count
   }
 
   /** How many were counted in the buckets that end with the one of `nowMs`. */
@@ -58,4 +58,9 @@ export class TimeWindow {
       this.#counts[at] = 0
     }
   }
+}
+
+/** Written one by one: an array made with its length has holes to V8, even when they are filled. */
+function zeros(length: number): number[] {
+  return Array.from({ length }, () => 0)
 }
