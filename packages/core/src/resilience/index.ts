@@ -17,6 +17,12 @@ export {
 } from './chaos/chaos.ts'
 export { type Cache, type CacheOptions, cache } from './cache/cache.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
+export { type IdempotencyOptions, idempotency } from './idempotency/idempotency.ts'
+export {
+  type MemoryIdempotency,
+  type MemoryIdempotencyOptions,
+  memoryIdempotency,
+} from './idempotency/memory-store.ts'
 export { type FallbackOptions, fallback, type LastGoodOptions } from './fallback/fallback.ts'
 export { type MemoryRateLimitsOptions, memoryRateLimits } from './rate-limit/local-rates.ts'
 export { type RateLimitOptions, rateLimit } from './rate-limit/rate-limit.ts'
