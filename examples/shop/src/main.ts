@@ -1,34 +1,42 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { fateOf } from './payment/gateway.ts'
-import { dataDir, portOf, shown } from './settings.ts'
+import type { Progress } from './replay/progress.ts'
+import { chaosArguments, chaosOf, dataDir, isWatched, portOf, shown, withChaosRate } from './settings.ts'
 import { openShop, type Shop } from './shop.ts'
+import { viewOf } from './view/view.ts'
 
 /** `npm start`: the shop, until Ctrl-C. */
-const usage = `usage: npm start [-- --port <0-65535> --data <directory> --engine <url>]
-PORT and SHOP_DATA in the environment stand for the first two; without a URL the engine is embedded.`
+const usage = `usage: npm start [-- --port <0-65535> --data <directory> --engine <url> --chaos [<0-1>] --chaos-seed <number> --watch]
+PORT and SHOP_DATA in the environment stand for the first two; without a URL the engine is embedded. Chaos injects faults
+between the services, at this rate of each kind or 0.1; it is watched on a terminal, and elsewhere where told so.`
 
 try {
-  const shop = await openFromArguments()
-  closeOnSignal(shop)
+  const { shop, isWatched } = await openFromArguments()
+  const view = isWatched ? viewOf(shop.app, { out: process.stderr }) : undefined
+  closeOnSignal(shop, view)
   process.stdout.write(greeting(shop))
 } catch (error) {
   process.stderr.write(shown(error, usage))
   process.exitCode = 1
 }
 
-function openFromArguments(): Promise<Shop> {
+async function openFromArguments(): Promise<{ readonly shop: Shop; readonly isWatched: boolean }> {
   const { values } = parseArgs({
-    options: { port: { type: 'string' }, data: { type: 'string' }, engine: { type: 'string' } },
+    args: withChaosRate(process.argv.slice(2)),
+    options: { port: { type: 'string' }, data: { type: 'string' }, engine: { type: 'string' }, ...chaosArguments },
   })
   const port = portOf(values.port ?? process.env.PORT ?? '8080')
-  return openShop({ dir: dataDir(values.data), port, engineUrl: values.engine })
+  const chaos = chaosOf(values)
+  const shop = await openShop({ dir: dataDir(values.data), port, engineUrl: values.engine, chaos })
+  return { shop, isWatched: isWatched(values) }
 }
 
 /** The first signal closes well, a second one ends the process at once. */
-function closeOnSignal(shop: Shop): void {
+function closeOnSignal(shop: Shop, view: Progress | undefined): void {
   const close = (): void => {
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, close)
+    view?.end()
     process.stdout.write('\nclosing …\n')
     shop.close().then(
       () => process.stdout.write('closed; nothing is lost, npm start goes on from here\n'),

@@ -10,6 +10,7 @@ import {
   type ServeOptions,
 } from 'posthaste'
 import { backOfficeService } from './books/books.ts'
+import { troubled, troubleMaker } from './chaos/chaos.ts'
 import { engineOf, serverOf } from './engine.ts'
 import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
 import { logisticsService } from './logistics/logistics.ts'
@@ -47,6 +48,8 @@ export interface ShopOptions {
   readonly askInventory?: AskInventory | undefined
   /** How orders are served. */
   readonly serving?: ServeOptions | undefined
+  /** Faults that are injected between the services. Default: none. */
+  readonly chaos?: { readonly rate: number; readonly seed?: number | undefined } | undefined
   /** Default `warn`: dead letters are told of. */
   readonly logLevel?: LogLevel | undefined
 }
@@ -61,7 +64,7 @@ export interface Shop {
   close(): Promise<void>
 }
 
-const defaults = { port: 0, unpaidMs: 30_000, gateway: simulatedGateway } as const
+const defaults = { port: 0, unpaidMs: 30_000, gateway: simulatedGateway, logLevel: 'warn' } as const
 const defaultRetry: HandlerOptions['retry'] = { immediate: 0, delayed: 4, baseMs: 1_000, maxMs: 10_000 }
 
 /**
@@ -84,25 +87,27 @@ export async function openShop(options: ShopOptions): Promise<Shop> {
 }
 
 async function openOn(engine: Engine, store: Store, options: ShopOptions): Promise<Shop> {
-  const { port = defaults.port, unpaidMs = defaults.unpaidMs, gateway = defaults.gateway } = options
+  const { port = defaults.port, unpaidMs = defaults.unpaidMs, gateway = defaults.gateway, chaos } = options
+  const { logLevel = defaults.logLevel } = options
   const app = posthaste({
     name: 'shop',
     engine,
     transports: [http({ port })],
     // The store is closed after the application, so the signals are for whoever closes both.
     signals: false,
-    log: consoleLog({ level: options.logLevel ?? 'warn' }),
+    log: consoleLog({ level: logLevel }),
   })
   const outbox = new Outbox(app, store)
+  const host = chaos === undefined ? app : troubled(app, troubleMaker({ ...chaos, logLevel }))
 
-  serveOrders(app, { store, outbox, askInventory: options.askInventory, serving: options.serving })
-  handleOrders(app, store, unpaidMs)
-  inventoryService(app, store, options.inventory)
+  serveOrders(host, { store, outbox, askInventory: options.askInventory, serving: options.serving })
+  handleOrders(host, store, unpaidMs)
+  inventoryService(host, store, options.inventory)
   const retry = options.paymentRetry ?? defaultRetry
-  paymentService(app, store, { gateway, handling: { retry, concurrency: options.paymentsAtATime } })
-  pointsService(app, store)
-  logisticsService(app, store)
-  notificationService(app, store)
+  paymentService(host, store, { gateway, handling: { retry, concurrency: options.paymentsAtATime } })
+  pointsService(host, store)
+  logisticsService(host, store)
+  notificationService(host, store)
   backOfficeService(app, store)
 
   const closeAll = async (): Promise<void> => {

@@ -1,5 +1,6 @@
-import { type App, PosthasteError } from 'posthaste'
+import { PosthasteError } from 'posthaste'
 import { catalogue } from '../catalogue.ts'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   GoodsReturned,
   Inventory,
@@ -33,7 +34,7 @@ const patiently = {
 } as const
 
 /** The inventory: what is on the shelves, and who took it. */
-export function inventoryService(app: App, store: Store, options: InventoryOptions = {}): void {
+export function inventoryService(app: ServiceHost, store: Store, options: InventoryOptions = {}): void {
   const { beforeCheck, beforeDeduct } = options
   app.serve(Inventory, {
     async checkStock({ items }) {

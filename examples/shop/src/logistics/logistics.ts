@@ -1,4 +1,4 @@
-import type { App } from 'posthaste'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import { OrderPaid, OrderShipped } from '../contracts.ts'
 import { once, say } from '../store/inbox.ts'
 import { type Store, table } from '../store/store.ts'
@@ -12,7 +12,7 @@ export interface Shipment {
 export const shipments = table<Shipment>('logistics.shipments')
 
 /** Logistics: sends what is paid. */
-export function logisticsService(app: App, store: Store): void {
+export function logisticsService(app: ServiceHost, store: Store): void {
   app.on(
     OrderPaid,
     { group: 'logistics' },

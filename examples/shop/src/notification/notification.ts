@@ -1,4 +1,4 @@
-import type { App } from 'posthaste'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import { OrderCancelled, OrderCreated, OrderShipped, ReturnRefunded } from '../contracts.ts'
 import { formatPence } from '../money.ts'
 import { once } from '../store/inbox.ts'
@@ -15,7 +15,7 @@ export const notices = table<Notice>('notification.notices')
 const group = 'notification'
 
 /** Notification: tells customers what happens. */
-export function notificationService(app: App, store: Store): void {
+export function notificationService(app: ServiceHost, store: Store): void {
   app.on(
     OrderCreated,
     { group },

@@ -1,4 +1,4 @@
-import type { App } from 'posthaste'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   CancelUnpaid,
   LatePaymentRefunded,
@@ -26,7 +26,7 @@ const group = 'orders'
  *
  * @param unpaidMs how long an order may stay unpaid while the shop is open
  */
-export function handleOrders(app: App, store: Store, unpaidMs: number): void {
+export function handleOrders(app: ServiceHost, store: Store, unpaidMs: number): void {
   app.on(
     OrderCreated,
     { group },
@@ -49,7 +49,7 @@ export function handleOrders(app: App, store: Store, unpaidMs: number): void {
   )
 }
 
-function followStock(app: App, store: Store): void {
+function followStock(app: ServiceHost, store: Store): void {
   app.on(
     StockDeducted,
     { group },
@@ -71,7 +71,7 @@ function followStock(app: App, store: Store): void {
   )
 }
 
-function followMoney(app: App, store: Store): void {
+function followMoney(app: ServiceHost, store: Store): void {
   app.on(
     PaymentSucceeded,
     { group },

@@ -1,11 +1,5 @@
-import {
-  type App,
-  type CallContext,
-  type Client,
-  PosthasteError,
-  type ServeOptions,
-  type ServiceHandlers,
-} from 'posthaste'
+import { type CallContext, type Client, PosthasteError, type ServeOptions, type ServiceHandlers } from 'posthaste'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import { Inventory, Orders } from '../contracts.ts'
 import type { Line } from '../money.ts'
 import type { Store } from '../store/store.ts'
@@ -24,7 +18,7 @@ export interface OrderServiceOptions {
 }
 
 /** Serves what customers and tills ask of orders. */
-export function serveOrders(app: App, { store, outbox, askInventory, serving }: OrderServiceOptions): void {
+export function serveOrders(app: ServiceHost, { store, outbox, askInventory, serving }: OrderServiceOptions): void {
   const inventory = app.client(Inventory, askInventory ?? carefully)
   app.serve(Orders, orderHandlers({ store, outbox, inventory }), serving)
 }

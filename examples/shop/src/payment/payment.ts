@@ -1,4 +1,7 @@
-import { type App, type HandlerOptions, ignore, PosthasteError } from 'posthaste'
+import { type HandlerOptions, ignore, PosthasteError } from 'posthaste'
+import { filterDeps } from 'posthaste/pipeline'
+import { bulkhead } from 'posthaste/resilience'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   GoodsReturned,
   LatePaymentRefunded,
@@ -42,9 +45,16 @@ export interface PaymentOptions {
   readonly handling?: HandlerOptions | undefined
 }
 
+/** What its operator allows us. */
+const gatewayLines = { concurrency: 24, queue: 8 } as const
+/** A gateway that fails at most payments is left alone; they wait in the queue, and lose no attempts. */
+const patience = { openMs: 500, openMsMax: 5_000 } as const
+
 /** Payment: takes the money once the goods are set aside, and pays it back when they are not sold after all. */
-export function paymentService(app: App, store: Store, { gateway, handling }: PaymentOptions): void {
+export function paymentService(app: ServiceHost, store: Store, { gateway, handling }: PaymentOptions): void {
   const group = paymentGroup
+  // Whoever talks to the gateway shares its lines: a rush of refunds takes none from the payments that it has not.
+  const lines = bulkhead(gatewayLines, filterDeps({ target: 'the gateway' }))
   const refundLate = async (orderNo: string): Promise<void> => {
     if (store.get(payments, orderNo)?.state === 'refunded') await gateway.refund(orderNo)
   }
@@ -59,7 +69,7 @@ export function paymentService(app: App, store: Store, { gateway, handling }: Pa
   }
 
   const capture = once(store, captured)
-  app.on(StockDeducted, { ...handling, group }, async (stock, context) => {
+  app.on(StockDeducted, { breaker: patience, ...handling, group, bulkhead: lines }, async (stock, context) => {
     const { orderNo } = stock
     if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
     // A message that comes again must not fail where the first one succeeded.
@@ -69,7 +79,7 @@ export function paymentService(app: App, store: Store, { gateway, handling }: Pa
   })
 
   const cancel = once(store, cancelled)
-  app.on(OrderCancelled, { group }, async (order, context) => {
+  app.on(OrderCancelled, { group, bulkhead: lines }, async (order, context) => {
     await cancel(order, context)
     await refundLate(order.orderNo)
   })

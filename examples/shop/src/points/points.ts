@@ -1,4 +1,4 @@
-import type { App } from 'posthaste'
+import type { ServiceHost } from '../chaos/chaos.ts'
 import { GoodsReturned, OrderPaid, PointsGranted } from '../contracts.ts'
 import type { Pence } from '../money.ts'
 import { once, say } from '../store/inbox.ts'
@@ -24,7 +24,7 @@ export function pointsFor(pence: Pence): number {
 }
 
 /** Points: granted for what is paid, withdrawn for what is returned. Guests have none. */
-export function pointsService(app: App, store: Store): void {
+export function pointsService(app: ServiceHost, store: Store): void {
   app.on(
     OrderPaid,
     { group },

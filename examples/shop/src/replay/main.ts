@@ -2,16 +2,28 @@ import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { dataDir, shown, UsageError, userPath, wholeNumber } from '../settings.ts'
+import {
+  chaosArguments,
+  chaosOf,
+  dataDir,
+  isWatched,
+  shown,
+  UsageError,
+  userPath,
+  wholeNumber,
+  withChaosRate,
+} from '../settings.ts'
 import { openShop } from '../shop.ts'
+import { viewOf } from '../view/view.ts'
 import { type FeedReport, feed } from './feed.ts'
 import { progressOn } from './progress.ts'
 import { reconcile } from './reconcile.ts'
 import { settle } from './settle.ts'
 
 /** `npm run shop:replay`: feeds a file of orders to the shop and reconciles. Exits with 0 only if the books balance. */
-const usage = `usage: npm run shop:replay [-- <file.csv> --engine <url> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms>]
-Without a file it takes the sample that comes with the shop; without a URL the engine is embedded.`
+const usage = `usage: npm run shop:replay [-- <file.csv> --engine <url> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms> --chaos [<0-1>] --chaos-seed <number> --watch]
+Without a file it takes the sample that comes with the shop; without a URL the engine is embedded. Chaos
+injects faults between the services, at this rate of each kind or 0.1; the books have to balance all the same.`
 
 /** Orders are settled in seconds here, not in the half minute that people at a terminal have. */
 const unpaidMsDefault = '2000'
@@ -29,9 +41,10 @@ try {
 
 async function replay(): Promise<boolean> {
   const startedAtMs = performance.now()
-  const { path, data, engineUrl, unpaidMs, stallMs, concurrency } = readArguments()
-  const progress = progressOn()
-  const shop = await openShop({ dir: dataDir(data), engineUrl, unpaidMs, paymentRetry, logLevel: 'error' })
+  const { path, data, engineUrl, unpaidMs, stallMs, concurrency, chaos, watched } = readArguments()
+  const shop = await openShop({ dir: dataDir(data), engineUrl, unpaidMs, paymentRetry, chaos, logLevel: 'error' })
+  const bar = progressOn()
+  const progress = watched ? viewOf(shop.app, { out: process.stderr, progress: bar }) : bar
   try {
     const report = await feed(path, { url: shop.url, concurrency, progress })
     const books = await settle(shop, progress, unpaidMs + stallMs)
@@ -48,6 +61,7 @@ async function replay(): Promise<boolean> {
 
 function readArguments() {
   const { values, positionals } = parseArgs({
+    args: withChaosRate(process.argv.slice(2)),
     allowPositionals: true,
     options: {
       data: { type: 'string' },
@@ -55,6 +69,7 @@ function readArguments() {
       concurrency: { type: 'string', default: '16' },
       'unpaid-ms': { type: 'string', default: unpaidMsDefault },
       'stall-ms': { type: 'string', default: stallMsDefault },
+      ...chaosArguments,
     },
   })
   if (positionals.length > 1) throw new UsageError(`one file at a time, not ${positionals.length}`)
@@ -68,6 +83,8 @@ function readArguments() {
     engineUrl: values.engine,
     concurrency: Math.max(1, wholeNumber('--concurrency', values.concurrency, 256)),
     unpaidMs: wholeNumber('--unpaid-ms', values['unpaid-ms'], 3_600_000),
+    chaos: chaosOf(values),
+    watched: isWatched(values),
     stallMs: wholeNumber('--stall-ms', values['stall-ms'], 3_600_000),
   }
 }
