@@ -16,6 +16,7 @@ export {
   chaos,
 } from './chaos/chaos.ts'
 export { type Cache, type CacheOptions, cache } from './cache/cache.ts'
+export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency/concurrency-limit.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
 export { type IdempotencyOptions, idempotency } from './idempotency/idempotency.ts'
 export {

@@ -17,7 +17,7 @@ import {
 } from '../../pipeline/options.ts'
 import { type FilterDeps, tell } from '../../pipeline/stack.ts'
 import { Line, type Waiter } from './line.ts'
-import { Slots, type WaitingRoom } from './slots.ts'
+import { fullRecheckMs, Slots, type WaitingRoom } from './slots.ts'
 
 /** How many calls may be under way at a time, and how many may wait. */
 export interface BulkheadOptions {
@@ -50,9 +50,6 @@ const spec: OptionsSpec<Settings> = {
     order: choiceOption('fifo', ['fifo', 'adaptive']),
   },
 }
-
-/** While all slots are taken, it is worth asking again this soon: nobody can say when work ends. */
-export const fullRecheckMs = 10
 
 /** A queue that has not been empty for this long does not dissolve by itself. */
 const standingMs = 100

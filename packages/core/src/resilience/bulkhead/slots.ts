@@ -4,6 +4,9 @@ import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Waiter } from './line.ts'
 
+/** While all slots are taken, it is worth asking again this soon, in milliseconds: nobody can say when work ends. */
+export const fullRecheckMs = 10
+
 /** Where calls wait for a slot: who may, for how long, and who is next. */
 export interface WaitingRoom {
   /** How many wait. */
