@@ -1,13 +1,14 @@
 /**
  * Since when what is known of a key is all there is to know: calls that were admitted earlier began under a circuit that was
- * forgotten since. Departures are remembered by key for a turn at least, and later ones for all keys together: what is
- * longer under way than that cannot be told apart any more.
+ * forgotten since, in a state that it had left. Departures are remembered by key for a turn at least, and later for all keys
+ * together: what is longer under way than that cannot be told apart any more.
  */
 export class Departures {
   readonly #keysMax: number
   #recent = new Map<string, number>()
   #earlier = new Map<string, number>()
-  #turnedEpoch = 0
+  #recentMax = 0
+  #earlierMax = 0
   #floor = 0
 
   /** Remembers twice as many keys at most. */
@@ -15,22 +16,24 @@ export class Departures {
     this.#keysMax = keysMax
   }
 
-  /** The circuit of a key was forgotten in an epoch, which is higher than those of all calls until then. */
+  /** The circuit of a key was forgotten: from this epoch on it was closed. */
   note(key: string, epoch: number): void {
-    if (this.#recent.size >= this.#keysMax) this.turn(epoch - 1)
+    if (this.#recent.size >= this.#keysMax) this.turn()
     this.#recent.set(key, epoch)
+    this.#recentMax = Math.max(this.#recentMax, epoch)
   }
 
-  /** The lowest epoch of which it is certain that no circuit of the key was forgotten since. */
+  /** The lowest epoch of which it is certain that the key has been closed ever since, or has a circuit that knows. */
   certainFrom(key: string): number {
     return Math.max(this.#recent.get(key) ?? this.#earlier.get(key) ?? 0, this.#floor)
   }
 
-  /** Forgets the keys of the turn before this one; `epoch` is the last that was begun. */
-  turn(epoch: number): void {
-    if (this.#earlier.size > 0) this.#floor = this.#turnedEpoch
+  /** Forgets the keys that were noted before the last turn. */
+  turn(): void {
+    this.#floor = Math.max(this.#floor, this.#earlierMax)
     this.#earlier = this.#recent
+    this.#earlierMax = this.#recentMax
     this.#recent = new Map()
-    this.#turnedEpoch = epoch
+    this.#recentMax = 0
   }
 }

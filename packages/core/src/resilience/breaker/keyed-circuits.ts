@@ -208,13 +208,16 @@ export class KeyedCircuits {
   #sweep(nowMs: number): void {
     this.#sweepAtMs = nowMs + this.#bucketMs * buckets
     this.#fresh.turn()
-    this.#departures.turn(this.#frame.epochs.last)
+    this.#departures.turn()
     for (const { circuit } of this.#closed.values()) if (circuit.idle(nowMs)) this.#forget(circuit, this.#closed)
   }
 
   #forget(circuit: Circuit, from: Map<string, unknown>): void {
     from.delete(circuit.name)
-    if (!circuit.pristine) this.#departures.note(circuit.name, ++this.#frame.epochs.last)
+    if (circuit.pristine) return
+    // What began in its last state still counts, if that was closed: so is a key without a circuit.
+    const { state } = circuit
+    this.#departures.note(circuit.name, state.kind === 'closed' ? state.epoch : ++this.#frame.epochs.last)
   }
 
   /** The bucket of a time, below 2^32 whatever the time is; all calls of a window of calls are in the same. */
