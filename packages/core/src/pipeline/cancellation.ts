@@ -30,6 +30,15 @@ export function cancelSource(parent: Cancellation = neverCancelled): CancelSourc
   return new Source(parent)
 }
 
+/**
+ * Says that the work has answered with `value`, and so is done; except that a stream has only begun when its head is there:
+ * the caller's cancellation must go on reaching it.
+ */
+export function releaseAfter(source: CancelSource, value: unknown): void {
+  if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) return
+  source.release()
+}
+
 type Listener = (reason: PosthasteError) => void
 
 const doNothing = (): void => {}

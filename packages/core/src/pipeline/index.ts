@@ -7,6 +7,7 @@
 export { type CallInit, createCall } from './call.ts'
 export { type CancelSource, cancelSource, neverCancelled } from './cancellation.ts'
 export { compose } from './compose.ts'
+export { type Continuation, continueWith } from './continuation.ts'
 export { andThen, attempt, isPromiseLike } from './maybe-promise.ts'
 export {
   buildStack,

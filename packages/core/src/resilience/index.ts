@@ -18,6 +18,7 @@ export {
 export { type Cache, type CacheOptions, cache } from './cache/cache.ts'
 export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency/concurrency-limit.ts'
 export { type DeadlineOptions, deadline } from './time/deadline.ts'
+export { type HedgeOptions, hedge } from './hedge/hedge.ts'
 export { type IdempotencyOptions, idempotency } from './idempotency/idempotency.ts'
 export {
   type MemoryIdempotency,
@@ -32,7 +33,7 @@ export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry/
 export { type TimeoutOptions, timeout } from './time/timeout.ts'
 
 // For authors of filters and edges.
-export { type Backoff, backoffCeilingMs, backoffMs } from './retry/backoff.ts'
+export { type Backoff, backoffCeilingMs, backoffMs, decorrelatedBackoffMs } from './retry/backoff.ts'
 export type { CircuitCounts, CircuitState, Closed, ForcedState, HalfOpen, Open } from './breaker/circuit.ts'
 export { gcra, type RateAsk, type RateStep } from './rate-limit/gcra.ts'
 export { isCalleeFailure, isHealthFailure, isWorthRetrying, wasNotSent } from './failure.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '@posthaste/contracts'
-import { durationOption, numberOption, type OptionsSpec, readOptions } from '../../pipeline/options.ts'
+import { durationOption, numberOption, type OptionSpec, type OptionsSpec, readOptions } from '../../pipeline/options.ts'
 import { TimeWindow } from '../windows/time-window.ts'
 
 /** How many retries there may be. */
@@ -67,4 +67,12 @@ export function retryBudget(options: RetryBudgetOptions, clock: Clock): RetryBud
     },
     balance: () => balance(clock.monotonicMs()),
   }
+}
+
+/** A budget among the options of a filter: one to share, `false` for none, or undefined for one of its own. */
+export const budgetOption: OptionSpec<RetryBudget | false | undefined> = {
+  fallback: undefined,
+  expects: 'a retry budget or false',
+  accepts: (value) =>
+    value === false || (typeof value === 'object' && value !== null && 'withdraw' in value && 'deposit' in value),
 }

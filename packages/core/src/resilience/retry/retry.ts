@@ -24,7 +24,7 @@ import { type FilterDeps, tell } from '../../pipeline/stack.ts'
 import { isWorthRetrying, wasNotSent } from '../failure.ts'
 import { LatencyQuantile } from '../windows/latency-quantile.ts'
 import { type Backoff, backoffMs, decorrelatedBackoffMs } from './backoff.ts'
-import { type RetryBudget, retryBudget } from './retry-budget.ts'
+import { budgetOption, type RetryBudget, retryBudget } from './retry-budget.ts'
 
 /** When and how often a failed call is made again. */
 export interface RetryOptions {
@@ -96,7 +96,7 @@ const spec: OptionsSpec<Settings> = {
     retryAfterMaxMs: durationOption(10_000),
     repeat: choiceOption('safe', ['safe', 'always']),
     retryOn: functionOption(isWorthRetrying),
-    budget: { fallback: undefined, expects: 'a retry budget or false', accepts: isBudget },
+    budget: budgetOption,
   },
   together: ({ baseMs, maxMs }) =>
     baseMs <= maxMs ? [] : [{ path: 'retry.maxMs', message: `must not be below baseMs, ${baseMs}, but is ${maxMs}` }],
@@ -267,8 +267,4 @@ function askedDelayMs(thrown: unknown): number {
 
 function codeOf(thrown: unknown): string | undefined {
   return PosthasteError.is(thrown) ? thrown.code : undefined
-}
-
-function isBudget(value: unknown): boolean {
-  return value === false || (typeof value === 'object' && value !== null && 'withdraw' in value && 'deposit' in value)
 }

@@ -18,6 +18,8 @@ const spec: OptionsSpec<{ readonly timeoutMs: number | undefined }> = {
  * outside the retry, which gives up rather than outlive it. A call whose deadline has passed fails with
  * DEADLINE_EXCEEDED without being passed on. A stream is bounded up to its head.
  *
+ * Events: `timedOut` (id, timeoutMs) when the time of a call is up.
+ *
  * @throws CONFIG_INVALID when an option is wrong
  */
 export function deadline(options: DeadlineOptions, deps: FilterDeps): Filter {

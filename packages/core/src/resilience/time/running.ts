@@ -1,5 +1,5 @@
 import type { Call, PosthasteError } from '@posthaste/contracts'
-import type { CancelSource } from '../../pipeline/cancellation.ts'
+import { type CancelSource, releaseAfter } from '../../pipeline/cancellation.ts'
 import { follow } from '../../pipeline/continuation.ts'
 import { FreeList } from '../../pipeline/free-list.ts'
 import type { ReusableTimer, TimerWheel } from '../../pipeline/timer-wheel.ts'
@@ -50,7 +50,7 @@ export class Running {
   }
 
   readonly #onValue = (value: unknown): void => {
-    if (this.#source !== undefined) endCancellation(this.#source, value)
+    if (this.#source !== undefined) releaseAfter(this.#source, value)
     const resolve = this.#resolve
     this.#release()
     resolve?.(value)
@@ -104,10 +104,4 @@ export function runningOn(timers: TimerWheel): FreeList<Running> {
   const free = new FreeList<Running>(freeMax)
   freeByWheel.set(timers, free)
   return free
-}
-
-/** The work is done; except that a stream has only begun when its head is there: cancelling must go on reaching it. */
-export function endCancellation(source: CancelSource, value: unknown): void {
-  if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) return
-  source.release()
 }

@@ -1,9 +1,9 @@
 import { type Call, type FilterSnapshot, type MaybePromise, PosthasteError, type Service } from '@posthaste/contracts'
-import { cancelSource } from '../../pipeline/cancellation.ts'
+import { cancelSource, releaseAfter } from '../../pipeline/cancellation.ts'
 import type { FreeList } from '../../pipeline/free-list.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import { type FilterDeps, tell } from '../../pipeline/stack.ts'
-import { type Expiry, endCancellation, Running, runningOn } from './running.ts'
+import { type Expiry, Running, runningOn } from './running.ts'
 
 /** What a time limit has done since it was made. */
 export interface TimeLimitSnapshot extends FilterSnapshot {
@@ -56,7 +56,7 @@ export class TimeLimit implements Expiry {
       running.startedAtMs = nowMs
       return running.follow(result, inner, source)
     }
-    endCancellation(source, result)
+    releaseAfter(source, result)
     return result
   }
 

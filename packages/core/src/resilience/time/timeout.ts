@@ -17,6 +17,9 @@ const spec: OptionsSpec<TimeoutOptions> = {
  * Bounds one attempt. Stands inside the retry, so that each attempt has its own time and a live cancellation; when the
  * time is up that cancellation fires, the attempt fails with DEADLINE_EXCEEDED and a late answer is dropped. An earlier
  * deadline of the call wins. An answer that is there at once costs no timer. A stream is bounded up to its head.
+ * A call may ask for a time of its own, `overrides.attemptTimeoutMs`.
+ *
+ * Events: `timedOut` (id, timeoutMs) when the time of an attempt is up.
  *
  * @throws CONFIG_INVALID when an option is wrong
  */
