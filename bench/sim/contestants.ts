@@ -13,7 +13,8 @@ import {
 } from 'cockatiel'
 import CircuitBreaker from 'opossum'
 import { compose, createCall, type FilterDeps, filterDeps } from 'posthaste/pipeline'
-import { breaker, deadline, retry, timeout } from 'posthaste/resilience'
+import { breaker, type ConcurrencyLimitOptions, concurrencyLimit, deadline, retry, timeout } from 'posthaste/resilience'
+import type { Guard } from './fleet.ts'
 import { limits } from './limits.ts'
 import type { Random } from './random.ts'
 
@@ -37,6 +38,8 @@ export interface Contestant {
   readonly settings: string
   /** One caller: what it learns is its own. */
   create(env: Env): Caller
+  /** What each instance of a callee has in front of it; nothing unless said. */
+  guard?(env: Omit<Env, 'send'>): Guard
   /** What a failure is to whoever called the service that it happened in. */
   overTheWire(failure: unknown): Error
 }
@@ -105,29 +108,40 @@ const opossum: Contestant = {
   overTheWire: anError,
 }
 
-const standard = (deps: FilterDeps): Filter[] => [
-  deadline({ timeoutMs: limits.timeoutMs }, deps),
-  retry({}, deps),
-  breaker({}, deps),
-  timeout({ timeoutMs: limits.attemptTimeoutMs }, deps),
-]
+/** What ours has beside the standard policies. */
+interface More {
+  readonly limit?: ConcurrencyLimitOptions
+}
 
 /** Ours, as it is set by default. */
-export const ours: Contestant = stackOf('ours', 'deadline, retry with its budget, breaker, timeout', standard)
+export const ours: Contestant = stackOf('ours', 'deadline, retry with its budget, breaker, timeout', {})
+
+/** Ours for a callee that may be asked for more than it can do. */
+export const oursLimited: Contestant = stackOf('ours + limit', 'the same with the adaptive limit, for each caller', {
+  limit: {},
+})
+
+/** Ours with the limit where all calls come together. */
+export const oursGuarded: Contestant = {
+  ...stackOf('ours + server limit', 'the same with the adaptive limit in front of each instance of the callee', {}),
+  guard({ clock, random }) {
+    const filter = concurrencyLimit({}, filterDeps({ clock, random, target: 'instance' }))
+    const call = callOf(Number.POSITIVE_INFINITY)
+    return async (work) => filter.apply(call, work)
+  },
+}
 
 /** Everybody, ours last. */
 export const contestants: readonly Contestant[] = [timeoutOnly, naive, cockatiel, opossum, ours]
 
-function stackOf(name: string, settings: string, filters: (deps: FilterDeps) => Filter[]): Contestant {
+function stackOf(name: string, settings: string, more: More): Contestant {
   return {
     name,
     settings,
     create({ clock, random, send }) {
-      const call = compose(filters(filterDeps({ clock, random, target: 'callee' })), (inner: Call) =>
-        send(inner.deadlineAtMs),
-      )
-      return async (deadlineAtMs) =>
-        call(createCall({ kind: 'request', target: 'callee', id: '', payload: '', idempotent: true, deadlineAtMs }))
+      const filters = filtersOf(more, filterDeps({ clock, random, target: 'callee' }))
+      const call = compose(filters, (inner: Call) => send(inner.deadlineAtMs))
+      return async (deadlineAtMs) => call(callOf(deadlineAtMs))
     },
     // As the transports do: code, message and pause travel; that nothing was sent is true of the one attempt alone.
     overTheWire(failure) {
@@ -135,6 +149,21 @@ function stackOf(name: string, settings: string, filters: (deps: FilterDeps) => 
       return new PosthasteError(code, message, { retryAfterMs })
     },
   }
+}
+
+/** Outermost first, in the order of a client's stack. */
+function filtersOf({ limit }: More, deps: FilterDeps): Filter[] {
+  return [
+    deadline({ timeoutMs: limits.timeoutMs }, deps),
+    ...(limit === undefined ? [] : [concurrencyLimit(limit, deps)]),
+    retry({}, deps),
+    breaker({}, deps),
+    timeout({ timeoutMs: limits.attemptTimeoutMs }, deps),
+  ]
+}
+
+function callOf(deadlineAtMs: number): Call {
+  return createCall({ kind: 'request', target: 'callee', id: '', payload: '', idempotent: true, deadlineAtMs })
 }
 
 function limited(clock: Clock, send: Send): Caller {

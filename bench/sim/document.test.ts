@@ -52,13 +52,13 @@ describe('the document', () => {
     const scenario = (name: string, ours: Row) => ({ name, what: 'it is down', rows: [row('none'), ours] })
     const results = [
       scenario('outage', row('ours', { amplificationTotal: 0.1, recoveryMsMax: 12_000 })),
-      scenario('overload', row('ours', { goodputShare: 0.95 })),
+      scenario('overload', row('ours + limit', { goodputShare: 0.95 })),
     ]
     const document = documentOf(results, { seeds: 1, contestants })
     expect(document.goals.map(({ case: name, met }) => [name, met])).toEqual([
-      ['outage: attempts per call', true],
-      ['outage: time to recover, with the worst seed', false],
-      ['overload: goodput, of the capacity', true],
+      ['outage, ours: attempts per call', true],
+      ['outage, ours: time to recover, with the worst seed', false],
+      ['overload, ours + limit: goodput, of the capacity', true],
     ])
     const text = tableOf(document)
     expect(text).toContain('outage: it is down')

@@ -76,23 +76,23 @@ const isOurs = ({ contestant }: Row): boolean => contestant.startsWith('ours')
 const oursIn = ({ rows }: ScenarioResult): Row => rows.findLast(isOurs)!
 
 function goalsOf(results: readonly ScenarioResult[]): CaseResult[] {
-  const goal = (scenario: string, of: Goal): CaseResult[] => {
-    const result = results.find(({ name }) => name === scenario)
-    if (result === undefined) return []
-    const others = result.rows.filter((row) => !isOurs(row)).map((row) => [row.contestant, of.figure(row)])
-    const { name, unit, figure, bound } = of
-    const peers = Object.fromEntries(others)
-    return [resultOf({ case: `${scenario}: ${name}`, unit, ours: figure(oursIn(result)), peers, goal: bound })]
+  const goal = (scenario: string, { name, unit, figure, bound }: Goal, who = 'ours'): CaseResult[] => {
+    const rows = results.find((result) => result.name === scenario)?.rows ?? []
+    const ours = rows.find(({ contestant }) => contestant === who)
+    if (ours === undefined) return []
+    const peers = Object.fromEntries(rows.filter((row) => !isOurs(row)).map((row) => [row.contestant, figure(row)]))
+    return [resultOf({ case: `${scenario}, ${who}: ${name}`, unit, ours: figure(ours), peers, goal: bound })]
   }
   return [
     ...goal('outage', amplification),
     ...goal('silent outage', amplification),
     ...goal('retry storm', amplificationOfTier),
-    ...goal('partial storm', amplificationOfTier),
     ...goal('outage', recovery),
     ...goal('silent outage', recovery),
     ...goal('retry storm', recovery),
-    ...goal('overload', goodput),
+    ...goal('overload', goodput, 'ours + limit'),
+    ...goal('overload', goodput, 'ours + server limit'),
+    ...goal('overload by many', goodput, 'ours + server limit'),
   ]
 }
 
@@ -187,7 +187,7 @@ export function tableOf({ method, contestants, scenarios, goals, worse }: SimDoc
   }
   lines.push('', 'goals')
   for (const { case: name, ours, unit, goal, met } of goals) {
-    lines.push(`  ${name.padEnd(54)} ${withUnit(ours, unit)}  ${met ? 'met' : 'MISSED'}: ${goal}`)
+    lines.push(`  ${name.padEnd(64)} ${withUnit(ours, unit)}  ${met ? 'met' : 'MISSED'}: ${goal}`)
   }
   lines.push('', 'where ours is worse', ...worse.map((line) => `  ${line}`), '')
   return lines.join('\n')

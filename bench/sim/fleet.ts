@@ -33,6 +33,16 @@ export type Done = (failure?: Error) => void
 /** What an instance does after its own work: it calls somebody else, whose failure is its own. */
 export type Handler = (instance: number, deadlineAtMs: number, done: Done) => void
 
+/** What an instance has in front of its queue, and may refuse there. */
+export type Guard = (work: () => Promise<void>) => Promise<void>
+
+/** What the instances of a fleet do beyond their own work; nothing of it unless said. */
+export interface Conduct {
+  readonly handler?: Handler | undefined
+  /** Makes the guard of an instance, from 0. */
+  readonly guard?: ((instance: number) => Guard) | undefined
+}
+
 const refused = new PosthasteError('UNAVAILABLE', 'nobody listens')
 const failed = new PosthasteError('UNAVAILABLE', 'the callee failed')
 
@@ -44,6 +54,7 @@ interface Request {
 
 interface Instance {
   readonly index: number
+  readonly guard: Guard | undefined
   readonly waiting: Request[]
   /** How many of `waiting` are done with: a queue of an array, without moving it. */
   taken: number
@@ -63,17 +74,14 @@ export class Fleet {
   readonly #instances: readonly Instance[]
   readonly #handler: Handler | undefined
 
-  constructor(spec: FleetSpec, world: { readonly timeline: Timeline; readonly random: Random }, handler?: Handler) {
+  constructor(spec: FleetSpec, world: { readonly timeline: Timeline; readonly random: Random }, conduct: Conduct = {}) {
     this.#spec = spec
     this.#timeline = world.timeline
     this.#random = world.random
-    this.#handler = handler
-    this.#instances = Array.from({ length: spec.instances }, (_, index) => ({
-      index,
-      waiting: [],
-      taken: 0,
-      working: 0,
-    }))
+    this.#handler = conduct.handler
+    this.#instances = Array.from({ length: spec.instances }, (_, index) => {
+      return { index, guard: conduct.guard?.(index), waiting: [], taken: 0, working: 0 }
+    })
   }
 
   /** How many calls wait or are worked on. */
@@ -93,10 +101,26 @@ export class Fleet {
     this.arrivals.push(this.#timeline.elapsedMs)
     const { down } = this.#healthOf(instance)
     if (down === 'refusing') request.answer(refused)
-    else if (down === undefined) {
-      instance.waiting.push(request)
-      this.#next(instance)
+    else if (down === undefined) this.#admit(instance, request)
+  }
+
+  #admit(instance: Instance, request: Request): void {
+    const { guard } = instance
+    if (guard === undefined) {
+      this.#enqueue(instance, request)
+      return
     }
+    const work = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const answer: Done = (failure) => (failure === undefined ? resolve() : reject(failure))
+        this.#enqueue(instance, { ...request, answer })
+      })
+    guard(work).then(() => request.answer(), request.answer)
+  }
+
+  #enqueue(instance: Instance, request: Request): void {
+    instance.waiting.push(request)
+    this.#next(instance)
   }
 
   #next(instance: Instance): void {

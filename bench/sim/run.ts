@@ -1,5 +1,5 @@
 import type { Caller, Contestant } from './contestants.ts'
-import { type Done, Fleet, well } from './fleet.ts'
+import { type Conduct, type Done, Fleet, well } from './fleet.ts'
 import { withSimulatedGlobals } from './globals.ts'
 import { exponential, seededRandom } from './random.ts'
 import { networkMs, type Scenario, type Tier } from './scenarios.ts'
@@ -58,9 +58,12 @@ function build(scenario: Scenario, making: Making): { readonly fleets: readonly 
   for (const tier of scenario.tiers.toReversed()) {
     const next = fleets[0]
     const callers = next === undefined ? [] : callersOf(next, tier, making)
-    const handler = next === undefined ? undefined : calling(callers, making.contestant)
+    const conduct: Conduct = {
+      handler: next === undefined ? undefined : calling(callers, making.contestant),
+      guard: guardsOf(tier, making),
+    }
     const world = { timeline: making.timeline, random: making.stream(`tier ${tier.name}`) }
-    fleets.unshift(new Fleet({ ...tier, networkMs, health: healthOf(scenario, tier) }, world, handler))
+    fleets.unshift(new Fleet({ ...tier, networkMs, health: healthOf(scenario, tier) }, world, conduct))
   }
   return { fleets, callers: callersOf(fleets[0]!, { name: 'callers', instances: scenario.callers }, making) }
 }
@@ -74,6 +77,11 @@ function callersOf(fleet: Fleet, of: Pick<Tier, 'name' | 'instances'>, making: M
   return Array.from({ length: of.instances }, (_, index) =>
     contestant.create({ clock: timeline, random: stream(`${of.name} ${index}`), send }),
   )
+}
+
+function guardsOf({ name }: Tier, { contestant, timeline, stream }: Making): Conduct['guard'] {
+  const { guard } = contestant
+  return guard && ((instance) => guard({ clock: timeline, random: stream(`guard ${name} ${instance}`) }))
 }
 
 function calling(callers: readonly Caller[], { overTheWire }: Contestant) {

@@ -1,4 +1,4 @@
-import type { Contestant } from './contestants.ts'
+import { type Contestant, oursGuarded, oursLimited } from './contestants.ts'
 import { type Health, well } from './fleet.ts'
 import { type Distribution, logNormal } from './random.ts'
 
@@ -107,5 +107,16 @@ export const scenarios: readonly Scenario[] = [
     ...world,
     faultRatePerSecond: 1_200,
     faultToMs: 60_000,
+    variants: [oursLimited, oursGuarded],
+  },
+  {
+    name: 'overload by many',
+    what: 'the same by 20 callers, each of which knows of its own calls alone',
+    tiers: [callee],
+    ...world,
+    callers: 20,
+    faultRatePerSecond: 1_200,
+    faultToMs: 60_000,
+    variants: [oursLimited, oursGuarded],
   },
 ]
