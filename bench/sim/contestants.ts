@@ -13,7 +13,16 @@ import {
 } from 'cockatiel'
 import CircuitBreaker from 'opossum'
 import { compose, createCall, type FilterDeps, filterDeps } from 'posthaste/pipeline'
-import { breaker, type ConcurrencyLimitOptions, concurrencyLimit, deadline, retry, timeout } from 'posthaste/resilience'
+import {
+  breaker,
+  type ConcurrencyLimitOptions,
+  concurrencyLimit,
+  deadline,
+  type HedgeOptions,
+  hedge,
+  retry,
+  timeout,
+} from 'posthaste/resilience'
 import type { Guard } from './fleet.ts'
 import { limits } from './limits.ts'
 import type { Random } from './random.ts'
@@ -111,6 +120,7 @@ const opossum: Contestant = {
 /** What ours has beside the standard policies. */
 interface More {
   readonly limit?: ConcurrencyLimitOptions
+  readonly hedge?: HedgeOptions
 }
 
 /** Ours, as it is set by default. */
@@ -119,6 +129,11 @@ export const ours: Contestant = stackOf('ours', 'deadline, retry with its budget
 /** Ours for a callee that may be asked for more than it can do. */
 export const oursLimited: Contestant = stackOf('ours + limit', 'the same with the adaptive limit, for each caller', {
   limit: {},
+})
+
+/** Ours for reads from several instances. */
+export const oursHedged: Contestant = stackOf('ours + hedge', 'the same with a second attempt beside slow ones', {
+  hedge: {},
 })
 
 /** Ours with the limit where all calls come together. */
@@ -152,11 +167,12 @@ function stackOf(name: string, settings: string, more: More): Contestant {
 }
 
 /** Outermost first, in the order of a client's stack. */
-function filtersOf({ limit }: More, deps: FilterDeps): Filter[] {
+function filtersOf({ limit, hedge: hedging }: More, deps: FilterDeps): Filter[] {
   return [
     deadline({ timeoutMs: limits.timeoutMs }, deps),
     ...(limit === undefined ? [] : [concurrencyLimit(limit, deps)]),
     retry({}, deps),
+    ...(hedging === undefined ? [] : [hedge(hedging, deps)]),
     breaker({}, deps),
     timeout({ timeoutMs: limits.attemptTimeoutMs }, deps),
   ]

@@ -24,6 +24,8 @@ export interface Series {
   readonly successShare: readonly (number | null)[]
   /** Attempts that reached the last tier. */
   readonly attempts: readonly number[]
+  /** Of the calls that began in it and were answered well; null where there are none. */
+  readonly p99Ms: readonly (number | null)[]
 }
 
 /** Recovery is looked for in steps, and must hold for the window. */
@@ -65,7 +67,19 @@ export function seriesOf({ endMs }: Scenario, run: Run): Series {
   return {
     successShare: offered.map((calls, second) => (calls === 0 ? null : answered[second]! / calls)),
     attempts: count(run.arrivals.at(-1)!),
+    p99Ms: p99BySecond(run.calls, seconds),
   }
+}
+
+function p99BySecond(calls: readonly CallRecord[], seconds: number): (number | null)[] {
+  const latencies = Array.from({ length: seconds }, (): number[] => [])
+  for (const { atMs, endedAtMs, ok } of calls) if (ok) latencies[Math.floor(atMs / 1_000)]?.push(endedAtMs - atMs)
+  return latencies.map((values) =>
+    quantile(
+      values.sort((a, b) => a - b),
+      0.99,
+    ),
+  )
 }
 
 function recoveryMs({ faultToMs, endMs }: Scenario, calls: readonly CallRecord[]): number | null {

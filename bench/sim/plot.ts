@@ -19,57 +19,53 @@ const strokes: Readonly<Record<string, { readonly color: string; readonly dash: 
 /** Ours with something more. */
 const variant = { color: '#d39a00', dash: '', width: 2.5 } as const
 
-const size = { width: 820, height: 460 } as const
+const size = { width: 820, height: 640 } as const
 const left = 56
 const right = 16
-const panel = { width: size.width - left - right, height: 160 } as const
-const tops = [62, 258] as const
+const panel = { width: size.width - left - right, height: 150 } as const
+const tops = [64, 252, 440] as const
 const gray = '#7d8590'
 
 interface Panel {
   readonly top: number
   readonly title: string
+  /** Of the axis, which begins at 0 and has four steps. */
   readonly max: number
-  readonly ticks: readonly number[]
-  readonly label: (value: number) => string
+  readonly unit: string
 }
 
-/** Success and load over time, one line for each contestant, as an SVG that needs nothing else. */
+/** Success, load and latency over time, one line for each contestant, as an SVG that needs nothing else. */
 export function svgOf(scenario: Scenario, lines: readonly Line[]): string {
-  const most = Math.max(...lines.flatMap(({ series }) => series.attempts))
-  const max = niceCeiling(most)
-  const success: Panel = {
-    top: tops[0],
-    title: 'calls answered well, by when they began',
-    max: 100,
-    ticks: [0, 25, 50, 75, 100],
-    label: (value) => `${value} %`,
-  }
-  const tier = scenario.tiers.length > 1 ? ` ${scenario.tiers.at(-1)!.name}` : ' the callee'
-  const load: Panel = {
-    top: tops[1],
-    title: `attempts that reach${tier}, per second`,
-    max,
-    ticks: [0, max / 4, max / 2, (max * 3) / 4, max],
-    label: (value) => `${Math.round(value)}`,
-  }
   const seconds = scenario.endMs / 1_000
+  const to = scenario.tiers.length > 1 ? scenario.tiers.at(-1)!.name : 'the callee'
+  const panels: readonly [Panel, (series: Series) => readonly (number | null)[]][] = [
+    [
+      { top: tops[0], title: 'calls answered well, by when they began', max: 100, unit: ' %' },
+      ({ successShare }) => successShare.map((share) => share && share * 100),
+    ],
+    [
+      { top: tops[1], title: `attempts per second that reach ${to}`, max: ceilingOf(lines, 'attempts'), unit: '' },
+      ({ attempts }) => attempts,
+    ],
+    [
+      { top: tops[2], title: '99 % of the answers are there within', max: ceilingOf(lines, 'p99Ms'), unit: ' ms' },
+      ({ p99Ms }) => p99Ms,
+    ],
+  ]
   const body = [
     `<text x="${left}" y="20" font-size="15" font-weight="600">${escaped(scenario.name)}</text>`,
     ...legend(lines),
-    ...axes(scenario, success),
-    ...lines.map(({ contestant, series }) =>
-      path(contestant, success, { values: series.successShare.map((share) => share && share * 100), seconds }),
-    ),
-    ...axes(scenario, load),
-    ...lines.map(({ contestant, series }) => path(contestant, load, { values: series.attempts, seconds })),
+    ...panels.flatMap(([panelOf, valuesOf]) => [
+      ...axes(scenario, panelOf),
+      ...lines.map(({ contestant, series }) => path(contestant, panelOf, { values: valuesOf(series), seconds })),
+    ]),
     text({ x: left + panel.width / 2, y: size.height - 6, anchor: 'middle' }, 'seconds'),
   ]
   const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12" fill="${gray}" role="img">`
   return [open, `<title>${escaped(`${scenario.name}: ${scenario.what}`)}</title>`, ...body, '</svg>', ''].join('\n')
 }
 
-function axes(scenario: Scenario, { top, title, max, ticks, label }: Panel): string[] {
+function axes(scenario: Scenario, { top, title, max, unit }: Panel): string[] {
   const seconds = scenario.endMs / 1_000
   const x = (second: number): number => left + (second / seconds) * panel.width
   const bottom = top + panel.height
@@ -79,11 +75,11 @@ function axes(scenario: Scenario, { top, title, max, ticks, label }: Panel): str
     `<rect x="${fixed(from)}" y="${top}" width="${fixed(to - from)}" height="${panel.height}" fill="${gray}" fill-opacity="0.13"/>`,
     text({ x: left, y: top - 6, anchor: 'start' }, title),
     text({ x: to - 4, y: top + 13, anchor: 'end' }, 'fault'),
-    ...ticks.flatMap((tick) => {
-      const y = bottom - (tick / max) * panel.height
+    ...[0, 1, 2, 3, 4].flatMap((step) => {
+      const y = bottom - (step / 4) * panel.height
       return [
         `<path d="M${left} ${fixed(y)}h${panel.width}" stroke="${gray}" stroke-opacity="0.3"/>`,
-        text({ x: left - 6, y: y + 4, anchor: 'end' }, label(tick)),
+        text({ x: left - 6, y: y + 4, anchor: 'end' }, `${Math.round((max * step) / 4)}${unit}`),
       ]
     }),
     ...times.map((second) => text({ x: x(second), y: bottom + 16, anchor: 'middle' }, `${second}`)),
@@ -96,11 +92,16 @@ function path(
   { values, seconds }: { readonly values: readonly (number | null)[]; readonly seconds: number },
 ): string {
   let d = ''
+  let pen = 'M'
   for (const [second, value] of values.entries()) {
-    if (value === null) continue
+    if (value === null) {
+      pen = 'M'
+      continue
+    }
     const x = left + ((second + 0.5) / seconds) * panel.width
     const y = top + panel.height - (Math.min(value, max) / max) * panel.height
-    d += `${d === '' ? 'M' : 'L'}${fixed(x)} ${fixed(y)}`
+    d += `${pen}${fixed(x)} ${fixed(y)}${pen === 'M' ? 'h0' : ''}`
+    pen = 'L'
   }
   return `<path d="${d}" ${strokeOf(contestant)}/>`
 }
@@ -118,11 +119,15 @@ function legend(lines: readonly Line[]): string[] {
 
 function strokeOf(contestant: string): string {
   const { color, dash, width } = strokes[contestant] ?? variant
-  return `fill="none" stroke="${color}" stroke-width="${width}"${dash && ` stroke-dasharray="${dash}"`}`
+  return `fill="none" stroke="${color}" stroke-width="${width}" stroke-linecap="round"${dash && ` stroke-dasharray="${dash}"`}`
 }
 
 function text(at: { readonly x: number; readonly y: number; readonly anchor: string }, of: string): string {
   return `<text x="${fixed(at.x)}" y="${fixed(at.y)}" text-anchor="${at.anchor}">${escaped(of)}</text>`
+}
+
+function ceilingOf(lines: readonly Line[], of: 'attempts' | 'p99Ms'): number {
+  return niceCeiling(Math.max(...lines.flatMap(({ series }) => series[of].map((value) => value ?? 0))))
 }
 
 /** The next of 1, 2, 4, 6, 8 times a power of ten: its quarters are round, too. */

@@ -1,4 +1,4 @@
-import { type Contestant, oursGuarded, oursLimited } from './contestants.ts'
+import { type Contestant, oursGuarded, oursHedged, oursLimited } from './contestants.ts'
 import { type Health, well } from './fleet.ts'
 import { type Distribution, logNormal } from './random.ts'
 
@@ -48,6 +48,8 @@ const world = { ratePerSecond: 200, callers: 4, faultFromMs: 20_000, faultToMs: 
 const refusing: Health = { ...well, down: 'refusing' }
 const silent: Health = { ...well, down: 'silent' }
 
+const oneSlow = (instance: number): Health => (instance === 0 ? { ...well, slowness: 8 } : well)
+
 const failing = (fault: Tier['fault'] & {}): Tier[] => [{ ...callee, fault }]
 
 const threeTiers = (fault: Tier['fault'] & {}): Tier[] => [
@@ -77,10 +79,18 @@ export const scenarios: readonly Scenario[] = [
     ...world,
   },
   {
-    name: 'slow instance',
-    what: 'for a minute one of four instances takes 8 times as long; calls go to all of them at random',
-    tiers: failing((instance) => (instance === 0 ? { ...well, slowness: 8 } : well)),
+    name: 'one of 4 slow',
+    what: 'for a minute one of four instances takes 8 times as long, more than it can keep up with; calls go to all at random',
+    tiers: failing(oneSlow),
     ...world,
+    variants: [oursHedged],
+  },
+  {
+    name: 'one of 24 slow',
+    what: 'the same with one of 24 instances, each of which works on one call at a time',
+    tiers: [{ ...callee, instances: 24, workers: 1, fault: oneSlow }],
+    ...world,
+    variants: [oursHedged],
   },
   {
     name: 'flapping',
