@@ -27,9 +27,21 @@ export {
 } from './idempotency/memory-store.ts'
 export { type FallbackOptions, fallback, type LastGoodOptions } from './fallback/fallback.ts'
 export { type MemoryRateLimitsOptions, memoryRateLimits } from './rate-limit/local-rates.ts'
+export { filterOf, type Policy } from './policies/policy.ts'
+export { type PolicyOptions, policyStack } from './policies/policy-stack.ts'
+export {
+  background,
+  hedged,
+  type Preset,
+  type PresetInit,
+  type PresetPolicies,
+  preset,
+  standard,
+} from './policies/presets.ts'
 export { type RateLimitOptions, rateLimit } from './rate-limit/rate-limit.ts'
 export { type RetryOptions, retry } from './retry/retry.ts'
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from './retry/retry-budget.ts'
+export { type SheddingOptions, shedding } from './shedding/shedding.ts'
 export { type TimeoutOptions, timeout } from './time/timeout.ts'
 
 // For authors of filters and edges.

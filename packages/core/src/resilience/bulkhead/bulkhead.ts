@@ -1,11 +1,11 @@
-import {
-  type Call,
-  type Filter,
-  type FilterDescription,
-  type FilterSnapshot,
-  type MaybePromise,
+import type {
+  Call,
+  Filter,
+  FilterDescription,
+  FilterSnapshot,
+  MaybePromise,
   PosthasteError,
-  type Service,
+  Service,
 } from '@posthaste/contracts'
 import {
   choiceOption,
@@ -17,7 +17,7 @@ import {
 } from '../../pipeline/options.ts'
 import { type FilterDeps, tell } from '../../pipeline/stack.ts'
 import { Line, type Waiter } from './line.ts'
-import { fullRecheckMs, Slots, type WaitingRoom } from './slots.ts'
+import { fullRecheckMs, overloaded, Slots, type WaitingRoom } from './slots.ts'
 
 /** How many calls may be under way at a time, and how many may wait. */
 export interface BulkheadOptions {
@@ -143,6 +143,10 @@ class Queue implements WaitingRoom {
     return this.#newestFirst() ? this.#line.newest : this.#line.oldest
   }
 
+  leave(waiter: Waiter): void {
+    this.#line.remove(waiter)
+  }
+
   timedOut({ call, sinceMs }: Waiter): PosthasteError {
     this.#tellTimedOut(sinceMs, 'queue')
     return this.#overloaded(`${call.target}: waited for one of ${this.#settings.concurrency} calls to end, in vain`)
@@ -173,9 +177,7 @@ class Queue implements WaitingRoom {
     return this.#overloaded(`${target}: ${this.#settings.concurrency} calls are under way and ${waiting} wait`)
   }
 
-  /** Those that are turned away together should not come back together. */
   #overloaded(message: string): PosthasteError {
-    const retryAfterMs = Math.ceil(this.#settings.queueTimeoutMs * (0.5 + this.#deps.random()))
-    return new PosthasteError('OVERLOADED', message, { retryAfterMs, notSent: true })
+    return overloaded(message, this.#settings.queueTimeoutMs, this.#deps)
   }
 }

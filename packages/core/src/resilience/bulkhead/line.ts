@@ -4,7 +4,8 @@ import type { Call, PosthasteError } from '@posthaste/contracts'
 export class Waiter {
   readonly call: Call
   readonly sinceMs: number
-  line: Line | undefined = undefined
+  /** The level of its line, where there is one for each. */
+  level = 0
   before: Waiter | undefined = undefined
   behind: Waiter | undefined = undefined
   /** Runs its work; the place in the line is given up first. */
@@ -39,7 +40,6 @@ export class Line {
   }
 
   add(waiter: Waiter): void {
-    waiter.line = this
     waiter.before = this.#newest
     if (this.#newest === undefined) this.#oldest = waiter
     else this.#newest.behind = waiter
@@ -52,7 +52,6 @@ export class Line {
     else waiter.before.behind = waiter.behind
     if (waiter.behind === undefined) this.#newest = waiter.before
     else waiter.behind.before = waiter.before
-    waiter.line = undefined
     waiter.before = undefined
     waiter.behind = undefined
     this.#length -= 1

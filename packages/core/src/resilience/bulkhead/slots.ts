@@ -7,6 +7,14 @@ import { Waiter } from './line.ts'
 /** While all slots are taken, it is worth asking again this soon, in milliseconds: nobody can say when work ends. */
 export const fullRecheckMs = 10
 
+/** A refusal that asks to come again in about so long; those that are refused together should not come back together. */
+export function overloaded(message: string, aboutMs: number, { random }: FilterDeps): PosthasteError {
+  return new PosthasteError('OVERLOADED', message, {
+    retryAfterMs: Math.ceil(aboutMs * (0.5 + random())),
+    notSent: true,
+  })
+}
+
 /** Where calls wait for a slot: who may, for how long, and who is next. */
 export interface WaitingRoom {
   /** How many wait. */
@@ -17,6 +25,8 @@ export interface WaitingRoom {
   enter(waiter: Waiter): void
   /** Whose turn it is; still in its line. May turn others away. Undefined if nobody's. */
   next(): Waiter | undefined
+  /** Takes it out of its line, whether it has its turn or is turned away. */
+  leave(waiter: Waiter): void
   /** It has waited for as long as it may here. @returns what it fails with */
   timedOut(waiter: Waiter): PosthasteError
   /** Told that it does not wait any more, because its caller does not. */
@@ -119,7 +129,7 @@ export class Slots {
         waiter.turnAway(reason)
       })
       const leave = (): void => {
-        waiter.line?.remove(waiter)
+        this.#room.leave(waiter)
         timer.cancel()
         stopListening()
       }

@@ -21,7 +21,7 @@ import {
   readOptions,
 } from '../../pipeline/options.ts'
 import { type FilterDeps, tell } from '../../pipeline/stack.ts'
-import { fullRecheckMs } from '../bulkhead/slots.ts'
+import { fullRecheckMs, overloaded } from '../bulkhead/slots.ts'
 import { Aimd } from './aimd.ts'
 import type { Admitted, LimitAlgorithm } from './algorithm.ts'
 import { Gradient2 } from './gradient2.ts'
@@ -108,6 +108,9 @@ function outOfBounds({ initial, min = 1, max = initial }: Settings): Issue[] {
 
 /** Failures that tell of too much: the callee refused, could not be reached, or took too long. */
 const drops: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['OVERLOADED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE'])
+
+/** About how long those that are turned away should wait, in milliseconds: until the limit may be another. */
+const refusedWaitMs = 1_000
 
 /** The limit may change with every call; it is news this often at most, in milliseconds. */
 const newsEveryMs = 1_000
@@ -225,16 +228,11 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
     tell(this.#deps, { role: this.role, kind: 'limitChanged', from, to })
   }
 
-  /** Those that are turned away together should not come back together. */
   #refusal(call: Call): PosthasteError {
     this.#refused += 1
     const limit = this.#limit
     if (this.#deps.onEvent !== undefined) tell(this.#deps, { role: this.role, kind: 'refused', limit })
-    const retryAfterMs = Math.ceil(refusedWaitMs * (0.5 + this.#deps.random()))
     const message = `${call.target}: ${limit} calls are under way, and more would only have to wait there`
-    return new PosthasteError('OVERLOADED', message, { retryAfterMs, notSent: true })
+    return overloaded(message, refusedWaitMs, this.#deps)
   }
 }
-
-/** How long those that are turned away should wait, on average: until the limit may be another. */
-const refusedWaitMs = 1_000
