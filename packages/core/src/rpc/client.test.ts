@@ -148,8 +148,8 @@ describe('retries', () => {
       await client.check({ id: 1 }).catch(() => undefined)
       await client.take({ id: 1 }).catch(() => undefined)
     }
-    // A reserve of ten a second over ten seconds, and a fifth of 400 calls.
-    expect(calls.length).toBe(400 + 100 + 80)
+    // A reserve of one a second over ten seconds, and a fifth of 400 calls.
+    expect(calls.length).toBe(400 + 10 + 80)
   })
 })
 

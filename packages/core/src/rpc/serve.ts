@@ -43,8 +43,12 @@ export interface ServeOptions {
   readonly timeoutMs?: number | undefined
   /** Takes calls of the service on at a rate; with a `key`, of each tenant or caller. Default: none. */
   readonly rateLimit?: ServerPolicies['rateLimit']
+  /** Finds out how many calls at a time the service can do, and refuses the others. Default: none. */
+  readonly concurrencyLimit?: ServerPolicies['concurrencyLimit']
   /** Bounds how many calls of the service are under way at a time. Default: none. */
   readonly bulkhead?: ServerPolicies['bulkhead']
+  /** Does what has the same `idempotency-key` once, and answers repetitions with the result. Default: none. */
+  readonly idempotency?: ServerPolicies['idempotency']
   /** Injects faults, to see what they do. Default: none. */
   readonly chaos?: ServerPolicies['chaos']
   /** Edits the serving stack, {@link serverStack}, of every method. */
@@ -81,7 +85,9 @@ interface ServeSettings extends ServerPolicies {
 const spec: OptionsSpec<ServeSettings> = {
   options: {
     rateLimit: policyOption,
+    concurrencyLimit: policyOption,
     bulkhead: policyOption,
+    idempotency: policyOption,
     chaos: policyOption,
     timeoutMs: durationOption(60_000, { min: 1, max: 86_400_000 }),
     stack: functionOption((editor) => editor),

@@ -3,14 +3,19 @@ import type { StackSlot } from '../pipeline/stack.ts'
 import { validation } from '../pipeline/validation.ts'
 import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
 import { chaos } from '../resilience/chaos/chaos.ts'
-import { filterOf } from '../resilience/policies/policy.ts'
+import { concurrencyLimit } from '../resilience/concurrency/concurrency-limit.ts'
+import { type IdempotencyOptions, idempotency } from '../resilience/idempotency/idempotency.ts'
+import { filterOf, type Policy } from '../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
 import { rateLimit } from '../resilience/rate-limit/rate-limit.ts'
 import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
 
 /** Policies around served methods: one of each for the whole service, so that they bound what it has under way. */
-export type ServerPolicies = Pick<PolicyOptions, 'rateLimit' | 'bulkhead' | 'chaos'>
+export interface ServerPolicies extends Pick<PolicyOptions, 'rateLimit' | 'concurrencyLimit' | 'bulkhead' | 'chaos'> {
+  /** Does what has the same `idempotency-key` once. */
+  readonly idempotency?: Policy<IdempotencyOptions>
+}
 
 /** What the stack of a served method is made from. */
 export interface ServerStackOptions extends ServerPolicies {
@@ -20,7 +25,9 @@ export interface ServerStackOptions extends ServerPolicies {
 }
 
 /** Policies that a service has once for all its methods. */
-export const ofTheService: ReadonlySet<string> = new Set(['rateLimit', 'bulkhead'])
+export const ofTheService: ReadonlySet<string> = new Set([
+  ...['rateLimit', 'concurrencyLimit', 'bulkhead', 'idempotency'],
+])
 
 /** What stands around every handler of a served method, outermost first. Edit it by role with `ServeOptions.stack`. */
 export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
@@ -35,6 +42,12 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
     create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
   },
   {
+    role: 'concurrencyLimit',
+    why: 'outside of the bulkhead, which bounds what it lets through; outside of the validation: a refusal costs no more than that',
+    create: ({ concurrencyLimit: policy }, deps) =>
+      filterOf('concurrencyLimit', policy, (options) => concurrencyLimit(options, deps)),
+  },
+  {
     role: 'bulkhead',
     why: 'outside of the validation: a call that is turned away costs no more than that',
     create: ({ bulkhead: policy }, deps) => filterOf('bulkhead', policy, (options) => bulkhead(options, deps)),
@@ -43,6 +56,11 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
     role: 'validation',
     why: 'outside of whatever the application adds, so that only what the contract allows is seen, counted or repeated',
     create: ({ contract }) => validation(contract.input),
+  },
+  {
+    role: 'idempotency',
+    why: 'inside of the validation, so that a key stands for an input that is right; outside of the output, so that what is kept is what was answered',
+    create: ({ idempotency: policy }, deps) => filterOf('idempotency', policy, (options) => idempotency(options, deps)),
   },
   {
     role: 'chaos',

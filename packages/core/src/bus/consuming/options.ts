@@ -40,6 +40,8 @@ export interface HandlerOptions {
   readonly timeoutMs?: number | undefined
   /** Takes messages on at a rate. Default: none. */
   readonly rateLimit?: PolicyOptions['rateLimit']
+  /** Finds out how many handlers at a time what they lean on can do, and takes no more messages on. Default: none. */
+  readonly concurrencyLimit?: PolicyOptions['concurrencyLimit']
   /**
    * Bounds how many handlers are under way at a time, of all consumers and calls that share it: what `concurrency` does for
    * one consumer alone. Default: none.
@@ -151,6 +153,7 @@ const handlerSpec = {
   retry: { ...objectOption, accepts: (value: unknown) => value === false || objectOption.accepts(value) },
   errors: readElsewhere,
   rateLimit: policyOption,
+  concurrencyLimit: policyOption,
   bulkhead: policyOption,
   breaker: policyOption,
   chaos: policyOption,
@@ -257,8 +260,8 @@ function settingsOf(options: Given, parts: SettingsParts): HandlerSettings {
   }
 }
 
-function policiesOf({ rateLimit, bulkhead, breaker, chaos }: Given): HandlerPolicies {
-  return { rateLimit, bulkhead, breaker, chaos }
+function policiesOf({ rateLimit, concurrencyLimit, bulkhead, breaker, chaos }: Given): HandlerPolicies {
+  return { rateLimit, concurrencyLimit, bulkhead, breaker, chaos }
 }
 
 function ladderOf(what: string, { retry, delivery }: Given): Ladder {

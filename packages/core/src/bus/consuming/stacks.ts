@@ -2,6 +2,7 @@ import type { StackSlot } from '../../pipeline/stack.ts'
 import { type BreakerOptions, breaker } from '../../resilience/breaker/breaker.ts'
 import { bulkhead } from '../../resilience/bulkhead/bulkhead.ts'
 import { chaos } from '../../resilience/chaos/chaos.ts'
+import { concurrencyLimit } from '../../resilience/concurrency/concurrency-limit.ts'
 import { filterOf } from '../../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../../resilience/policies/policy-stack.ts'
 import { rateLimit } from '../../resilience/rate-limit/rate-limit.ts'
@@ -9,7 +10,7 @@ import { type RetryOptions, retry } from '../../resilience/retry/retry.ts'
 import { timeout } from '../../resilience/time/timeout.ts'
 
 /** Policies around a handler. While one of them takes nothing on, the consumer takes no messages. */
-export type HandlerPolicies = Pick<PolicyOptions, 'rateLimit' | 'bulkhead' | 'breaker' | 'chaos'>
+export type HandlerPolicies = Pick<PolicyOptions, 'rateLimit' | 'concurrencyLimit' | 'bulkhead' | 'breaker' | 'chaos'>
 
 /** What the default stack around a handler is built from. */
 export interface ConsumerStackOptions extends HandlerPolicies {
@@ -35,6 +36,12 @@ export const consumerStack: readonly StackSlot<ConsumerStackOptions>[] = [
     role: 'rateLimit',
     why: 'outside of the bulkhead, so that what has to wait for its time takes no place meanwhile; inside retry, so that each attempt is counted',
     create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
+  },
+  {
+    role: 'concurrencyLimit',
+    why: 'outside of breaker and timeout, so that it sees what they make of an attempt; inside retry, so that each attempt is measured',
+    create: ({ concurrencyLimit: policy }, deps) =>
+      filterOf('concurrencyLimit', policy, (options) => concurrencyLimit(options, deps)),
   },
   {
     role: 'bulkhead',

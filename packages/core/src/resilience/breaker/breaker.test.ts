@@ -194,7 +194,7 @@ describe('a breaker’s options', () => {
       callsMin: 20,
       windowMs: 10_000,
       openMs: 5_000,
-      openMsMax: 60_000,
+      openMsMax: 8_000,
       probes: 3,
       probeWaitMs: 10_000,
       rampMs: 0,
@@ -210,6 +210,7 @@ describe('a breaker’s options', () => {
       onStateChange: 'log',
     } as unknown as BreakerOptions
     expect(() => setUp(wrong)).toThrow(/breaker\.trip .*failurePercent .*openMs .*probes .*onStateChange /)
-    expect(() => setUp({ openMs: 90_000 })).toThrow('breaker.openMsMax must not be below openMs')
+    expect(() => setUp({ openMs: 90_000, openMsMax: 60_000 })).toThrow('breaker.openMsMax must not be below openMs')
+    expect(setUp({ openMs: 90_000 }).filter.describe()).toMatchObject({ openMsMax: 90_000 })
   })
 })

@@ -33,7 +33,10 @@ export interface BreakerOptions {
   readonly windowCalls?: number | undefined
   /** How long it first stays open, in milliseconds, from 1, ±20 %; doubles each time the probes fail. Default: 5,000. */
   readonly openMs?: number | undefined
-  /** The open time does not grow beyond this, in milliseconds, ±20 %. Default: 60,000. */
+  /**
+   * The open time does not grow beyond this, in milliseconds, ±20 %. Longer waits spare a dead callee next to nothing, and
+   * have its recovery noticed later. Default: 8,000, or `openMs` if that is longer.
+   */
   readonly openMsMax?: number | undefined
   /** How many calls may pass to find out whether the target is well again, 1 to 1,000. Default: 3. */
   readonly probes?: number | undefined
@@ -71,12 +74,14 @@ export interface BreakerSettings extends CircuitSettings {
   readonly onStateChange: ((change: BreakerChange) => void) | undefined
 }
 
-interface Given extends Omit<BreakerSettings, 'callsMin'> {
+interface Given extends Omit<BreakerSettings, 'callsMin' | 'openMsMax'> {
   readonly callsMin: number | undefined
+  readonly openMsMax: number | undefined
 }
 
 const callsMinDefault = 20
 const windowMsDefault = 10_000
+const openMsMaxDefault = 8_000
 
 const spec: OptionsSpec<Given> = {
   options: {
@@ -87,7 +92,7 @@ const spec: OptionsSpec<Given> = {
     windowMs: optional(durationOption(windowMsDefault, { min: 100, max: 3_600_000 })),
     windowCalls: optional(integerOption(100, { min: 1, max: 1_000_000 })),
     openMs: durationOption(5_000, { min: 1 }),
-    openMsMax: durationOption(60_000, { min: 1 }),
+    openMsMax: optional(durationOption(openMsMaxDefault, { min: 1 })),
     probes: integerOption(3, { min: 1, max: 1_000 }),
     probeWaitMs: durationOption(10_000, { min: 1 }),
     rampMs: durationOption(0),
@@ -97,7 +102,8 @@ const spec: OptionsSpec<Given> = {
   together({ openMs, openMsMax, callsMin, windowCalls = Number.POSITIVE_INFINITY, windowMs }) {
     const issues: Issue[] = []
     const wrong = (name: string, message: string): void => void issues.push({ path: `breaker.${name}`, message })
-    if (openMs > openMsMax) wrong('openMsMax', `must not be below openMs, ${openMs}, but is ${openMsMax}`)
+    if (openMsMax !== undefined && openMs > openMsMax)
+      wrong('openMsMax', `must not be below openMs, ${openMs}, but is ${openMsMax}`)
     if (windowMs !== undefined && windowCalls !== Number.POSITIVE_INFINITY)
       wrong('windowCalls', 'must not be given beside windowMs: a window is of calls or of time')
     if (callsMin !== undefined && callsMin > windowCalls)
@@ -117,6 +123,7 @@ export function readBreakerOptions(options: BreakerOptions): BreakerSettings {
   return {
     ...given,
     callsMin: given.callsMin ?? Math.min(callsMinDefault, windowCalls ?? callsMinDefault),
+    openMsMax: given.openMsMax ?? Math.max(openMsMaxDefault, given.openMs),
     windowMs: windowCalls === undefined ? (given.windowMs ?? windowMsDefault) : undefined,
   }
 }

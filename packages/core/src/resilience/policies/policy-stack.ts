@@ -3,7 +3,9 @@ import { type BreakerOptions, breaker } from '../breaker/breaker.ts'
 import { type BulkheadOptions, bulkhead } from '../bulkhead/bulkhead.ts'
 import { type CacheOptions, cache } from '../cache/cache.ts'
 import { type ChaosOptions, chaos } from '../chaos/chaos.ts'
+import { type ConcurrencyLimitOptions, concurrencyLimit } from '../concurrency/concurrency-limit.ts'
 import { type FallbackOptions, fallback } from '../fallback/fallback.ts'
+import { type HedgeOptions, hedge } from '../hedge/hedge.ts'
 import { type RateLimitOptions, rateLimit } from '../rate-limit/rate-limit.ts'
 import { type RetryOptions, retry } from '../retry/retry.ts'
 import type { RetryBudget } from '../retry/retry-budget.ts'
@@ -21,11 +23,15 @@ export interface PolicyOptions {
   readonly cache?: Policy<CacheOptions>
   /** Lets calls through at a rate. */
   readonly rateLimit?: Policy<RateLimitOptions>
+  /** Finds out how many calls at a time the callee can do, and lets no more through. */
+  readonly concurrencyLimit?: Policy<ConcurrencyLimitOptions>
   /** Bounds how many calls are under way at a time. */
   readonly bulkhead?: Policy<BulkheadOptions>
   /** Makes failed calls again where that is safe. */
   readonly retry?: Policy<RetryOptions>
-  /** What the attempts beyond the first may cost, for all that share it. Default: each filter has its own. */
+  /** Makes a second attempt beside one that is slow; idempotent calls only. */
+  readonly hedge?: Policy<HedgeOptions>
+  /** What retries may cost, for all that share it. Default: each filter has its own. */
   readonly budget?: RetryBudget | undefined
   /** Stops calling what fails or crawls. */
   readonly breaker?: Policy<BreakerOptions>
@@ -61,6 +67,12 @@ export const policyStack: readonly StackSlot<PolicyOptions>[] = [
     create: ({ rateLimit: policy }, deps) => filterOf('rateLimit', policy, (options) => rateLimit(options, deps)),
   },
   {
+    role: 'concurrencyLimit',
+    why: 'outside of the retry: a call is one, however often it is attempted, and a refusal is not to be repeated against a full callee',
+    create: ({ concurrencyLimit: policy }, deps) =>
+      filterOf('concurrencyLimit', policy, (options) => concurrencyLimit(options, deps)),
+  },
+  {
     role: 'bulkhead',
     why: 'outside of the retry: a call keeps its place over all its attempts, so that retries need no places of their own',
     create: ({ bulkhead: policy }, deps) => filterOf('bulkhead', policy, (options) => bulkhead(options, deps)),
@@ -70,6 +82,11 @@ export const policyStack: readonly StackSlot<PolicyOptions>[] = [
     why: 'outside of breaker and timeout: each attempt is asked for, counted and timed by itself',
     create: ({ retry: policy, budget }, deps) =>
       filterOf('retry', policy, (options) => retry({ budget, ...options }, deps)),
+  },
+  {
+    role: 'hedge',
+    why: 'inside of the retry, so that both attempts of a pair are one for it; outside of breaker and timeout, which each of them has by itself',
+    create: ({ hedge: policy }, deps) => filterOf('hedge', policy, (options) => hedge(options, deps)),
   },
   {
     role: 'breaker',

@@ -13,11 +13,15 @@ export interface Preset {
   readonly slots: readonly StackSlot<PolicyOptions>[]
 }
 
-type PresetPolicies = Omit<PolicyOptions, 'timeoutMs' | 'budget' | 'fallback'>
+/** The policies that a preset may set. */
+export type PresetPolicies = Omit<PolicyOptions, 'timeoutMs' | 'budget' | 'fallback'>
 
-interface PresetInit {
+/** What a preset is made of. */
+export interface PresetInit {
   readonly name: string
+  /** Which calls it is for. */
   readonly why: string
+  /** Milliseconds a call may take, its retries included. */
   readonly timeoutMs: number
   readonly policies: PresetPolicies
   /** Why the policies are set as they are, by role. */
@@ -68,7 +72,7 @@ export const hedged: Preset = preset({
   name: 'hedged',
   why: 'idempotent reads from several instances, where the slowest answers matter: one slow instance is outrun, not waited for',
   timeoutMs: 2_000,
-  policies: { attemptTimeoutMs: 1_000, retry: { attempts: 2, baseMs: 25, maxMs: 250 }, breaker: {} },
+  policies: { attemptTimeoutMs: 1_000, retry: { attempts: 2, baseMs: 25, maxMs: 250 }, hedge: {}, breaker: {} },
   reasons: {
     retry: 'one more attempt for failures; slowness is the hedge’s',
     hedge: 'a second attempt for those slower than most, so that it adds a few percent of load and no more',
@@ -85,7 +89,7 @@ export const background: Preset = preset({
     attemptTimeoutMs: 30_000,
     retry: { attempts: 5, baseMs: 500, maxMs: 15_000 },
     bulkhead: { concurrency: 8, queue: 1_000, queueTimeoutMs: 60_000 },
-    breaker: { openMs: 10_000 },
+    breaker: { openMs: 10_000, openMsMax: 60_000 },
   },
   reasons: {
     bulkhead: 'a handful at a time, and the rest in line: a backlog must not take all connections',

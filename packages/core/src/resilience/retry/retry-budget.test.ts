@@ -10,10 +10,10 @@ function withdrawAll(budget: { withdraw(): boolean }): number {
 }
 
 describe('a retry budget', () => {
-  it('has its reserve before any call: ten a second for ten seconds', () => {
+  it('has its reserve before any call: one a second for ten seconds', () => {
     const budget = retryBudget({}, manualClock())
-    expect(budget.balance()).toBe(100)
-    expect(withdrawAll(budget)).toBe(100)
+    expect(budget.balance()).toBe(10)
+    expect(withdrawAll(budget)).toBe(10)
     expect(budget.balance()).toBe(0)
   })
 

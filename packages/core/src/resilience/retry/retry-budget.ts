@@ -6,7 +6,7 @@ import { TimeWindow } from '../windows/time-window.ts'
 export interface RetryBudgetOptions {
   /** Retries per call, 0 to 10. Default: 0.2, so that retries add at most a fifth to the load. */
   readonly ratio?: number | undefined
-  /** Retries a second that are always allowed, 0 to 1,000,000, so that few calls can be retried too. Default: 10. */
+  /** Retries a second that are always allowed, 0 to 1,000,000, so that few calls can be retried too. Default: 1. */
   readonly perSecond?: number | undefined
   /** How long a call earns and a retry costs, in milliseconds, 1,000 to 3,600,000. Default: 10,000. */
   readonly windowMs?: number | undefined
@@ -30,7 +30,7 @@ export interface RetryBudget {
 const spec: OptionsSpec<Settings> = {
   options: {
     ratio: numberOption(0.2, { min: 0, max: 10 }),
-    perSecond: numberOption(10, { min: 0, max: 1_000_000 }),
+    perSecond: numberOption(1, { min: 0, max: 1_000_000 }),
     windowMs: durationOption(10_000, { min: 1_000, max: 3_600_000 }),
   },
 }

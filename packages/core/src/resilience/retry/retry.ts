@@ -53,7 +53,7 @@ export interface RetryOptions {
    * `retryable`, except BREAKER_OPEN.
    */
   readonly retryOn?: ((thrown: unknown, made: number) => boolean) | undefined
-  /** Share one per client; `false` for no budget. Default: one of the filter's own, 20 % of the calls and 10 a second. */
+  /** Share one per client; `false` for no budget. Default: one of the filter's own, 20 % of the calls and one a second. */
   readonly budget?: RetryBudget | false | undefined
 }
 
