@@ -14,10 +14,14 @@ const strokes: Readonly<Record<string, { readonly color: string; readonly dash: 
   cockatiel: { color: '#3b8fd9', dash: '8 2 2 2', width: 1.5 },
   opossum: { color: '#c06ac0', dash: '4 2', width: 1.5 },
   ours: { color: '#009e73', dash: '', width: 2.5 },
+  'ours + server limit': { color: '#cc3366', dash: '', width: 2.5 },
 }
 
 /** Ours with something more. */
 const variant = { color: '#d39a00', dash: '', width: 2.5 } as const
+
+/** How wide a letter is, roughly. */
+const letter = 6.3
 
 const size = { width: 820, height: 640 } as const
 const left = 56
@@ -107,12 +111,13 @@ function path(
 }
 
 function legend(lines: readonly Line[]): string[] {
-  const step = panel.width / Math.max(lines.length, 5)
-  return lines.flatMap(({ contestant }, at) => {
-    const x = left + at * step
+  let x = left
+  return lines.flatMap(({ contestant }) => {
+    const at = x
+    x += 46 + contestant.length * letter
     return [
-      `<path d="M${fixed(x)} 36h24" ${strokeOf(contestant)}/>`,
-      text({ x: x + 30, y: 40, anchor: 'start' }, contestant),
+      `<path d="M${fixed(at)} 36h24" ${strokeOf(contestant)}/>`,
+      text({ x: at + 30, y: 40, anchor: 'start' }, contestant),
     ]
   })
 }
