@@ -10,8 +10,9 @@ import {
   type ServeOptions,
 } from 'posthaste'
 import { backOfficeService } from './books/books.ts'
-import { troubled, troubleMaker } from './chaos/chaos.ts'
+import { troubleMaker } from './chaos/chaos.ts'
 import { engineOf, serverOf } from './engine.ts'
+import { serviceHost } from './host.ts'
 import { type InventoryOptions, inventoryService, openShelves } from './inventory/inventory.ts'
 import { logisticsService } from './logistics/logistics.ts'
 import { notificationService } from './notification/notification.ts'
@@ -98,7 +99,7 @@ async function openOn(engine: Engine, store: Store, options: ShopOptions): Promi
     log: consoleLog({ level: logLevel }),
   })
   const outbox = new Outbox(app, store)
-  const host = chaos === undefined ? app : troubled(app, troubleMaker({ ...chaos, logLevel }))
+  const host = serviceHost(app, chaos && { chaos: troubleMaker({ ...chaos, logLevel }) })
 
   serveOrders(host, { store, outbox, askInventory: options.askInventory, serving: options.serving })
   handleOrders(host, store, unpaidMs)

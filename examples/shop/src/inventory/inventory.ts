@@ -1,6 +1,5 @@
 import { PosthasteError } from 'posthaste'
 import { catalogue } from '../catalogue.ts'
-import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   GoodsReturned,
   Inventory,
@@ -10,6 +9,7 @@ import {
   StockGivenBack,
   StockRefused,
 } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import { once, say } from '../store/inbox.ts'
 import type { Store, Transaction } from '../store/store.ts'
 import { comebacks, count, move, piecesOf, reservations, shelfOf, shelves, shortOf } from './stock.ts'
@@ -24,14 +24,8 @@ export interface InventoryOptions {
   readonly beforeDeduct?: (() => Promise<void> | void) | undefined
 }
 
-/**
- * An inventory that is down is left alone, while orders wait in its queue, and found well again within two seconds. What
- * it failed at comes again for minutes before it is given up.
- */
-const patiently = {
-  breaker: { openMs: 500, openMsMax: 2_000 },
-  retry: { immediate: 0, delayed: 50, baseMs: 200, maxMs: 5_000 },
-} as const
+/** An inventory that is down is left alone, while orders wait in its queue, and found well again within two seconds. */
+const breaker = { openMs: 500, openMsMax: 2_000 } as const
 
 /** The inventory: what is on the shelves, and who took it. */
 export function inventoryService(app: ServiceHost, store: Store, options: InventoryOptions = {}): void {
@@ -48,7 +42,7 @@ export function inventoryService(app: ServiceHost, store: Store, options: Invent
     },
   })
   const deductOnce = once(store, deduct)
-  app.on(OrderCreated, { group, ...patiently }, async (order, context) => {
+  app.on(OrderCreated, { group, breaker }, async (order, context) => {
     await beforeDeduct?.()
     await deductOnce(order, context)
   })

@@ -1,5 +1,5 @@
-import type { ServiceHost } from '../chaos/chaos.ts'
 import { OrderPaid, OrderShipped } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import { once, say } from '../store/inbox.ts'
 import { type Store, table } from '../store/store.ts'
 

@@ -1,5 +1,5 @@
-import type { ServiceHost } from '../chaos/chaos.ts'
 import { OrderCancelled, OrderCreated, OrderShipped, ReturnRefunded } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import { formatPence } from '../money.ts'
 import { once } from '../store/inbox.ts'
 import { type Store, table } from '../store/store.ts'

@@ -1,4 +1,3 @@
-import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   CancelUnpaid,
   LatePaymentRefunded,
@@ -13,6 +12,7 @@ import {
   StockGivenBack,
   StockRefused,
 } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import { formatPence } from '../money.ts'
 import { once, say } from '../store/inbox.ts'
 import type { Store, Transaction } from '../store/store.ts'

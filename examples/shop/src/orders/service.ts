@@ -1,6 +1,6 @@
 import { type CallContext, type Client, PosthasteError, type ServeOptions, type ServiceHandlers } from 'posthaste'
-import type { ServiceHost } from '../chaos/chaos.ts'
 import { Inventory, Orders } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import type { Line } from '../money.ts'
 import type { Store } from '../store/store.ts'
 import { type AskInventory, carefully } from './asking.ts'

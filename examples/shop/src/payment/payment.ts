@@ -1,7 +1,6 @@
 import { type HandlerOptions, ignore, PosthasteError } from 'posthaste'
 import { filterDeps } from 'posthaste/pipeline'
 import { bulkhead } from 'posthaste/resilience'
-import type { ServiceHost } from '../chaos/chaos.ts'
 import {
   GoodsReturned,
   LatePaymentRefunded,
@@ -10,6 +9,7 @@ import {
   ReturnRefunded,
   StockDeducted,
 } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import type { Pence } from '../money.ts'
 import { once, say } from '../store/inbox.ts'
 import { type Store, type Transaction, table } from '../store/store.ts'

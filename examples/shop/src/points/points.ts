@@ -1,5 +1,5 @@
-import type { ServiceHost } from '../chaos/chaos.ts'
 import { GoodsReturned, OrderPaid, PointsGranted } from '../contracts.ts'
+import type { ServiceHost } from '../host.ts'
 import type { Pence } from '../money.ts'
 import { once, say } from '../store/inbox.ts'
 import { type Store, type Transaction, table } from '../store/store.ts'

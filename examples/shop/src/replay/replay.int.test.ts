@@ -108,6 +108,23 @@ describe('the replay of the sample', () => {
     for (const equation of sampleBooks) expect(last.stdout).toMatch(equation)
   })
 
+  it.each([1, 2])('balances under chaos, and after kill -9 in the middle of it (seed %i)', async (seed) => {
+    const chaos = ['--chaos', '0.15', '--chaos-seed', String(seed)]
+    let isKilled = false
+    await replay(
+      (child, count) => {
+        isKilled ||= count === 30 && child.kill('SIGKILL')
+      },
+      ...chaos,
+    )
+    expect(isKilled).toBe(true)
+    const end = await replay(undefined, ...chaos, '--watch')
+    expect(end.code, end.stdout).toBe(0)
+    expect(end.stdout).toContain('The books balance.')
+    for (const equation of sampleBooks) expect(end.stdout).toMatch(equation)
+    expect(end.stderr.at(-1)).toMatch(/^chaos: \d+ late, \d+ refused, \d+ answers lost$/)
+  })
+
   it('fails where the books do not balance, and shows where', async () => {
     expect((await replay()).code).toBe(0)
     const store = new Store(join(rig.dir, 'state'))
@@ -128,6 +145,7 @@ describe('the replay of the sample', () => {
 describe('a command line that makes no sense', () => {
   it.each([
     [['--unheard-of'], 'usage:'],
+    [['--chaos=2'], '--chaos must be a share from 0 to 1'],
     [['--concurrency', 'many'], 'usage:'],
     [['a.csv', 'b.csv'], 'usage:'],
     [['not-there.csv'], 'there is no file'],
