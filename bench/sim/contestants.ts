@@ -1,4 +1,4 @@
-import type { Call, Clock, Filter } from '@posthaste/contracts'
+import type { Call, Clock } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import {
   circuitBreaker,
@@ -12,17 +12,8 @@ import {
   wrap,
 } from 'cockatiel'
 import CircuitBreaker from 'opossum'
-import { compose, createCall, type FilterDeps, filterDeps } from 'posthaste/pipeline'
-import {
-  breaker,
-  type ConcurrencyLimitOptions,
-  concurrencyLimit,
-  deadline,
-  type HedgeOptions,
-  hedge,
-  retry,
-  timeout,
-} from 'posthaste/resilience'
+import { buildStack, createCall, filterDeps } from 'posthaste/pipeline'
+import { concurrencyLimit, type PolicyOptions, standard } from 'posthaste/resilience'
 import type { Guard } from './fleet.ts'
 import { limits } from './limits.ts'
 import type { Random } from './random.ts'
@@ -117,18 +108,16 @@ const opossum: Contestant = {
   overTheWire: anError,
 }
 
-/** What ours has beside the standard policies. */
-interface More {
-  readonly limit?: ConcurrencyLimitOptions
-  readonly hedge?: HedgeOptions
-}
-
 /** Ours, as it is set by default. */
-export const ours: Contestant = stackOf('ours', 'deadline, retry with its budget, breaker, timeout', {})
+export const ours: Contestant = stackOf(
+  'ours',
+  'the preset standard: deadline, retry with its budget, breaker, timeout',
+  {},
+)
 
 /** Ours for a callee that may be asked for more than it can do. */
 export const oursLimited: Contestant = stackOf('ours + limit', 'the same with the adaptive limit, for each caller', {
-  limit: {},
+  concurrencyLimit: {},
 })
 
 /** Ours for reads from several instances. */
@@ -149,13 +138,15 @@ export const oursGuarded: Contestant = {
 /** Everybody, ours last. */
 export const contestants: readonly Contestant[] = [timeoutOnly, naive, cockatiel, opossum, ours]
 
-function stackOf(name: string, settings: string, more: More): Contestant {
+function stackOf(name: string, settings: string, more: PolicyOptions): Contestant {
   return {
     name,
     settings,
     create({ clock, random, send }) {
-      const filters = filtersOf(more, filterDeps({ clock, random, target: 'callee' }))
-      const call = compose(filters, (inner: Call) => send(inner.deadlineAtMs))
+      const { timeoutMs, attemptTimeoutMs } = limits
+      const deps = filterDeps({ clock, random, target: 'callee' })
+      const stack = buildStack(standard.slots, { timeoutMs, attemptTimeoutMs, ...more }, deps)
+      const call = stack.around((inner: Call) => send(inner.deadlineAtMs))
       return async (deadlineAtMs) => call(callOf(deadlineAtMs))
     },
     // As the transports do: code, message and pause travel; that nothing was sent is true of the one attempt alone.
@@ -164,18 +155,6 @@ function stackOf(name: string, settings: string, more: More): Contestant {
       return new PosthasteError(code, message, { retryAfterMs })
     },
   }
-}
-
-/** Outermost first, in the order of a client's stack. */
-function filtersOf({ limit, hedge: hedging }: More, deps: FilterDeps): Filter[] {
-  return [
-    deadline({ timeoutMs: limits.timeoutMs }, deps),
-    ...(limit === undefined ? [] : [concurrencyLimit(limit, deps)]),
-    retry({}, deps),
-    ...(hedging === undefined ? [] : [hedge(hedging, deps)]),
-    breaker({}, deps),
-    timeout({ timeoutMs: limits.attemptTimeoutMs }, deps),
-  ]
 }
 
 function callOf(deadlineAtMs: number): Call {
