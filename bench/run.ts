@@ -4,29 +4,35 @@ import process from 'node:process'
 import { type BenchCommand, parseCommand } from './cli.ts'
 import { type BenchDocument, tableOf } from './document.ts'
 import { type ServerName, serverNames } from './engines/contestant.ts'
+import { type FaultsDocument, tableOf as faultsTableOf } from './known-faults/document.ts'
 import { profileOf, selfTimesOf } from './profile.ts'
 import { type SimDocument, tableOf as simTableOf } from './sim/document.ts'
 
 /** What the file of a benchmark exports. */
 interface BenchModule {
-  bench(rounds: number): Promise<BenchDocument | SimDocument>
+  bench(rounds: number): Promise<BenchDocument | SimDocument | FaultsDocument>
   profiled(): Promise<unknown>
   /** Keeps what there is beside the document. */
   saved?(): void
 }
 
-const names = { benches: ['embedded', 'limits', 'engines', 'sim'], engines: { engines: serverNames } }
+const names = {
+  benches: ['embedded', 'limits', 'engines', 'sim', 'known-faults', 'pipeline'],
+  engines: { engines: serverNames },
+}
 const command = readCommand()
 
 const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   embedded: () => import('./embedded.ts'),
   limits: () => import('./limits.ts'),
+  pipeline: () => import('./pipeline.ts'),
   async engines() {
     const { bench, profiled } = await import('./engines.ts')
     const only = command.engine as ServerName | undefined
     return { bench: (rounds) => bench(rounds, only), profiled: () => profiled(only) }
   },
   sim: () => import('./sim.ts'),
+  'known-faults': () => import('./known-faults.ts'),
 }
 
 const profileTop = 25
@@ -44,8 +50,12 @@ async function printFigures(): Promise<void> {
     writeFileSync(join(dir, `${command.bench}.json`), text)
     saved?.()
   }
-  const table = (): string => ('scenarios' in document ? simTableOf(document) : tableOf(document))
-  process.stdout.write(command.json ? text : table())
+  process.stdout.write(command.json ? text : tableFor(document))
+}
+
+function tableFor(document: BenchDocument | SimDocument | FaultsDocument): string {
+  if ('scenarios' in document) return simTableOf(document)
+  return 'faults' in document ? faultsTableOf(document) : tableOf(document)
 }
 
 async function printProfile(): Promise<void> {

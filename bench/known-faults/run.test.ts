@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { documentOf, tableOf } from './document.ts'
+import type { FaultCase } from './kit.ts'
+import { type CaseFindings, cases, type Finding, runCase } from './run.ts'
+
+/** What each has, of the versions that are installed: c for cockatiel, o for opossum, and ours by its whole name. */
+const known: Readonly<Record<string, string>> = {
+  'failures from before an idle hour': 'c',
+  'a single failure opens': 'o',
+  'calls that are under way dilute': 'o',
+  'calls that a bulkhead refuses count': 'o',
+  'the timeout of one call aborts': 'o',
+  'callers wait for the probe': 'c',
+  'all callers are let go at the callee at once': 'c',
+  'a success of a call from before it opened': 'o',
+  'a failure of a call from before it opened': 'c o',
+  'a probe that hangs': 'c o',
+  'a caller’s own mistake, which says nothing': 'c o',
+  'one lucky probe': 'o',
+  'what waits for a place waits for ever': 'c',
+  'a caller who gave up is not told so': 'c',
+  'a caller who gave up keeps a place': 'c',
+  'the end of an attempt’s time gives its place away': 'ours c o',
+  'a caller who gives up while a retry waits': 'c',
+  'another attempt is made after the caller gave up': 'c',
+  'another attempt is made after the time for the whole call': 'c',
+  'three services that try three times': 'c',
+}
+
+const knownOf = ({ name }: FaultCase): string =>
+  Object.entries(known).find(([begins]) => name.startsWith(begins))?.[1] ?? ''
+
+const isThere = (finding: Finding): boolean => 'hasFault' in finding && finding.hasFault
+
+describe('a fault that resilience libraries were found to have', () => {
+  it.each(cases.filter(({ timed }) => timed !== true))('$name', async (one) => {
+    const { findings } = await runCase(one)
+    expect('hasFault' in findings.ours, 'ours must run').toBe(true)
+    const having = [
+      ...(isThere(findings.ours) ? ['ours'] : []),
+      ...(isThere(findings.cockatiel) ? ['c'] : []),
+      ...(isThere(findings.opossum) ? ['o'] : []),
+    ]
+    expect(having.join(' ')).toBe(knownOf(one))
+  })
+})
+
+describe('the document of known faults', () => {
+  const versions = { ours: '1', cockatiel: '2', opossum: '3' }
+  const found: CaseFindings = {
+    name: 'it leaks',
+    theme: 'retry',
+    found: 'somewhere',
+    findings: { ours: { hasFault: false }, cockatiel: { hasFault: true }, opossum: { doesNotApply: 'has no retry' } },
+  }
+
+  it('adds up who has how many', () => {
+    expect(documentOf([found, found], versions).totals).toEqual({
+      ours: { faults: 0, doNotApply: 0 },
+      cockatiel: { faults: 2, doNotApply: 0 },
+      opossum: { faults: 0, doNotApply: 2 },
+    })
+  })
+
+  it('is a table for people, with why a case does not apply', () => {
+    const table = tableOf(documentOf([found], versions))
+    expect(table).toMatch(/^- +HAS IT +n\/a +retry: it leaks$/m)
+    expect(table).toContain('opossum has no retry')
+  })
+})
