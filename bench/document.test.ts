@@ -29,6 +29,12 @@ describe('a result', () => {
     expect(resultOf({ ...rate, unit: 'ms', ours: 2_001, goal }).met).toBe(false)
   })
 
+  it('meets a bound against a peer or passes it', () => {
+    const goal = { max: 0.6, of: 'raw' }
+    expect(resultOf({ ...rate, goal })).toMatchObject({ met: false, goal: 'at most 0.6 of raw' })
+    expect(resultOf({ ...rate, ours: 60_000, goal }).met).toBe(true)
+  })
+
   it('does not meet a goal against a peer that was not measured', () => {
     expect(resultOf({ ...rate, goal: { min: 0.5, of: 'another' } }).met).toBe(false)
   })

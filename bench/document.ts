@@ -35,8 +35,10 @@ export interface Figures {
   readonly goal?: Goal
 }
 
-/** At least this much, of a peer's figure or as such; or at most this much. */
-export type Goal = { readonly min: number; readonly of?: string } | { readonly max: number }
+/** At least this much, or at most this much; of a peer's figure or as such. */
+export type Goal =
+  | { readonly min: number; readonly of?: string | undefined }
+  | { readonly max: number; readonly of?: string | undefined }
 
 /** Puts a case's figures beside each other. */
 export function resultOf({ case: name, unit, ours, peers = {}, limit, goal }: Figures): CaseResult {
@@ -55,14 +57,13 @@ export function resultOf({ case: name, unit, ours, peers = {}, limit, goal }: Fi
 }
 
 function isMet(goal: Goal, ours: number, peers: Readonly<Record<string, number>>): boolean {
-  if ('max' in goal) return ours <= goal.max
-  return (goal.of === undefined ? ours : ours / (peers[goal.of] ?? Number.NaN)) >= goal.min
+  const figure = goal.of === undefined ? ours : ours / (peers[goal.of] ?? Number.NaN)
+  return 'max' in goal ? figure <= goal.max : figure >= goal.min
 }
 
 function goalText(goal: Goal, unit: string): string {
-  if ('max' in goal) return `at most ${goal.max.toLocaleString('en')} ${unit}`
-  const { min, of } = goal
-  return of === undefined ? `at least ${min.toLocaleString('en')} ${unit}` : `at least ${min} of ${of}`
+  const [bound, value] = 'max' in goal ? ['at most', goal.max] : ['at least', goal.min]
+  return goal.of === undefined ? `${bound} ${value.toLocaleString('en')} ${unit}` : `${bound} ${value} of ${goal.of}`
 }
 
 /** Digits that mean something: nobody measures a rate to a hundredth. */
