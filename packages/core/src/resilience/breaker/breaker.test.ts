@@ -1,4 +1,4 @@
-import { PosthasteError, type Service } from '@posthaste/contracts'
+import { type FilterEvent, PosthasteError, type Service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { createCall } from '../../pipeline/call.ts'
 import { compose } from '../../pipeline/compose.ts'
@@ -184,6 +184,121 @@ describe('a breaker’s changes of state', () => {
   })
 })
 
+describe('a breaker that is held', () => {
+  it('open refuses all, says that it is held, and counts what it refuses', async () => {
+    const { filter, run } = setUp()
+    filter.force('open')
+    await expect(run(() => 1)).rejects.toMatchObject({
+      code: 'BREAKER_OPEN',
+      notSent: true,
+      retryAfterMs: 1_000,
+      message: expect.stringContaining('held open'),
+    })
+    expect(filter.snapshot()).toMatchObject({ state: 'open', forced: 'open', rejected: 1, notReadyForMs: 1_000 })
+    expect(filter.notReadyForMs()).toBe(1_000)
+  })
+
+  it('closed lets all pass and counts them', async () => {
+    const { filter, failWith } = setUp()
+    filter.force('closed')
+    await failWith(unavailable, 50)
+    expect(filter.snapshot()).toMatchObject({ state: 'closed', forced: 'closed', calls: 50, failures: 50 })
+  })
+
+  it('is let go closed, with an empty window', async () => {
+    const { filter, run } = setUp()
+    filter.force('open')
+    filter.force(undefined)
+    await expect(run(() => 1)).resolves.toBe(1)
+    expect(filter.snapshot()).toMatchObject({ state: 'closed', calls: 1, rejected: 0 })
+    expect(filter.snapshot()).not.toHaveProperty('forced')
+  })
+
+  it('refuses to be held in anything else', () => {
+    const { filter } = setUp()
+    expect(() => filter.force('ajar' as 'open')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('what a breaker tells', () => {
+  function listening(options: BreakerOptions = {}) {
+    const events: FilterEvent[] = []
+    const clock = manualClock()
+    const deps = filterDeps({ clock, random: () => 0.5, target: 't', onEvent: (event) => events.push(event) })
+    const filter = breaker({ callsMin: 2, probes: 1, ...options }, deps)
+    const run = async (service: Service<number, unknown>) => compose([filter], service)(call)
+    return { events, clock, filter, run }
+  }
+  const fails = () => Promise.reject(unavailable)
+
+  it('is each move with what it rests on, and each refusal', async () => {
+    const { events, clock, run } = listening()
+    for (let i = 0; i < 3; i++) await run(fails).catch(() => {})
+    await clock.advance(5_000)
+    await run(() => 1)
+    const about = { role: 'breaker', target: 't' }
+    expect(events).toEqual([
+      { ...about, kind: 'opened', from: 'closed', openForMs: 5_000, calls: 2, failures: 2, slow: 0 },
+      { ...about, kind: 'refused', state: 'open', retryAfterMs: 5_000 },
+      { ...about, kind: 'halfOpen', from: 'open', openForMs: 0, calls: 2, failures: 2, slow: 0 },
+      { ...about, kind: 'closed', from: 'halfOpen', openForMs: 0, calls: 1, failures: 0, slow: 0 },
+    ])
+  })
+
+  it('is when an operator holds it and lets it go, once each', () => {
+    const { events, filter } = listening()
+    filter.force('open')
+    filter.force('open')
+    filter.force(undefined)
+    expect(events.filter(({ kind }) => kind === 'forced').map(({ to }) => to)).toEqual(['open', 'automatic'])
+  })
+
+  it('is nothing about calls that pass', async () => {
+    const { events, run } = listening()
+    for (let i = 0; i < 3; i++) await run(() => 1)
+    await run(fails).catch(() => {})
+    expect(events).toEqual([])
+  })
+})
+
+describe('a snapshot of a breaker', () => {
+  it('shows the state, the counts of the window, and what there was since it was made', async () => {
+    const { filter, run, failWith, clock } = setUp({ slowMs: 100 })
+    expect(filter.snapshot()).toEqual({
+      ...{ role: 'breaker', state: 'closed', calls: 0, failures: 0, slow: 0 },
+      ...{ notReadyForMs: 0, openings: 0, rejected: 0 },
+    })
+    await failWith(unavailable)
+    await run(() => 1).catch(() => {})
+    expect(filter.snapshot()).toMatchObject({
+      state: 'open',
+      notReadyForMs: 5_000,
+      openings: 1,
+      rejected: 1,
+      failures: 4,
+    })
+    await clock.advance(5_000)
+    await run(() => 1)
+    expect(filter.snapshot()).toMatchObject({
+      state: 'halfOpen',
+      probes: { running: 0, succeeded: 1, failed: 0, slow: 0 },
+      notReadyForMs: 0,
+    })
+  })
+
+  it('changes nothing: time that has passed is seen when a call comes', async () => {
+    const { filter, run, failWith, clock } = setUp({ probes: 1 })
+    await failWith(unavailable)
+    await clock.advance(5_000)
+    void run(() => new Promise(() => {}))
+    await clock.advance(10_000)
+    filter.snapshot()
+    expect(filter.state).toBe('halfOpen')
+    expect(filter.notReadyForMs()).toBe(8_000)
+    expect(filter.state).toBe('open')
+  })
+})
+
 describe('a breaker’s options', () => {
   it('have defaults', () => {
     expect(breaker({}, filterDeps({ clock: manualClock() })).describe()).toEqual({
@@ -212,5 +327,19 @@ describe('a breaker’s options', () => {
     expect(() => setUp(wrong)).toThrow(/breaker\.trip .*failurePercent .*openMs .*probes .*onStateChange /)
     expect(() => setUp({ openMs: 90_000, openMsMax: 60_000 })).toThrow('breaker.openMsMax must not be below openMs')
     expect(setUp({ openMs: 90_000 }).filter.describe()).toMatchObject({ openMsMax: 90_000 })
+  })
+
+  it('ask for a window of time or one of calls', () => {
+    const { filter } = setUp({ windowCalls: 10 })
+    expect(filter.describe()).toMatchObject({ windowCalls: 10, callsMin: 4 })
+    expect(filter.describe()).not.toHaveProperty('windowMs')
+    expect(() => setUp({ windowCalls: 10, windowMs: 1_000 })).toThrow('breaker.windowCalls must not be given beside')
+    expect(() => setUp({ windowCalls: 10, callsMin: 11 })).toThrow('breaker.callsMin must not be above windowCalls')
+  })
+
+  it('never ask for more calls than a window of calls has, unless that is asked for', () => {
+    const ofCalls = (windowCalls: number) => breaker({ windowCalls }, filterDeps({ clock: manualClock() })).describe()
+    expect(ofCalls(5)).toMatchObject({ callsMin: 5 })
+    expect(ofCalls(500)).toMatchObject({ callsMin: 20 })
   })
 })

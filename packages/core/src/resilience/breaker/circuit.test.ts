@@ -227,6 +227,135 @@ describe('a half-open circuit', () => {
   })
 })
 
+describe('a circuit that counts the last calls', () => {
+  const lastFive = { windowMs: undefined, windowCalls: 5, callsMin: 5 }
+
+  it('opens by them, however long ago they were', () => {
+    const { circuit, run } = setUp(lastFive)
+    const hourMs = 3_600_000
+    for (const [at, outcome] of (['failure', 'success', 'failure', 'success', 'failure'] as const).entries())
+      run(outcome, at * hourMs)
+    expect(kindOf(circuit)).toBe('open')
+    expect(circuit.counts(5 * hourMs)).toEqual({ calls: 5, failures: 3, slow: 0 })
+  })
+
+  it('forgets the call that leaves', () => {
+    const { circuit, run } = setUp({ ...lastFive, failurePercent: 60 })
+    for (const outcome of ['failure', 'failure', 'success', 'success', 'success', 'failure', 'failure'] as const)
+      run(outcome, 0)
+    expect(kindOf(circuit)).toBe('closed')
+    expect(circuit.counts(0)).toEqual({ calls: 5, failures: 2, slow: 0 })
+    run('failure', 0)
+    expect(kindOf(circuit)).toBe('open')
+  })
+
+  it('counts slow ones too', () => {
+    const { circuit, run } = setUp({ ...lastFive, slowPercent: 40 })
+    for (const outcome of ['slowSuccess', 'success', 'success', 'success', 'slowFailure'] as const) run(outcome, 0)
+    expect(kindOf(circuit)).toBe('open')
+  })
+})
+
+describe('a circuit that climbs back', () => {
+  function climbing(rampMs: number) {
+    const made = setUp({ rampMs, probes: 1 })
+    made.open(0)
+    made.run('success', 5_000)
+    const passed = (calls: number, nowMs: number): number => {
+      let count = 0
+      for (let call = 0; call < calls; call++) if (made.run('success', nowMs)) count++
+      return count
+    }
+    return { ...made, passed }
+  }
+
+  it('lets the first call pass, then a tenth, and more and more of them until all do', () => {
+    const { circuit, run, passed } = climbing(10_000)
+    expect(run('success', 5_000)).toBe(true)
+    expect(passed(100, 5_000)).toBe(10)
+    expect(passed(100, 10_000)).toBe(55)
+    expect(passed(100, 14_999)).toBeGreaterThanOrEqual(99)
+    expect(circuit.closed).toBe(false)
+    expect(passed(100, 15_000)).toBe(100)
+    expect(circuit.closed).toBe(true)
+  })
+
+  it('spreads them evenly', () => {
+    const { run } = climbing(10_000)
+    const passing = Array.from({ length: 31 }, () => run('success', 5_000))
+    const at = passing.flatMap((passed, index) => (passed ? [index] : []))
+    expect(at).toHaveLength(4)
+    for (let i = 2; i < at.length; i++) expect(Math.abs(at[i]! - at[i - 1]! - 10)).toBeLessThanOrEqual(1)
+  })
+
+  it('opens again when those fail, and climbs anew after that', () => {
+    const { circuit, passed, run } = climbing(10_000)
+    let nowMs = 5_000
+    while (kindOf(circuit) === 'closed') run('failure', nowMs++)
+    expect(kindOf(circuit)).toBe('open')
+    run('success', nowMs + 10_000)
+    expect(kindOf(circuit)).toBe('closed')
+    expect(passed(101, nowMs + 10_000)).toBe(11)
+  })
+
+  it('says that it takes calls: which of them pass is not known before they come', () => {
+    const { circuit } = climbing(10_000)
+    expect(circuit.notReadyForMs(5_001)).toBe(0)
+  })
+})
+
+describe('a circuit that is held', () => {
+  it('open refuses for as long as it is held, and still shows what it had counted', () => {
+    const { circuit, run, moves } = setUp()
+    run('failure', 0)
+    circuit.force('open', 0)
+    expect(run('success', 1_000_000)).toBe(false)
+    expect(circuit.notReadyForMs(1_000_000)).toBe(1_000)
+    expect(circuit.counts(0)).toEqual({ calls: 1, failures: 1, slow: 0 })
+    expect(moves).toEqual(['closed → open'])
+  })
+
+  it('closed counts all and never opens', () => {
+    const { circuit, run } = setUp()
+    circuit.force('closed', 0)
+    for (let i = 0; i < 100; i++) expect(run('failure', 0)).toBe(true)
+    expect(circuit.counts(0)).toEqual({ calls: 100, failures: 100, slow: 0 })
+    expect(kindOf(circuit)).toBe('closed')
+  })
+
+  it('is let go with an empty window, and decides by itself again', () => {
+    const { circuit, run, open } = setUp()
+    circuit.force('closed', 0)
+    for (let i = 0; i < 100; i++) run('failure', 0)
+    circuit.force(undefined, 0)
+    expect(circuit.counts(0)).toEqual({ calls: 0, failures: 0, slow: 0 })
+    open(0)
+    expect(circuit.notReadyForMs(0)).toBe(5_000)
+  })
+
+  it('does not count what began before, either way', () => {
+    const { circuit } = setUp()
+    const early = Array.from({ length: 10 }, () => circuit.admit(0) as number)
+    circuit.force('closed', 0)
+    for (const epoch of early.slice(0, 5)) circuit.record(epoch, 'failure', 0)
+    expect(circuit.counts(0).calls).toBe(0)
+    circuit.force(undefined, 0)
+    for (const epoch of early.slice(5)) circuit.record(epoch, 'failure', 0)
+    expect(kindOf(circuit)).toBe('closed')
+  })
+
+  it('while half-open forgets its probes', () => {
+    const { circuit, open, run } = setUp()
+    open(0)
+    const probe = circuit.admit(5_000) as number
+    circuit.force('open', 5_000)
+    circuit.force(undefined, 5_000)
+    circuit.record(probe, 'failure', 5_000)
+    expect(run('success', 5_000)).toBe(true)
+    expect(kindOf(circuit)).toBe('closed')
+  })
+})
+
 const outcomes: readonly Outcome[] = ['success', 'slowSuccess', 'failure', 'slowFailure', 'neutral']
 
 describe('a circuit against a list of everything that happened', () => {
