@@ -45,8 +45,10 @@ export interface PaymentOptions {
   readonly handling?: HandlerOptions | undefined
 }
 
-/** What its operator allows us. */
+/** What the gateway's operator allows us: so many lines, */
 const gatewayLines = { concurrency: 24, queue: 8 } as const
+/** and so many charges a second, of which a few may come at once. */
+const chargeRate = { rate: 1_000, burst: 200 } as const
 /** A gateway that fails at most payments is left alone; they wait in the queue, and lose no attempts. */
 const patience = { openMs: 500, openMsMax: 5_000 } as const
 
@@ -69,7 +71,8 @@ export function paymentService(app: ServiceHost, store: Store, { gateway, handli
   }
 
   const capture = once(store, captured)
-  app.on(StockDeducted, { breaker: patience, ...handling, group, bulkhead: lines }, async (stock, context) => {
+  const policies = { rateLimit: chargeRate, bulkhead: lines, breaker: patience }
+  app.on(StockDeducted, { ...policies, ...handling, group }, async (stock, context) => {
     const { orderNo } = stock
     if (await isOff(store, orderNo)) return ignore(`order ${orderNo} is cancelled`)
     // A message that comes again must not fail where the first one succeeded.

@@ -33,6 +33,10 @@ const wordings: Readonly<Record<string, Wording>> = {
     state: waiting === 0 ? 'open' : 'full',
     figures: `${running} under way, ${waiting} waiting, refused ${refused}`,
   }),
+  concurrencyLimit: ({ limit, inFlight, refused }) => ({
+    state: `at most ${limit}`,
+    figures: `${inFlight} under way, refused ${refused}`,
+  }),
   rateLimit: ({ allowed, refused, remaining }) => ({
     state: remaining === 0 ? 'spent' : 'open',
     figures: `${allowed} allowed, ${remaining} left, refused ${refused}`,

@@ -38,6 +38,7 @@ describe('the board', () => {
       { role: 'retry', retried: 3, recovered: 2, budget: 9.7 },
       { role: 'rateLimit', allowed: 5, refused: 1, remaining: 0 },
       { role: 'fallback', answeredByFunction: 4 },
+      { role: 'concurrencyLimit', limit: 20, inFlight: 3, refused: 1 },
     ]
     const methods = [{ side: 'client' as const, target: 'x/y', filters }]
     const [row] = rowsOf({ methods, subscriptions: [] })
@@ -45,6 +46,7 @@ describe('the board', () => {
       { role: 'retry', state: 'ready', figures: '3 repeated, 2 saved, budget 9' },
       { role: 'rateLimit', state: 'spent', figures: '5 allowed, 0 left, refused 1' },
       { role: 'fallback', state: 'ready', figures: '4 answered' },
+      { role: 'concurrencyLimit', state: 'at most 20', figures: '3 under way, refused 1' },
     ])
   })
 })

@@ -29,6 +29,7 @@ await runStage(async ({ dir, workers }: AvalancheStage): Promise<Stage> => {
   const shop = await openShop({
     dir,
     gateway: steadyGateway(0),
+    logLevel: 'error',
     inventory: { beforeCheck: () => stock.pass() },
     ...(pool && naive(pool)),
   })
