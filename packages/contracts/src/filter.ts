@@ -26,6 +26,12 @@ export interface Filter {
    * consumer withholds credit meanwhile, so that an open breaker pauses a queue instead of failing its messages.
    */
   notReadyForMs?(): number
+  /**
+   * Has `wake` called once when it may be worth asking before that time is over, for a filter that learns of it, as of a place
+   * that has become free. Whoever asked first is told first, and as many as there are places.
+   * @returns takes `wake` back; does nothing once it was called
+   */
+  onceReady?(wake: () => void): () => void
 }
 
 /** A filter's account of itself: its role and its settings, with units in their names. */

@@ -48,31 +48,33 @@ interface Real {
 type BulkheadStep = Step<Reference, Real>
 
 interface Coming {
+  readonly kind: 'request' | 'handle'
   readonly answersAtOnce: boolean
   /** `Infinity` for no deadline. */
   readonly leftMs: number
 }
 
-const call = ({ answersAtOnce, leftMs }: Coming): BulkheadStep => ({
-  label: `call${answersAtOnce ? ' that answers at once' : ''}${leftMs < Number.POSITIVE_INFINITY ? ` within ${leftMs} ms` : ''}`,
+const call = ({ kind, answersAtOnce, leftMs }: Coming): BulkheadStep => ({
+  label: `${kind}${answersAtOnce ? ' that answers at once' : ''}${leftMs < Number.POSITIVE_INFINITY ? ` within ${leftMs} ms` : ''}`,
   async run(reference, real) {
     const number = reference.calls++
-    comes(reference, { number, answersAtOnce, leftMs, nowMs: real.clock.monotonicMs() })
-    startReal(real, { number, answersAtOnce, leftMs })
+    comes(reference, { kind, number, answersAtOnce, leftMs, nowMs: real.clock.monotonicMs() })
+    startReal(real, { kind, number, answersAtOnce, leftMs })
     await compare(reference, real)
   },
 })
 
 function comes(reference: Reference, one: Coming & { readonly number: number; readonly nowMs: number }): void {
   const { settings, running, waiting } = reference
-  const { number, answersAtOnce, leftMs, nowMs } = one
+  const { kind, number, answersAtOnce, leftMs, nowMs } = one
   if (running.length < settings.concurrency) begin(reference, { number, answersAtOnce })
   else if (leftMs <= 0) reference.ended.set(number, 'DEADLINE_EXCEEDED')
   else if (waiting.length >= settings.queue) reference.ended.set(number, 'OVERLOADED')
   else {
     if (waiting.length === 0) reference.standsSinceMs = nowMs
-    const untilMs = nowMs + Math.min(leftMs, settings.queueTimeoutMs)
-    const late = leftMs < settings.queueTimeoutMs ? 'DEADLINE_EXCEEDED' : 'OVERLOADED'
+    const patienceMs = kind === 'handle' ? Number.POSITIVE_INFINITY : settings.queueTimeoutMs
+    const untilMs = nowMs + Math.min(leftMs, patienceMs)
+    const late = leftMs < patienceMs ? 'DEADLINE_EXCEEDED' : 'OVERLOADED'
     waiting.push({ number, untilMs, late, answersAtOnce })
   }
 }
@@ -83,12 +85,12 @@ function begin(reference: Reference, { number, answersAtOnce }: Pick<Waiting, 'n
   else reference.running.push(number)
 }
 
-function startReal(real: Real, { number, answersAtOnce, leftMs }: Coming & { readonly number: number }): void {
+function startReal(real: Real, { kind, number, answersAtOnce, leftMs }: Coming & { readonly number: number }): void {
   const { clock, filter, works, cancels, begun, ended } = real
   const source = cancelSource()
   cancels[number] = source
   const one = createCall({
-    ...{ kind: 'request', target: 't', id: String(number), payload: undefined, cancellation: source.token },
+    ...{ kind, target: 't', id: String(number), payload: undefined, cancellation: source.token },
     deadlineAtMs: clock.monotonicMs() + leftMs,
   })
   const end = (how: string): void => {
@@ -165,7 +167,7 @@ async function compare(reference: Reference, real: Real): Promise<void> {
   assert.deepEqual(real.begun, reference.begun)
   assert.deepEqual(inOrder(real.ended), inOrder(reference.ended))
   const full = reference.running.length >= reference.settings.concurrency
-  assert.equal((real.filter.notReadyForMs?.() ?? 0) > 0, full)
+  assert.equal(real.filter.notReadyForMs?.() === 0, !full)
 }
 
 function inOrder(ended: ReadonlyMap<number, string>): (readonly [number, string])[] {
@@ -174,6 +176,7 @@ function inOrder(ended: ReadonlyMap<number, string>): (readonly [number, string]
 
 /** Multiples of a timer's tick, so that timers are exact. */
 const timeMs = fc.oneof(fc.nat(5), fc.nat(30)).map((ticks) => ticks * 10)
+const kind = fc.constantFrom('request' as const, 'handle' as const)
 const leftMs = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), timeMs)
 
 /** The bulkhead against lists of those that run and those that wait. */
@@ -186,8 +189,8 @@ export const model = modelOf<Settings, Reference, Real>({
     order: fc.constantFrom('fifo', 'adaptive'),
   }),
   steps: [
-    fc.record({ answersAtOnce: fc.boolean(), leftMs }).map(call),
-    fc.record({ answersAtOnce: fc.constant(false), leftMs }).map(call),
+    fc.record({ kind, answersAtOnce: fc.boolean(), leftMs }).map(call),
+    fc.record({ kind, answersAtOnce: fc.constant(false), leftMs }).map(call),
     fc.tuple(fc.nat(), fc.constantFrom('done' as const, 'failed' as const)).map(([which, how]) => end(which, how)),
     fc.nat().map(cancel),
     timeMs.map(advance),

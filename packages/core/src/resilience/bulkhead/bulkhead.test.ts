@@ -102,6 +102,34 @@ describe('a bulkhead', () => {
     expect(filter.notReadyForMs?.()).toBe(0)
   })
 
+  it('tells who waits for a free slot, one for each and the first who asked first, and not while calls wait', async () => {
+    const { start, end, filter } = setUp({ concurrency: 2, queue: 5 })
+    const told: string[] = []
+    for (const id of ['a', 'b', 'c']) void start(id)
+    for (const name of ['one', 'two', 'three']) filter.onceReady?.(() => told.push(name))
+    const takeBack = filter.onceReady?.(() => told.push('four'))
+    await end('a')
+    expect(told).toEqual([])
+    await end('b')
+    expect(told).toEqual(['one'])
+    await end('c')
+    expect(told).toEqual(['one', 'two'])
+    takeBack?.()
+    for (const id of ['d', 'e']) void start(id)
+    await end('d', 'e')
+    expect(told).toEqual(['one', 'two', 'three'])
+  })
+
+  it('has a call end as it did though whoever is told of its slot throws', async () => {
+    const { start, end, filter, ended } = setUp({ concurrency: 1 })
+    void start('a')
+    filter.onceReady?.(() => {
+      throw new Error('no')
+    })
+    await end('a')
+    expect(ended).toEqual(['a done'])
+  })
+
   it('says how it is set, and the same for as long as it lives', () => {
     const { filter, start } = setUp({ concurrency: 1, queue: 5 })
     const settings = { role: 'bulkhead', concurrency: 1, queue: 5, queueTimeoutMs: 1_000, order: 'fifo' }
@@ -140,6 +168,15 @@ describe('the queue of a bulkhead', () => {
     expect(begun).toEqual(['a'])
     expect(filter.snapshot?.()).toMatchObject({ running: 0, waiting: 0, timedOut: 1 })
     expect(events).toMatchObject([{ kind: 'queueTimedOut', by: 'queue' }])
+  })
+
+  it('has messages wait for as long as they must: elsewhere they would only wait again', async () => {
+    const { start, clock, end, begun } = setUp({ concurrency: 1, queue: 2, queueTimeoutMs: 200 })
+    void start('a')
+    void start('b', { kind: 'handle' })
+    await clock.advance(60_000)
+    await end('a')
+    expect(begun).toEqual(['a', 'b'])
   })
 
   it('has a call fail at its own deadline where that is earlier', async () => {

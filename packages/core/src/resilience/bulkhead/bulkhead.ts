@@ -25,7 +25,10 @@ export interface BulkheadOptions {
   readonly concurrency: number
   /** Calls that may wait for one of them to end, 0 to 1,000,000. Default: 0. */
   readonly queue?: number | undefined
-  /** How long a call waits at most, in milliseconds, from 1; less if its own deadline is earlier. Default: 1,000. */
+  /**
+   * How long a call waits at most, in milliseconds, from 1; less if its own deadline is earlier. Messages wait until they have
+   * a slot. Default: 1,000.
+   */
   readonly queueTimeoutMs?: number | undefined
   /**
    * Who is next. `fifo`: who has waited for longest. `adaptive`: the same while little waits, and whoever came last while
@@ -60,7 +63,7 @@ const standingMs = 100
  * passes while it waits fails with DEADLINE_EXCEEDED and `notSent`, and one that is cancelled leaves the queue at once. A
  * slot is held until the work has ended, though its caller may have given up before; a stream has ended with its head.
  *
- * While all slots are taken a consumer takes no messages on; those that it was granted before wait in the queue. The same
+ * While all slots are taken a consumer takes no messages on; those that were on their way by then wait in the queue. The same
  * value may stand around several services and consumers: then they share the slots.
  *
  * Tells `refused` (`waiting`) and `queueTimedOut` (`waitedMs`, `by`: `queue` or `deadline`).
@@ -90,6 +93,10 @@ class Bulkhead implements Filter {
 
   notReadyForMs(): number {
     return this.#slots.full ? fullRecheckMs : 0
+  }
+
+  onceReady(wake: () => void): () => void {
+    return this.#slots.onceFree(wake)
   }
 
   describe(): FilterDescription {
@@ -122,8 +129,9 @@ class Queue implements WaitingRoom {
     return this.#line.length
   }
 
-  get timeoutMs(): number {
-    return this.#settings.queueTimeoutMs
+  /** A message that a consumer has taken on is nobody's who gives up: to send it round would only have it wait elsewhere. */
+  timeoutMs({ kind }: Call): number {
+    return kind === 'handle' ? Number.POSITIVE_INFINITY : this.#settings.queueTimeoutMs
   }
 
   figures(): Readonly<Record<string, number>> {

@@ -3,6 +3,7 @@ import { follow } from '../../pipeline/continuation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import { Waiter } from './line.ts'
+import { Turns } from './turns.ts'
 
 /** While all slots are taken, it is worth asking again this soon, in milliseconds: nobody can say when work ends. */
 export const fullRecheckMs = 10
@@ -19,8 +20,8 @@ export function overloaded(message: string, aboutMs: number, { random }: FilterD
 export interface WaitingRoom {
   /** How many wait. */
   readonly length: number
-  /** How long one may wait here, in milliseconds. */
-  readonly timeoutMs: number
+  /** How long a call may wait here, in milliseconds; `Infinity` for as long as its caller does. */
+  timeoutMs(call: Call): number
   /** Puts it into its line. @throws what it fails with, where there is no place for it */
   enter(waiter: Waiter): void
   /** Whose turn it is; still in its line. May turn others away. Undefined if nobody's. */
@@ -50,6 +51,7 @@ export class Slots {
     this.#leave()
     throw thrown
   }
+  readonly #turns = new Turns()
   #running = 0
   #peak = 0
   #filling = false
@@ -93,9 +95,16 @@ export class Slots {
     return isPromiseLike(result) ? follow(result, this.#onValue<R>, this.#onThrown) : this.#onValue(result)
   }
 
+  /** Has `wake` called when a slot is free that nobody waits for. @returns takes it back */
+  onceFree(wake: () => void): () => void {
+    return this.#turns.add(wake)
+  }
+
   #leave(): void {
     this.#running -= 1
-    if (this.#room.length > 0 && !this.#filling) this.#fill()
+    if (this.#filling) return
+    if (this.#room.length > 0) this.#fill()
+    if (!this.full) this.#turns.next()
   }
 
   /** A loop and not a recursion: what is begun here may have ended before `begin` returns. */
@@ -121,8 +130,9 @@ export class Slots {
     const waiter = new Waiter(call, nowMs)
     this.#room.enter(waiter)
     return new Promise((resolve, reject) => {
-      const timer = timers.set(Math.min(leftMs, this.#room.timeoutMs), () => {
-        waiter.turnAway(leftMs < this.#room.timeoutMs ? this.#outOfTime(waiter) : this.#room.timedOut(waiter))
+      const timeoutMs = this.#room.timeoutMs(call)
+      const timer = timers.set(Math.min(leftMs, timeoutMs), () => {
+        waiter.turnAway(leftMs < timeoutMs ? this.#outOfTime(waiter) : this.#room.timedOut(waiter))
       })
       const stopListening = call.cancellation.onCancel((reason) => {
         this.#room.gaveUp(waiter, 'cancellation')

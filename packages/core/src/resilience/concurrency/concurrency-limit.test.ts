@@ -62,6 +62,15 @@ describe('a concurrency limit', () => {
     expect(filter.snapshot?.()).toMatchObject({ inFlight: 0, peak: 2, refused: 1 })
   })
 
+  it('tells who waits for a place when one is free', async () => {
+    const { begin, filter, endAll } = setUp({ initial: 2 })
+    const told: string[] = []
+    void begin(2)
+    for (const name of ['one', 'two', 'three']) filter.onceReady?.(() => told.push(name))
+    await endAll()
+    expect(told).toEqual(['one', 'two'])
+  })
+
   it('grows while calls take as long as ever, and shrinks when they queue', async () => {
     const { round, limit, clock } = setUp({ max: 30 })
     for (let n = 0; n < 10; n++) {

@@ -22,6 +22,7 @@ import {
 } from '../../pipeline/options.ts'
 import { type FilterDeps, tell } from '../../pipeline/stack.ts'
 import { fullRecheckMs, overloaded } from '../bulkhead/slots.ts'
+import { Turns } from '../bulkhead/turns.ts'
 import { Aimd } from './aimd.ts'
 import type { Admitted, LimitAlgorithm } from './algorithm.ts'
 import { Gradient2 } from './gradient2.ts'
@@ -138,6 +139,7 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
   readonly #description: FilterDescription
   readonly #deps: FilterDeps
   readonly #algorithm: LimitAlgorithm
+  readonly #turns = new Turns()
   #inFlight = 0
   #peak = 0
   #refused = 0
@@ -176,7 +178,7 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
       return this.failed(thrown, { startedAtMs, inFlight })
     }
     if (isPromiseLike(result)) return continueWith(result, this, { startedAtMs, inFlight })
-    this.#inFlight -= 1
+    this.#leave()
     return result
   }
 
@@ -190,13 +192,17 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
       this.#dropped += 1
       this.#ended(call, true)
     } else {
-      this.#inFlight -= 1
+      this.#leave()
     }
     throw thrown
   }
 
   notReadyForMs(): number {
     return this.#inFlight >= this.#limit ? fullRecheckMs : 0
+  }
+
+  onceReady(wake: () => void): () => void {
+    return this.#turns.add(wake)
   }
 
   describe(): FilterDescription {
@@ -214,9 +220,14 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
 
   #ended(call: Admitted, dropped: boolean): void {
     const nowMs = this.#deps.clock.monotonicMs()
-    this.#inFlight -= 1
     this.#algorithm.ended(call, nowMs, dropped)
     if (this.#deps.onEvent !== undefined) this.#tellLimit(nowMs)
+    this.#leave()
+  }
+
+  #leave(): void {
+    this.#inFlight -= 1
+    if (this.#inFlight < this.#limit) this.#turns.next()
   }
 
   #tellLimit(nowMs: number): void {

@@ -86,6 +86,10 @@ class Shedding implements Filter {
     return this.#slots.full ? fullRecheckMs : 0
   }
 
+  onceReady(wake: () => void): () => void {
+    return this.#slots.onceFree(wake)
+  }
+
   describe(): FilterDescription {
     const { urgency: _, ...settings } = this.#settings
     return { role: this.role, ...settings }

@@ -50,7 +50,7 @@ export class UrgentFirst implements WaitingRoom {
     return this.#length
   }
 
-  get timeoutMs(): number {
+  timeoutMs(): number {
     return this.#settings.queueTimeoutMs
   }
 
