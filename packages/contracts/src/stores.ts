@@ -111,7 +111,8 @@ export interface IdempotencyStore {
   /** @throws UNAVAILABLE when the store cannot be reached for now */
   claim(claim: IdempotencyClaim): MaybePromise<IdempotencyState>
   /**
-   * Keeps the result for `ttlMs`. False if the claim has lapsed and was taken by another: then theirs stands.
+   * Keeps the result for `ttlMs`. False if the claim has lapsed and was taken by another: then theirs stands. Completing
+   * twice keeps the first result. A claim that has lapsed and that nobody has taken is completed as if it had not.
    * @throws UNAVAILABLE when the store cannot be reached for now
    */
   complete(
@@ -119,6 +120,9 @@ export interface IdempotencyStore {
     token: string,
     done: { readonly result: Uint8Array; readonly ttlMs: number },
   ): MaybePromise<boolean>
-  /** Gives the claim up, so that the next one is fresh; does nothing if it has lapsed. */
+  /**
+   * Gives the claim up, so that the next one is fresh; does nothing if it has lapsed or was completed.
+   * @throws UNAVAILABLE when the store cannot be reached for now
+   */
   release(key: string, token: string): MaybePromise<void>
 }

@@ -143,6 +143,21 @@ const completing: readonly StoreCase[] = [
     },
   },
   {
+    title: 'keeps a result after the lease, if another had taken the key and is gone as well',
+    async run({ stores: [store], advance }) {
+      for (const isReleased of [true, false]) {
+        const key = newKey()
+        const late = await claimed(store, key)
+        await advance(leaseMs)
+        const token = await claimed(store, key, other)
+        if (isReleased) await store.release(key, token)
+        else await advance(leaseMs)
+        assert.equal(await store.complete(key, late, done('late')), true)
+        await expectDone(store, key, bytes('late'))
+      }
+    },
+  },
+  {
     title: 'refuses a result after the lease, if another has taken the key: theirs stands',
     async run({ stores, advance }) {
       const [store, second = store] = stores

@@ -23,7 +23,7 @@ const minute = 60_000
 const step = fc.oneof(
   fc.record({
     kind: fc.constant('claim' as const),
-    key: fc.nat({ max: 2 }),
+    key: fc.nat({ max: 1 }),
     fingerprint: fc.constantFrom('a', 'b'),
     leaseMs: fc.constantFrom(1.5 * minute, 4.5 * minute),
   }),
@@ -110,7 +110,7 @@ class Run {
   }
 }
 
-const runs = 40
+const runs = 60
 
 /** Random programs, beside a model. */
 export const modelCase: StoreCase = {

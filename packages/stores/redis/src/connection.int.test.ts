@@ -65,14 +65,24 @@ describe.skipIf(server === undefined)(`a store on a server (${remedy})`, () => {
   const proxied = async () => {
     const { hostname, port } = new URL(server?.url ?? '')
     const sockets: Socket[] = []
+    let isLosing = false
     const proxy = await fakeServer((socket) => {
       const upstream = connect({ host: hostname, port: Number(port) })
       upstream.on('error', () => {})
+      upstream.prependListener('data', () => {
+        if (!isLosing) return
+        isLosing = false
+        upstream.unpipe()
+        socket.destroy()
+      })
       socket.pipe(upstream).pipe(socket)
       sockets.push(socket)
     })
     closing.push(() => proxy.close())
-    return { url: proxy.url, sockets }
+    const loseNext = (): void => {
+      isLosing = true
+    }
+    return { url: proxy.url, sockets, loseNext }
   }
 
   it('answers a ping, and is closed twice', async () => {
@@ -92,6 +102,21 @@ describe.skipIf(server === undefined)(`a store on a server (${remedy})`, () => {
       expect(await store.claim(claim)).toMatchObject({ state: 'inFlight' })
     }
     expect(sockets.length).toBeGreaterThan(1)
+  })
+
+  it('claims again, and takes no units again, when the answer was lost on the way', async () => {
+    const rig = setUp()
+    const { url, sockets, loseNext } = await proxied()
+    const results = rig.open(redisIdempotency, { url })
+    await results.claim({ ...claim, key: 'other' })
+    loseNext()
+    expect(await results.claim(claim)).toMatchObject({ state: 'fresh' })
+    expect(sockets).toHaveLength(2)
+    const rates = rig.open(redisRateLimits, { url })
+    await rates.take('k', 1, limit)
+    loseNext()
+    await expect(rates.take('k', 1, limit)).rejects.toMatchObject({ code: 'UNAVAILABLE', notSent: false })
+    expect(await rates.take('k', 1, limit)).toMatchObject({ allowed: true, remaining: 0 })
   })
 
   it('gives up a connection on which nothing is answered, and makes another', async () => {

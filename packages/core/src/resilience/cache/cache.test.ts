@@ -245,6 +245,15 @@ describe('a cache that is asked for a new answer', () => {
     await expect(ask()).resolves.toBe('new')
   })
 
+  it('keeps an answer that is there at once in place of one that was asked for before and comes later', async () => {
+    const { ask, callee, filter } = setUp()
+    const old = ask()
+    expect(filter.apply(read(anew), () => 'new')).toBe('new')
+    callee.asked[0]?.resolve('old')
+    await old
+    await expect(ask()).resolves.toBe('new')
+  })
+
   it('replaces an answer that is still good, unless it fails', async () => {
     const { filter } = setUp()
     filter.apply(read(), () => 1)
