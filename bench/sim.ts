@@ -1,13 +1,18 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { contestants } from './sim/contestants.ts'
 import { documentOf, rowOf, type ScenarioResult, type SimDocument } from './sim/document.ts'
 import { figuresOf, type Series, seriesOf } from './sim/figures.ts'
+import { type Language, tablesOf, withTables } from './sim/guide.ts'
 import { svgOf } from './sim/plot.ts'
 import { simulate } from './sim/run.ts'
 import { type Scenario, scenarios } from './sim/scenarios.ts'
 
-const plots = join(import.meta.dirname, '../docs/guides/plots')
+const guides = join(import.meta.dirname, '../docs/guides')
+
+const languages: Readonly<Record<string, Language>> = { 'resilience.md': 'en', 'resilience.zh-CN.md': 'zh' }
+
+let latest: SimDocument | undefined
 
 /** What the plots show: the runs of the first seed. */
 const drawn = new Map<Scenario, { readonly contestant: string; readonly series: Series }[]>()
@@ -16,10 +21,11 @@ const drawn = new Map<Scenario, { readonly contestant: string; readonly series: 
 export async function bench(seeds: number): Promise<SimDocument> {
   const results: ScenarioResult[] = []
   for (const scenario of scenarios) results.push(await played(scenario, seeds))
-  return documentOf(results, {
+  latest = documentOf(results, {
     seeds,
     contestants: [...contestants, ...scenarios.flatMap(({ variants = [] }) => variants)],
   })
+  return latest
 }
 
 /** What is run to see where the time goes. */
@@ -27,11 +33,16 @@ export async function profiled(): Promise<unknown> {
   return bench(1)
 }
 
-/** Keeps the plots of the latest run with the guide that shows them. */
+/** Keeps the plots and the tables of the latest run in the guides. */
 export function saved(): void {
-  mkdirSync(plots, { recursive: true })
+  if (latest === undefined) return
+  mkdirSync(join(guides, 'plots'), { recursive: true })
   for (const [scenario, lines] of drawn) {
-    writeFileSync(join(plots, `${scenario.name.replaceAll(' ', '-')}.svg`), svgOf(scenario, lines))
+    writeFileSync(join(guides, 'plots', `${scenario.name.replaceAll(' ', '-')}.svg`), svgOf(scenario, lines))
+  }
+  for (const [name, language] of Object.entries(languages)) {
+    const path = join(guides, name)
+    writeFileSync(path, withTables(readFileSync(path, 'utf8'), tablesOf(latest, language)))
   }
 }
 

@@ -38,14 +38,16 @@ describe('the document', () => {
       row('ours', { amplificationTotal: 1 }),
     ]
     expect(worseIn([{ name: 'outage', what: '', rows }])).toEqual([
-      'outage, success: ours 50 %; none 70 %',
-      'outage, p50: ours 40 ms; none 30 ms',
+      { scenario: 'outage', figure: 'success', ours: '50 %', better: { none: '70 %' } },
+      { scenario: 'outage', figure: 'p50', ours: '40 ms', better: { none: '30 ms' } },
     ])
   })
 
   it('compares in the variant that a scenario is about, and never ours with ours', () => {
     const rows = [row('none'), row('ours', { recoveryMs: 0 }), row('ours + limit', { recoveryMs: null })]
-    expect(worseIn([{ name: 'overload', what: '', rows }])).toEqual(['overload, time to recover: ours never; none 1 s'])
+    expect(worseIn([{ name: 'overload', what: '', rows }])).toEqual([
+      { scenario: 'overload', figure: 'time to recover', ours: 'never', better: { none: '1 s' } },
+    ])
   })
 
   it('holds the figures against the goals, and prints all of it', () => {

@@ -18,9 +18,21 @@ export interface SimDocument {
   readonly contestants: Readonly<Record<string, string>>
   readonly scenarios: readonly ScenarioResult[]
   readonly goals: readonly CaseResult[]
-  /** Every figure in which somebody else is better than ours, in a sentence. */
-  readonly worse: readonly string[]
+  /** Every figure in which somebody else is better than ours. */
+  readonly worse: readonly Worse[]
 }
+
+/** A figure in which ours is worse. */
+export interface Worse {
+  readonly scenario: string
+  readonly figure: ComparedFigure
+  readonly ours: string
+  /** Those that are better, each with theirs. */
+  readonly better: Readonly<Record<string, string>>
+}
+
+/** What is compared. */
+export type ComparedFigure = 'success' | 'p50' | 'p99' | 'attempts per call' | 'time to recover'
 
 /** A scenario, and what became of everybody in it. */
 export interface ScenarioResult {
@@ -132,7 +144,7 @@ const goodput: Goal = {
 }
 
 interface Compared {
-  readonly name: string
+  readonly name: ComparedFigure
   readonly unit: string
   /** Higher is better; null where there is nothing to compare. */
   readonly score: (row: Row) => number | null
@@ -154,19 +166,19 @@ const compared: readonly Compared[] = [
 ]
 
 /** Ours against each of the others, figure by figure. */
-export function worseIn(results: readonly ScenarioResult[]): string[] {
+export function worseIn(results: readonly ScenarioResult[]): Worse[] {
   return results.flatMap((result) => {
     const ours = oursIn(result)
     return compared.flatMap(({ name, unit, score, tolerance }) => {
       const mine = score(ours)
+      if (mine === null) return []
       const text = (value: number): string => withUnit(Math.abs(value), unit)
       const better = result.rows.flatMap((row) => {
         const theirs = isOurs(row) ? null : score(row)
-        return mine === null || theirs === null || theirs - mine <= tolerance
-          ? []
-          : [`${row.contestant} ${text(theirs)}`]
+        return theirs === null || theirs - mine <= tolerance ? [] : [[row.contestant, text(theirs)] as const]
       })
-      return better.length === 0 ? [] : [`${result.name}, ${name}: ours ${text(mine!)}; ${better.join(', ')}`]
+      const worse = { scenario: result.name, figure: name, ours: text(mine), better: Object.fromEntries(better) }
+      return better.length === 0 ? [] : [worse]
     })
   })
 }
@@ -189,8 +201,19 @@ export function tableOf({ method, contestants, scenarios, goals, worse }: SimDoc
   for (const { case: name, ours, unit, goal, met } of goals) {
     lines.push(`  ${name.padEnd(64)} ${withUnit(ours, unit)}  ${met ? 'met' : 'MISSED'}: ${goal}`)
   }
-  lines.push('', 'where ours is worse', ...worse.map((line) => `  ${line}`), '')
+  lines.push('', 'where ours is worse')
+  for (const { scenario, figure, ours, better } of worse) {
+    lines.push(`  ${scenario}, ${figure}: ours ${ours}; ${betterText(better)}`)
+  }
+  lines.push('')
   return lines.join('\n')
+}
+
+/** Those that are better, in a line. */
+export function betterText(better: Worse['better']): string {
+  return Object.entries(better)
+    .map(([contestant, text]) => `${contestant} ${text}`)
+    .join(', ')
 }
 
 const header = ['', 'success', 'p50', 'p99', 'attempts/call', 'recovered', '(worst)', 'goodput']
