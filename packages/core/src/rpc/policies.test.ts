@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { filterDeps } from '../pipeline/stack.ts'
 import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
+import { memoryIdempotency } from '../resilience/idempotency/memory-store.ts'
 import { background, hedged, standard } from '../resilience/policies/presets.ts'
 import { manualClock } from '../testing/manual-clock.ts'
 import type { CallOptions } from './call-options.ts'
@@ -138,5 +139,49 @@ describe('a policy that bounds what a client asks of a service', () => {
     const client = rpc.client(Stock)
     void client.check({ id: 1 })
     await expect(client.take({ id: 1 })).rejects.toMatchObject({ code: 'OVERLOADED' })
+  })
+})
+
+describe('a service', () => {
+  it('does what has the same idempotency key once, and nothing twice under one that stands for something else', async () => {
+    const clock = manualClock()
+    const rpc = createRpc({ clock })
+    let taken = 0
+    rpc.serve(
+      Stock,
+      { check: () => ({ available: 1 }), take: () => ({ left: 10 - ++taken }) },
+      { idempotency: { store: memoryIdempotency({}, clock) } },
+    )
+    const client = rpc.client(Stock)
+    const options = { idempotencyKey: 'order-1' }
+    expect(await client.take({ id: 1 }, options)).toEqual({ left: 9 })
+    expect(await client.take({ id: 1 }, options)).toEqual({ left: 9 })
+    await expect(client.take({ id: 2 }, options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(taken).toBe(1)
+  })
+
+  it('turns the least urgent calls away while it has too much to do', async () => {
+    const rpc = createRpc({ clock: manualClock() })
+    const started: number[] = []
+    const first = Promise.withResolvers<{ left: number }>()
+    rpc.serve(
+      Stock,
+      {
+        check: never,
+        take({ id }) {
+          started.push(id)
+          return id === 1 ? first.promise : { left: 0 }
+        },
+      },
+      { shedding: { concurrency: 1, queue: 1 } },
+    )
+    const client = rpc.client(Stock)
+    const running = client.take({ id: 1 })
+    const patient = expect(client.take({ id: 2 }, { priority: 7 })).rejects.toMatchObject({ code: 'OVERLOADED' })
+    const urgent = client.take({ id: 3 }, { priority: 0 })
+    await patient
+    first.resolve({ left: 1 })
+    await Promise.all([running, urgent])
+    expect(started).toEqual([1, 3])
   })
 })

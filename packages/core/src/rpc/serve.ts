@@ -41,6 +41,8 @@ export type ServiceHandlers<M extends Methods, C = ServeContext> = {
 export interface ServeOptions {
   /** Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /** Lets the most urgent calls go first, and turns away those that would wait in vain. Default: none. */
+  readonly shedding?: ServerPolicies['shedding']
   /** Takes calls of the service on at a rate; with a `key`, of each tenant or caller. Default: none. */
   readonly rateLimit?: ServerPolicies['rateLimit']
   /** Finds out how many calls at a time the service can do, and refuses the others. Default: none. */
@@ -84,6 +86,7 @@ interface ServeSettings extends ServerPolicies {
 
 const spec: OptionsSpec<ServeSettings> = {
   options: {
+    shedding: policyOption,
     rateLimit: policyOption,
     concurrencyLimit: policyOption,
     bulkhead: policyOption,

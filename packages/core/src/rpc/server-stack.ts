@@ -8,11 +8,14 @@ import { type IdempotencyOptions, idempotency } from '../resilience/idempotency/
 import { filterOf, type Policy } from '../resilience/policies/policy.ts'
 import type { PolicyOptions } from '../resilience/policies/policy-stack.ts'
 import { rateLimit } from '../resilience/rate-limit/rate-limit.ts'
+import { type SheddingOptions, shedding } from '../resilience/shedding/shedding.ts'
 import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
 
 /** Policies around served methods: one of each for the whole service, so that they bound what it has under way. */
 export interface ServerPolicies extends Pick<PolicyOptions, 'rateLimit' | 'concurrencyLimit' | 'bulkhead' | 'chaos'> {
+  /** Lets the most urgent calls go first, and turns away those that would wait in vain. */
+  readonly shedding?: Policy<SheddingOptions>
   /** Does what has the same `idempotency-key` once. */
   readonly idempotency?: Policy<IdempotencyOptions>
 }
@@ -26,7 +29,7 @@ export interface ServerStackOptions extends ServerPolicies {
 
 /** Policies that a service has once for all its methods. */
 export const ofTheService: ReadonlySet<string> = new Set([
-  ...['rateLimit', 'concurrencyLimit', 'bulkhead', 'idempotency'],
+  ...['shedding', 'rateLimit', 'concurrencyLimit', 'bulkhead', 'idempotency'],
 ])
 
 /** What stands around every handler of a served method, outermost first. Edit it by role with `ServeOptions.stack`. */
@@ -35,6 +38,11 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
     role: 'deadline',
     why: 'outermost: checking a large input and a large output is part of the time the caller waits',
     create: ({ timeoutMs }, deps) => deadline({ timeoutMs }, deps),
+  },
+  {
+    role: 'shedding',
+    why: 'outside of all other work: of calls that cannot all be done, the least urgent and the oldest go first, and cost nothing else',
+    create: ({ shedding: policy }, deps) => filterOf('shedding', policy, (options) => shedding(options, deps)),
   },
   {
     role: 'rateLimit',
