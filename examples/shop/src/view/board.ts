@@ -1,14 +1,13 @@
 import type { AppSnapshot } from 'posthaste'
 import { faultsOf, type Row, rowsOf } from './rows.ts'
 
-/** The lines of a board that is redrawn: a line per method or handler that has something to tell. */
+/** The lines of a board that is redrawn: one for each filter between the services that has a state. */
 export function boardOf(snapshot: AppSnapshot): string[] {
-  const rows = rowsOf(snapshot)
-  const width = Math.max(0, ...rows.map(({ target }) => target.length))
-  const lines = rows.map(({ target, cells }) => {
-    const told = cells.map(({ role, state, figures }) => `${role} ${state} (${figures})`)
-    return `${target.padEnd(width)}  ${told.join('  ')}`
-  })
+  const table = rowsOf(snapshot).flatMap(({ target, cells }) =>
+    cells.map(({ role, state, figures }, at) => [at === 0 ? target : '', role, state, figures]),
+  )
+  const widths = [0, 1, 2].map((column) => Math.max(0, ...table.map((row) => row[column]!.length)))
+  const lines = table.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  '))
   return [faultsOf(snapshot) ?? 'no chaos', ...lines]
 }
 

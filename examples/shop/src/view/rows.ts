@@ -17,7 +17,7 @@ export interface Row {
 }
 
 type Figures = Readonly<Record<string, unknown>>
-type Wording = (figures: Figures) => Omit<Cell, 'role'>
+type Wording = (figures: Figures) => Omit<Cell, 'role'> | undefined
 
 /** How the filters that change are told of; the others are left out. */
 const wordings: Readonly<Record<string, Wording>> = {
@@ -25,10 +25,14 @@ const wordings: Readonly<Record<string, Wording>> = {
     state: String(state),
     figures: `${failures} of ${calls} failed, opened ${openings} ×, refused ${rejected}`,
   }),
-  retry: ({ retried, recovered, budget }) => ({
-    state: budget === 0 ? 'budget spent' : 'ready',
-    figures: `${retried} repeated, ${recovered} saved${typeof budget === 'number' ? `, budget ${Math.floor(budget)}` : ''}`,
-  }),
+  retry: ({ retried, recovered, budget }) =>
+    // Without a budget it has no state; a consumer's attempts are bounded by its ladder.
+    typeof budget === 'number'
+      ? {
+          state: budget < 1 ? 'budget spent' : 'budget left',
+          figures: `${retried} repeated, ${recovered} saved, budget ${Math.floor(budget)}`,
+        }
+      : undefined,
   bulkhead: ({ running, waiting, refused }) => ({
     state: waiting === 0 ? 'open' : 'full',
     figures: `${running} under way, ${waiting} waiting, refused ${refused}`,
@@ -63,7 +67,7 @@ export function faultsOf({ methods, subscriptions }: AppSnapshot): string | unde
 
 function cellsOf(filters: AppSnapshot['methods'][number]['filters']): Cell[] {
   return filters.flatMap(({ role, ...figures }) => {
-    const wording = wordings[role]
-    return wording === undefined ? [] : [{ role, ...wording(figures) }]
+    const told = wordings[role]?.(figures)
+    return told === undefined ? [] : [{ role, ...told }]
   })
 }

@@ -13,29 +13,33 @@ interface Standing {
 function snapshot({ state, waiting = 0 }: Standing): AppSnapshot {
   const breaker = { role: 'breaker', state, calls: 20, failures: 5, openings: 1, rejected: 3 }
   const chaos = { role: 'chaos', latencies: 3, errors: 2, aborts: 1 }
+  const fallback = { role: 'fallback', answeredByFunction: 4 }
   const timeout = { role: 'timeout', timedOut: 0, tooLate: 0 }
   const bulkhead = { role: 'bulkhead', running: 4, waiting, refused: 0 }
   return {
     methods: [
       { side: 'server', target: 'shop.Orders/getOrder', filters: [breaker] },
-      { side: 'client', target: 'shop.Inventory/checkStock', filters: [breaker, timeout, chaos] },
+      { side: 'client', target: 'shop.Inventory/checkStock', filters: [breaker, timeout, fallback, chaos] },
     ],
     subscriptions: [{ channel: 'shop.order.created', group: 'points', filters: [bulkhead, chaos] }],
   } as unknown as AppSnapshot
 }
 
 describe('the board', () => {
-  it('has a line for whatever has a breaker, a budget or a limit between the services', () => {
+  it('has a line for each breaker, budget and limit between the services', () => {
     expect(boardOf(snapshot({ state: 'closed' }))).toEqual([
       'chaos: 3 late, 2 refused, 1 answers lost',
-      'shop.Inventory/checkStock  breaker closed (5 of 20 failed, opened 1 ×, refused 3)',
-      'shop.order.created@points  bulkhead open (4 under way, 0 waiting, refused 0)',
+      'shop.Inventory/checkStock  breaker   closed  5 of 20 failed, opened 1 ×, refused 3',
+      '                           fallback  ready   4 answered',
+      'shop.order.created@points  bulkhead  open    4 under way, 0 waiting, refused 0',
     ])
   })
 
   it('shows what a budget and a rate have left, and what a fallback answered', () => {
     const filters = [
       { role: 'retry', retried: 3, recovered: 2, budget: 9.7 },
+      { role: 'retry', retried: 3, recovered: 2, budget: 0.3 },
+      { role: 'retry', retried: 3, recovered: 2, budget: false },
       { role: 'rateLimit', allowed: 5, refused: 1, remaining: 0 },
       { role: 'fallback', answeredByFunction: 4 },
       { role: 'concurrencyLimit', limit: 20, inFlight: 3, refused: 1 },
@@ -43,7 +47,8 @@ describe('the board', () => {
     const methods = [{ side: 'client' as const, target: 'x/y', filters }]
     const [row] = rowsOf({ methods, subscriptions: [] })
     expect(row?.cells).toEqual([
-      { role: 'retry', state: 'ready', figures: '3 repeated, 2 saved, budget 9' },
+      { role: 'retry', state: 'budget left', figures: '3 repeated, 2 saved, budget 9' },
+      { role: 'retry', state: 'budget spent', figures: '3 repeated, 2 saved, budget 0' },
       { role: 'rateLimit', state: 'spent', figures: '5 allowed, 0 left, refused 1' },
       { role: 'fallback', state: 'ready', figures: '4 answered' },
       { role: 'concurrencyLimit', state: 'at most 20', figures: '3 under way, refused 1' },
@@ -90,10 +95,10 @@ describe('the view', () => {
     expect(written).toContain(' 50 % posting\u001b[K\nchaos: 3 late')
     written = ''
     vi.advanceTimersByTime(1_000)
-    expect(written.startsWith('\u001b[4A\r\u001b[J')).toBe(true)
+    expect(written.startsWith('\u001b[5A\r\u001b[J')).toBe(true)
     written = ''
     view.print('line 7: bad')
-    expect(written).toBe('\u001b[4A\r\u001b[Jline 7: bad\n')
+    expect(written).toBe('\u001b[5A\r\u001b[Jline 7: bad\n')
     view.end()
     written = ''
     vi.advanceTimersByTime(5_000)
