@@ -12,6 +12,7 @@ import {
   memoryIdempotency,
   rateLimit,
   retry,
+  shedding,
   timeout,
 } from 'posthaste/resilience'
 import { type Action, bareName, type Subject, stackName, wholeName } from './subject.ts'
@@ -30,6 +31,7 @@ const filters: Readonly<Record<string, (deps: FilterDeps) => Filter>> = {
   bulkhead: (deps) => bulkhead({ concurrency: 1_000 }, deps),
   rateLimit: (deps) => rateLimit({ rate: 1e9 }, deps),
   concurrencyLimit: (deps) => concurrencyLimit({ initial: 1_000 }, deps),
+  shedding: (deps) => shedding({ concurrency: 1_000 }, deps),
   'cache, an answer that is there': (deps) => cache({ ttlMs: 3_600_000 }, deps),
   'idempotency, a new key': (deps) => {
     let keys = 0
