@@ -72,7 +72,7 @@ describe('a concurrency limit', () => {
   })
 
   it('grows while calls take as long as ever, and shrinks when they queue', async () => {
-    const { round, limit, clock } = setUp({ max: 30 })
+    const { round, limit, clock } = setUp({ min: 20, max: 30 })
     for (let n = 0; n < 10; n++) {
       await round(15)
       await clock.advance(1_000)
@@ -154,7 +154,7 @@ describe('a concurrency limit', () => {
 
   it('says how it is set, with what belongs to its algorithm', () => {
     expect(setUp({ initial: 5 }).filter.describe()).toEqual({
-      ...{ role: 'concurrencyLimit', algorithm: 'gradient2', initial: 5, min: 5, max: 200 },
+      ...{ role: 'concurrencyLimit', algorithm: 'gradient2', initial: 5, min: 4, max: 200 },
       ...{ tolerance: 1.5, queueSize: 4, smoothing: 0.2, windowMs: 1_000 },
     })
     expect(setUp({ algorithm: 'aimd', initial: 500 }).filter.describe()).toEqual({

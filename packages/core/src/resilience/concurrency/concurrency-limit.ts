@@ -38,7 +38,7 @@ export interface ConcurrencyLimitOptions {
   readonly initial?: number | undefined
   /**
    * The limit is never lower, 1 to 1,000,000. Every caller keeps as many calls under way, however busy the callee is.
-   * Default: 20, or `initial` where that is less.
+   * Default: 4, or `initial` where that is less.
    */
   readonly min?: number | undefined
   /** The limit is never higher, 1 to 1,000,000. Default: 200, or `initial` where that is more. */
@@ -74,12 +74,13 @@ interface Settings {
 }
 
 const calls = { min: 1, max: 1_000_000 }
+const minDefault = 4
 
 const spec: OptionsSpec<Settings> = {
   options: {
     algorithm: choiceOption('gradient2', ['gradient2', 'aimd']),
     initial: integerOption(20, calls),
-    min: optional(integerOption(20, calls)),
+    min: optional(integerOption(minDefault, calls)),
     max: optional(integerOption(200, calls)),
     tolerance: optional(numberOption(1.5, { min: 1, max: 10 })),
     queueSize: optional(integerOption(4, { min: 0, max: 1_000 })),
@@ -149,7 +150,7 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
 
   constructor(settings: Settings, deps: FilterDeps) {
     const { algorithm, initial } = settings
-    const bounds = { initial, min: settings.min ?? Math.min(20, initial), max: settings.max ?? Math.max(200, initial) }
+    const bounds = { initial, min: settings.min ?? Math.min(minDefault, initial), max: settings.max ?? Math.max(200, initial) }
     this.#deps = deps
     if (algorithm === 'aimd') {
       const rest = { ...bounds, backoffRatio: settings.backoffRatio ?? 0.9, slowMs: settings.slowMs ?? 5_000 }
