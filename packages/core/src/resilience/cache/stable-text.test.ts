@@ -46,6 +46,11 @@ describe('the stable text of data', () => {
     [Number.NaN, null],
     [{ a: { b: 1 } }, { a: { c: 1 } }],
     [['a,b'], ['a', 'b']],
+    [['1"a'], ['1', 'a']],
+    [['a', 1], ['a,1']],
+    [{ a: 'b', c: 'd' }, { 'a:1"b,1"c': 'd' }],
+    ['null', null],
+    ['Date(5)', new Date(5)],
   ])('tells %o from %o', (one, other) => {
     expect(stableText(one)).not.toBe(stableText(other))
   })
@@ -58,8 +63,10 @@ describe('the stable text of data', () => {
       expect(stableText(each)).toBeUndefined()
       expect(stableText({ deep: [each] })).toBeUndefined()
     }
-    expect(stableText('x'.repeat(4_094))).toHaveLength(4_096)
-    expect(stableText('x'.repeat(4_095))).toBeUndefined()
+    expect(stableText('x'.repeat(4_091))).toHaveLength(4_096)
+    expect(stableText('x'.repeat(4_092))).toBeUndefined()
+    expect(stableText(Array.from({ length: 5_000 }, () => 1))).toBeUndefined()
+    expect(stableText({ a: 'x'.repeat(3_000), b: 'x'.repeat(3_000) })).toBeUndefined()
     expect(stableText(new Uint8Array(5_000_000))).toBeUndefined()
   })
 })

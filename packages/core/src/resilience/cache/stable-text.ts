@@ -7,55 +7,70 @@ const lengthMaxDefault = 4_096
 /**
  * Data as text: the same for equal data, whatever the order of its properties, and another for any other data. Undefined for
  * what is not plain data (functions, instances of classes, what contains itself) and for what is longer than `lengthMax`
- * characters: guessing there would answer one question with the answer of another.
+ * characters: guessing there would answer one question with the answer of another. The text is for comparing, not for reading.
+ *
+ * Hot path: texts are told by their length and not by escapes, so that they are copied as they are.
  */
 export function stableText(value: unknown, lengthMax = lengthMaxDefault): string | undefined {
-  const parts: string[] = []
-  const room = { left: lengthMax }
-  return write(value, { parts, room, depth: 0 }) ? parts.join('') : undefined
+  const text = textOf(value, lengthMax, 0)
+  return text === undefined || text.length > lengthMax ? undefined : text
 }
 
-interface Writing {
-  readonly parts: string[]
-  readonly room: { left: number }
-  readonly depth: number
-}
-
-function add(text: string, { parts, room }: Writing): boolean {
-  room.left -= text.length
-  parts.push(text)
-  return room.left >= 0
-}
-
-function write(value: unknown, to: Writing): boolean {
+function textOf(value: unknown, lengthMax: number, depth: number): string | undefined {
   switch (typeof value) {
     case 'string':
-      return add(JSON.stringify(value), to)
+      return value.length > lengthMax ? undefined : quoted(value)
     case 'number':
     case 'boolean':
     case 'undefined':
-      return add(String(value), to)
+      return `${value}`
     case 'bigint':
-      return add(`${value}n`, to)
+      return `${value}n`
     case 'object':
-      return value === null ? add('null', to) : writeObject(value, to)
+      if (value === null) return 'null'
+      return depth === depthMax ? undefined : objectText(value, lengthMax, depth + 1)
     default:
-      return false
+      return undefined
   }
 }
 
-function writeObject(value: object, to: Writing): boolean {
-  if (to.depth === depthMax) return false
-  const inner = { ...to, depth: to.depth + 1 }
-  if (Array.isArray(value)) {
-    return add('[', to) && value.every((item) => write(item, inner) && add(',', to)) && add(']', to)
-  }
-  if (value instanceof Date) return add(`Date(${value.getTime()})`, to)
-  if (value instanceof Uint8Array) return value.length <= to.room.left && add(`Bytes(${value.join()})`, to)
+function objectText(value: object, lengthMax: number, depth: number): string | undefined {
+  if (Array.isArray(value)) return arrayText(value, lengthMax, depth)
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return false
-  const record = value as Readonly<Record<string, unknown>>
-  const named = (name: string): boolean =>
-    record[name] === undefined || (add(`${JSON.stringify(name)}:`, to) && write(record[name], inner) && add(',', to))
-  return add('{', to) && Object.keys(record).sort().every(named) && add('}', to)
+  if (prototype === Object.prototype || prototype === null) {
+    return recordText(value as Readonly<Record<string, unknown>>, lengthMax, depth)
+  }
+  if (value instanceof Date) return `Date(${value.getTime()})`
+  if (value instanceof Uint8Array && value.length <= lengthMax) return `Bytes(${value.join()})`
+  return undefined
+}
+
+function arrayText(items: readonly unknown[], lengthMax: number, depth: number): string | undefined {
+  let text = '['
+  for (const item of items) {
+    const written = textOf(item, lengthMax, depth)
+    if (written === undefined || text.length > lengthMax) return undefined
+    text += `${written},`
+  }
+  return `${text}]`
+}
+
+/** Properties that are undefined are as good as absent. */
+function recordText(record: Readonly<Record<string, unknown>>, lengthMax: number, depth: number): string | undefined {
+  const names = Object.keys(record)
+  if (names.length > 1) names.sort()
+  let text = '{'
+  for (const name of names) {
+    const value = record[name]
+    if (value === undefined) continue
+    const property = textOf(value, lengthMax, depth)
+    if (property === undefined || text.length > lengthMax) return undefined
+    text += `${quoted(name)}:${property},`
+  }
+  return `${text}}`
+}
+
+/** Whatever is in it, its end is known. */
+function quoted(text: string): string {
+  return `${text.length}"${text}`
 }
