@@ -158,7 +158,7 @@ describe('a concurrency limit', () => {
       ...{ tolerance: 1.5, queueSize: 4, smoothing: 0.2, windowMs: 1_000 },
     })
     expect(setUp({ algorithm: 'aimd', initial: 500 }).filter.describe()).toEqual({
-      ...{ role: 'concurrencyLimit', algorithm: 'aimd', initial: 500, min: 20, max: 500 },
+      ...{ role: 'concurrencyLimit', algorithm: 'aimd', initial: 500, min: 4, max: 500 },
       ...{ backoffRatio: 0.9, slowMs: 5_000 },
     })
   })
