@@ -270,6 +270,14 @@ describe('a result that cannot be kept', () => {
     expect(log.entries.map(({ level }) => level)).toEqual(['warn'])
   })
 
+  it('of a message, settles the message when it comes again', async () => {
+    const { run, done } = setUp()
+    const message = create({ kind: 'handle', target: 'shop.created@points' })
+    await run(message, () => 1n)
+    expect(await run(message)).toBeUndefined()
+    expect(done()).toBe(1)
+  })
+
   it('for another has taken the claim, is given all the same', async () => {
     const { run, begin, clock, done, events } = setUp({ leaseMs: 1_000 })
     const late = begin()

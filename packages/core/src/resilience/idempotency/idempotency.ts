@@ -226,6 +226,8 @@ class Idempotency implements Filter {
     this.#tell('replayed', code)
     if (outcome.kind === 'result') return outcome.value
     if (outcome.kind === 'failure') throw outcome.error
+    // A message that was handled is settled; nobody waits for what its handler returned.
+    if (call.kind === 'handle') return undefined
     throw new PosthasteError('FAILED_PRECONDITION', `${call.target}: it was done, but its result could not be kept`, {
       remedy: 'Ask for the state of what was to be done; raise bytesMax, or answer with less.',
     })
