@@ -175,9 +175,9 @@ class Wheel implements TimerWheel {
       return this.#spanEnd()
     }
     const level = differing < slots ? 0 : Math.floor((31 - Math.clz32(differing)) / slotBits)
-    this.#levels[level]![(entry.dueTick >>> (level * slotBits)) & (slots - 1)]!.add(entry)
-    const width = slots ** level
-    return level === 0 ? entry.dueTick : Math.floor(entry.dueTick / width) * width
+    const shift = level * slotBits
+    this.#levels[level]![(entry.dueTick >>> shift) & (slots - 1)]!.add(entry)
+    return entry.dueTick - (entry.dueTick & ((1 << shift) - 1))
   }
 
   #spanEnd(): number {
