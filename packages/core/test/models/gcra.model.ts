@@ -98,7 +98,7 @@ export const model = modelOf<Settings, Reference, Real>({
       kept === 'once'
         ? undefined
         : ({ headers }: { readonly headers: Readonly<Record<string, string>> }) => headers.key ?? ''
-    const store = kept === 'in a store' ? memoryRateLimits(clock) : undefined
+    const store = kept === 'in a store' ? memoryRateLimits({}, clock) : undefined
     const units = ({ payload }: { readonly payload: unknown }): number => Number(payload)
     const options = { rate: 1, perMs: unitMs, burst, key, store, units }
     const filter = rateLimit(options, filterDeps({ clock, random: () => 0.5 }))

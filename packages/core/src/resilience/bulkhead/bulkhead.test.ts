@@ -189,6 +189,17 @@ describe('the queue of a bulkhead', () => {
     await expect(start('c', { deadlineAtMs })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', notSent: true })
   })
 
+  it('takes one that a deadline outside of it has cancelled for late, too', async () => {
+    const { start, clock, filter, events } = setUp({ concurrency: 1, queue: 2 })
+    const source = cancelSource()
+    void start('a')
+    start('b', { cancellation: source.token }).catch(() => {})
+    source.cancel(new PosthasteError('DEADLINE_EXCEEDED', 'too late'))
+    await clock.advance(0)
+    expect(filter.snapshot?.()).toMatchObject({ waiting: 0, timedOut: 1, cancelled: 0 })
+    expect(events).toMatchObject([{ kind: 'queueTimedOut', by: 'deadline' }])
+  })
+
   it('lets go of a call that is cancelled at once: its place is free for another', async () => {
     const { start, end, clock, ended, begun, filter } = setUp({ concurrency: 1, queue: 1 })
     const source = cancelSource()

@@ -135,7 +135,8 @@ export class Slots {
         waiter.turnAway(leftMs < timeoutMs ? this.#outOfTime(waiter) : this.#room.timedOut(waiter))
       })
       const stopListening = call.cancellation.onCancel((reason) => {
-        this.#room.gaveUp(waiter, 'cancellation')
+        // A deadline outside of this one may be told of first.
+        this.#room.gaveUp(waiter, reason.code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'cancellation')
         waiter.turnAway(reason)
       })
       const leave = (): void => {

@@ -150,7 +150,11 @@ class ConcurrencyLimit implements Filter, Continuation<Admitted> {
 
   constructor(settings: Settings, deps: FilterDeps) {
     const { algorithm, initial } = settings
-    const bounds = { initial, min: settings.min ?? Math.min(minDefault, initial), max: settings.max ?? Math.max(200, initial) }
+    const bounds = {
+      initial,
+      min: settings.min ?? Math.min(minDefault, initial),
+      max: settings.max ?? Math.max(200, initial),
+    }
     this.#deps = deps
     if (algorithm === 'aimd') {
       const rest = { ...bounds, backoffRatio: settings.backoffRatio ?? 0.9, slowMs: settings.slowMs ?? 5_000 }

@@ -71,14 +71,14 @@ function serverWith(clock: Clock, random: () => number) {
     })
 }
 
-/** What share of its capacity a server answers in time, while three times as much is asked for, after ten seconds of it. */
+/** What share of its capacity a server answers in time, while three times as much is asked for, after six seconds of it. */
 async function goodputShare(limit: ConcurrencyLimitOptions | undefined): Promise<number> {
   const clock = new Timeline()
   const random = seededRandom()
   const deps: FilterDeps = filterDeps({ clock, random, target: 'server' })
   const around = limit === undefined ? [] : [concurrencyLimit(limit, deps)]
   const send = compose([...around, timeout({ timeoutMs: patienceMs }, deps)], serverWith(clock, random))
-  const [fromMs, toMs] = [10_000, 20_000]
+  const [fromMs, toMs] = [7_000, 11_000]
   let answered = 0
   const arrive = (): void => {
     clock.setTimer((-1_000 / (3 * capacityPerSecond)) * Math.log(1 - random()), arrive)
@@ -96,7 +96,8 @@ async function goodputShare(limit: ConcurrencyLimitOptions | undefined): Promise
   return answered / ((capacityPerSecond * (toMs - fromMs)) / 1_000)
 }
 
-describe('a server that is asked for three times as much as it can do', () => {
+// Much happens in little time; a busy machine may take long over it.
+describe('a server that is asked for three times as much as it can do', { timeout: 60_000 }, () => {
   it('answers next to nothing in time without a limit: the queue has everybody wait for longer than they do', async () => {
     expect(await goodputShare(undefined)).toBeLessThan(0.1)
   })

@@ -47,7 +47,7 @@ describe('rates in process', () => {
 describe('a store of rates in memory', () => {
   it('keeps rates as any store does', async () => {
     const clock = manualClock()
-    const store = memoryRateLimits(clock)
+    const store = memoryRateLimits({}, clock)
     expect(await store.take('a', 2, limit)).toMatchObject({ allowed: true, remaining: 0, resetAfterMs: 200 })
     expect(await store.take('a', 1, limit)).toMatchObject({ allowed: false, retryAfterMs: 100 })
     await clock.advance(100)
@@ -55,6 +55,6 @@ describe('a store of rates in memory', () => {
   })
 
   it('tells of wrong options', () => {
-    expect(() => memoryRateLimits(manualClock(), { keysMax: 0 })).toThrow(/memoryRateLimits\.keysMax/)
+    expect(() => memoryRateLimits({ keysMax: 0 })).toThrow(/memoryRateLimits\.keysMax/)
   })
 })

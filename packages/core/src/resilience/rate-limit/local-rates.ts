@@ -1,4 +1,5 @@
 import type { Clock, RateDecision, RateLimit, RateLimitStore } from '@posthaste/contracts'
+import { systemClock } from '../../pipeline/clock.ts'
 import { integerOption, readOptions } from '../../pipeline/options.ts'
 import { gcra } from './gcra.ts'
 
@@ -56,7 +57,7 @@ export interface MemoryRateLimitsOptions {
  *
  * @throws CONFIG_INVALID when an option is wrong
  */
-export function memoryRateLimits(clock: Clock, options: MemoryRateLimitsOptions = {}): RateLimitStore {
+export function memoryRateLimits(options: MemoryRateLimitsOptions = {}, clock: Clock = systemClock): RateLimitStore {
   const { keysMax } = readOptions<{ keysMax: number }>('memoryRateLimits', options, {
     options: { keysMax: integerOption(100_000, { min: 1, max: 10_000_000 }) },
   })

@@ -128,7 +128,7 @@ describe('a rate limit that has calls wait', () => {
 
   it('has what waits for a shared rate wait in turn with those of other processes', async () => {
     const clock = manualClock()
-    const store = memoryRateLimits(clock)
+    const store = memoryRateLimits({}, clock)
     const one = setUp({ rate: 10, burst: 1, waitMs: 1_000, store }, clock)
     const other = setUp({ rate: 10, burst: 1, waitMs: 1_000, store }, clock)
     const ended: string[] = []
@@ -162,7 +162,7 @@ describe('a rate limit with a store', () => {
 
   it('shares one rate with every other process, by target', async () => {
     const clock = manualClock()
-    const store = memoryRateLimits(clock)
+    const store = memoryRateLimits({}, clock)
     const one = setUp({ rate: 1, burst: 2, store }, clock)
     const other = setUp({ rate: 1, burst: 2, store }, clock)
     expect([await one.outcome(), await other.outcome(), await one.outcome(), await other.outcome()]).toEqual([
