@@ -28,8 +28,11 @@ async function openFromArguments(): Promise<{ readonly shop: Shop; readonly isWa
   })
   const port = portOf(values.port ?? process.env.PORT ?? '8080')
   const chaos = chaosOf(values)
-  const shop = await openShop({ dir: dataDir(values.data), port, engineUrl: values.engine, chaos })
-  return { shop, isWatched: isWatched(values) }
+  const watched = isWatched(values)
+  // A line of the log would tear the board.
+  const logLevel = watched && process.stderr.isTTY ? 'error' : undefined
+  const shop = await openShop({ dir: dataDir(values.data), port, engineUrl: values.engine, chaos, logLevel })
+  return { shop, isWatched: watched }
 }
 
 /** The first signal closes well, a second one ends the process at once. */

@@ -165,18 +165,34 @@ describe('a command line that makes no sense', () => {
 })
 
 describe('npm start', () => {
-  it('says how to order, and closes well on Ctrl-C', async () => {
-    const path = shopProgram
-    const child = spawn(process.execPath, ['--conditions=source', path, '--port', '0', '--data', rig.dir])
+  /** Opens the shop, and closes it as soon as it says how. */
+  function openAndClose(...more: readonly string[]): Promise<Omit<End, 'signal'>> {
+    const args = ['--conditions=source', shopProgram, '--port', '0', '--data', rig.dir, ...more]
+    const child = spawn(process.execPath, args)
     let stdout = ''
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
       if (stdout.includes('Ctrl-C closes') && !stdout.includes('closing')) child.kill('SIGINT')
     })
-    const code = await new Promise((resolve) => child.on('close', resolve))
+    return new Promise((resolve) =>
+      child.on('close', (code) => resolve({ code, stdout, stderr: stderr.trim().split('\n') })),
+    )
+  }
+
+  it('says how to order, and closes well on Ctrl-C', async () => {
+    const { code, stdout } = await openAndClose()
     expect(code, stdout).toBe(0)
     expect(stdout).toMatch(/curl -s http:\/\/127\.0\.0\.1:\d+\/api\/orders -H/)
     expect(stdout).toContain('closed; nothing is lost')
+  })
+
+  it('says that it injects faults, and where it is watched, which', async () => {
+    const { code, stderr } = await openAndClose('--chaos', '0.5', '--watch')
+    expect(code, stderr.join('\n')).toBe(0)
+    expect(stderr.join('\n')).toContain('faults are injected on purpose')
+    expect(stderr.at(-1)).toBe('chaos: 0 late, 0 refused, 0 answers lost')
   })
 
   it('says so when the port is taken', async () => {
