@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { contestants } from './sim/contestants.ts'
+import { contestants, ours } from './sim/contestants.ts'
 import { documentOf, rowOf, type ScenarioResult, type SimDocument } from './sim/document.ts'
 import { figuresOf, type Series, seriesOf } from './sim/figures.ts'
 import { type Language, tablesOf, withTables } from './sim/guide.ts'
@@ -23,7 +23,7 @@ export async function bench(seeds: number): Promise<SimDocument> {
   for (const scenario of scenarios) results.push(await played(scenario, seeds))
   latest = documentOf(results, {
     seeds,
-    contestants: [...contestants, ...scenarios.flatMap(({ variants = [] }) => variants)],
+    contestants: [...new Set([...contestants, ...scenarios.flatMap(({ variants = [] }) => variants)])],
   })
   return latest
 }
@@ -59,5 +59,6 @@ async function played(scenario: Scenario, seeds: number): Promise<ScenarioResult
     rows.push(rowOf(contestant.name, figures))
   }
   drawn.set(scenario, lines)
-  return { name: scenario.name, what: scenario.what, rows }
+  const { name, what, compared = ours } = scenario
+  return { name, what, compared: compared.name, rows }
 }

@@ -61,14 +61,14 @@ const naive: Contestant = {
   overTheWire: anError,
 }
 
-/** Its readme's composition, the bulkhead outside of the breaker so that its refusals are not counted as failures. */
+/** Its readme's composition and its bulkhead's size there; the bulkhead outside of the breaker so that its refusals are not counted as failures. */
 const cockatiel: Contestant = {
   name: 'cockatiel',
-  settings: 'retry (exponential, jittered), bulkhead of 50 and a queue of 50, sampling breaker, timeout',
+  settings: 'retry (exponential, jittered), bulkhead of 12 and a queue of 4, sampling breaker, timeout',
   create({ send }) {
     const policy = wrap(
       cockatielRetry(handleAll, { maxAttempts: limits.attempts - 1, backoff: new ExponentialBackoff() }),
-      cockatielBulkhead(50, 50),
+      cockatielBulkhead(12, 4),
       circuitBreaker(handleAll, {
         halfOpenAfter: limits.openMs,
         breaker: new SamplingBreaker({
@@ -118,6 +118,11 @@ export const ours: Contestant = stackOf(
 /** Ours for a callee that may be asked for more than it can do. */
 export const oursLimited: Contestant = stackOf('ours + limit', 'the same with the adaptive limit, for each caller', {
   concurrencyLimit: {},
+})
+
+/** Ours with what cockatiel has, too. */
+export const oursBounded: Contestant = stackOf('ours + bulkhead', 'the same with a bulkhead of 12 and a queue of 4', {
+  bulkhead: { concurrency: 12, queue: 4 },
 })
 
 /** Ours for reads from several instances. */

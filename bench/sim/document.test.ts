@@ -37,21 +37,32 @@ describe('the document', () => {
       row('none', { successShare: 0.7, p50Ms: 30, p99Ms: 500, recoveryMs: 900 }),
       row('ours', { amplificationTotal: 1 }),
     ]
-    expect(worseIn([{ name: 'outage', what: '', rows }])).toEqual([
-      { scenario: 'outage', figure: 'success', ours: '50 %', better: { none: '70 %' } },
-      { scenario: 'outage', figure: 'p50', ours: '40 ms', better: { none: '30 ms' } },
+    expect(worseIn([{ name: 'outage', what: '', compared: 'ours', rows }])).toEqual([
+      { scenario: 'outage', figure: 'success', compared: 'ours', ours: '50 %', better: { none: '70 %' } },
+      { scenario: 'outage', figure: 'p50', compared: 'ours', ours: '40 ms', better: { none: '30 ms' } },
     ])
   })
 
   it('compares in the variant that a scenario is about, and never ours with ours', () => {
     const rows = [row('none'), row('ours', { recoveryMs: 0 }), row('ours + limit', { recoveryMs: null })]
-    expect(worseIn([{ name: 'overload', what: '', rows }])).toEqual([
-      { scenario: 'overload', figure: 'time to recover', ours: 'never', better: { none: '1 s' } },
+    expect(worseIn([{ name: 'overload', what: '', compared: 'ours + limit', rows }])).toEqual([
+      {
+        scenario: 'overload',
+        figure: 'time to recover',
+        compared: 'ours + limit',
+        ours: 'never',
+        better: { none: '1 s' },
+      },
     ])
   })
 
   it('holds the figures against the goals, and prints all of it', () => {
-    const scenario = (name: string, ours: Row) => ({ name, what: 'it is down', rows: [row('none'), ours] })
+    const scenario = (name: string, ours: Row) => ({
+      name,
+      what: 'it is down',
+      compared: ours.contestant,
+      rows: [row('none'), ours],
+    })
     const results = [
       scenario('outage', row('ours', { amplificationTotal: 0.1, recoveryMsMax: 12_000 })),
       scenario('overload', row('ours + limit', { goodputShare: 0.95 })),

@@ -26,6 +26,8 @@ export interface SimDocument {
 export interface Worse {
   readonly scenario: string
   readonly figure: ComparedFigure
+  /** Which of ours. */
+  readonly compared: string
   readonly ours: string
   /** Those that are better, each with theirs. */
   readonly better: Readonly<Record<string, string>>
@@ -38,6 +40,8 @@ export type ComparedFigure = 'success' | 'p50' | 'p99' | 'attempts per call' | '
 export interface ScenarioResult {
   readonly name: string
   readonly what: string
+  /** Which of ours the others are compared with. */
+  readonly compared: string
   readonly rows: readonly Row[]
 }
 
@@ -83,9 +87,7 @@ export function documentOf(
   }
 }
 
-/** Ours, in whichever variant the scenario is about. */
 const isOurs = ({ contestant }: Row): boolean => contestant.startsWith('ours')
-const oursIn = ({ rows }: ScenarioResult): Row => rows.findLast(isOurs)!
 
 function goalsOf(results: readonly ScenarioResult[]): CaseResult[] {
   const goal = (scenario: string, { name, unit, figure, bound }: Goal, who = 'ours'): CaseResult[] => {
@@ -168,7 +170,7 @@ const compared: readonly Compared[] = [
 /** Ours against each of the others, figure by figure. */
 export function worseIn(results: readonly ScenarioResult[]): Worse[] {
   return results.flatMap((result) => {
-    const ours = oursIn(result)
+    const ours = result.rows.find(({ contestant }) => contestant === result.compared)!
     return compared.flatMap(({ name, unit, score, tolerance }) => {
       const mine = score(ours)
       if (mine === null) return []
@@ -177,7 +179,13 @@ export function worseIn(results: readonly ScenarioResult[]): Worse[] {
         const theirs = isOurs(row) ? null : score(row)
         return theirs === null || theirs - mine <= tolerance ? [] : [[row.contestant, text(theirs)] as const]
       })
-      const worse = { scenario: result.name, figure: name, ours: text(mine), better: Object.fromEntries(better) }
+      const worse = {
+        scenario: result.name,
+        figure: name,
+        compared: ours.contestant,
+        ours: text(mine),
+        better: Object.fromEntries(better),
+      }
       return better.length === 0 ? [] : [worse]
     })
   })
@@ -202,8 +210,8 @@ export function tableOf({ method, contestants, scenarios, goals, worse }: SimDoc
     lines.push(`  ${name.padEnd(64)} ${withUnit(ours, unit)}  ${met ? 'met' : 'MISSED'}: ${goal}`)
   }
   lines.push('', 'where ours is worse')
-  for (const { scenario, figure, ours, better } of worse) {
-    lines.push(`  ${scenario}, ${figure}: ours ${ours}; ${betterText(better)}`)
+  for (const { scenario, figure, compared: who, ours, better } of worse) {
+    lines.push(`  ${scenario}, ${figure}: ${who} ${ours}; ${betterText(better)}`)
   }
   lines.push('')
   return lines.join('\n')

@@ -32,10 +32,10 @@ export function tablesOf({ scenarios, worse }: SimDocument, language: Language):
     }),
   )
   const figureName = (figure: ComparedFigure): string => (language === 'en' ? figure : figureNames[figure])
-  const worseRows = worse.map(({ scenario, figure, ours, better }) => [
+  const worseRows = worse.map(({ scenario, figure, compared, ours, better }) => [
     scenario,
     figureName(figure),
-    ours,
+    `${compared} ${ours}`,
     betterText(better),
   ])
   return { figures: markdownOf(figures, rows), worse: markdownOf(worseHeadings, worseRows) }

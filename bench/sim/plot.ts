@@ -14,6 +14,7 @@ const strokes: Readonly<Record<string, { readonly color: string; readonly dash: 
   cockatiel: { color: '#3b8fd9', dash: '8 2 2 2', width: 1.5 },
   opossum: { color: '#c06ac0', dash: '4 2', width: 1.5 },
   ours: { color: '#009e73', dash: '', width: 2.5 },
+  'ours + bulkhead': { color: '#cc3366', dash: '', width: 2.5 },
   'ours + server limit': { color: '#cc3366', dash: '', width: 2.5 },
 }
 

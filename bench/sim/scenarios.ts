@@ -1,4 +1,4 @@
-import { type Contestant, oursGuarded, oursHedged, oursLimited } from './contestants.ts'
+import { type Contestant, oursBounded, oursGuarded, oursHedged, oursLimited } from './contestants.ts'
 import { type Health, well } from './fleet.ts'
 import { type Distribution, logNormal } from './random.ts'
 
@@ -28,6 +28,8 @@ export interface Scenario {
   readonly endMs: number
   /** Ours with what is for such a fault, besides everybody. */
   readonly variants?: readonly Contestant[]
+  /** Which of ours the others are compared with. Default: ours without anything more. */
+  readonly compared?: Contestant
 }
 
 /** One way, between any two. */
@@ -77,6 +79,7 @@ export const scenarios: readonly Scenario[] = [
     what: 'for a minute 30 % of the answers are errors, and all take 1.5 times as long',
     tiers: failing(() => ({ errorShare: 0.3, slowness: 1.5 })),
     ...world,
+    variants: [oursLimited, oursBounded],
   },
   {
     name: 'one of 4 slow',
@@ -84,6 +87,7 @@ export const scenarios: readonly Scenario[] = [
     tiers: failing(oneSlow),
     ...world,
     variants: [oursHedged],
+    compared: oursHedged,
   },
   {
     name: 'one of 24 slow',
@@ -91,6 +95,7 @@ export const scenarios: readonly Scenario[] = [
     tiers: [{ ...callee, instances: 24, workers: 1, fault: oneSlow }],
     ...world,
     variants: [oursHedged],
+    compared: oursHedged,
   },
   {
     name: 'flapping',
@@ -118,6 +123,7 @@ export const scenarios: readonly Scenario[] = [
     faultRatePerSecond: 1_200,
     faultToMs: 60_000,
     variants: [oursLimited, oursGuarded],
+    compared: oursGuarded,
   },
   {
     name: 'overload by many',
@@ -128,5 +134,6 @@ export const scenarios: readonly Scenario[] = [
     faultRatePerSecond: 1_200,
     faultToMs: 60_000,
     variants: [oursLimited, oursGuarded],
+    compared: oursGuarded,
   },
 ]
