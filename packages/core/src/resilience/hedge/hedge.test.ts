@@ -126,6 +126,19 @@ describe('a hedge', () => {
     expect(startsMs).toEqual([0, 100, 200, 300])
   })
 
+  it('makes them one after the other after a pause of the process, too', async () => {
+    const clock = manualClock()
+    const paused = { ...clock, setTimer: (ms: number, fire: () => void) => clock.setTimer(ms + 1_000, fire) }
+    const startsMs: number[] = []
+    const filter = hedge({ delayMs: 100, attempts: 3 }, filterDeps({ clock: paused }))
+    void compose([filter], () => {
+      startsMs.push(clock.monotonicMs() - 1_000)
+      return new Promise(() => {})
+    })(createCall(given))
+    await clock.advance(1_150)
+    expect(startsMs).toEqual([0, 1_100])
+  })
+
   it('lets a failure before the delay surface at once: that is the retry’s', async () => {
     const { clock, scripted, calls } = setUp({ delayMs: 100 })
     expect(await outcome(clock, () => scripted([fails(50)])(createCall(given)))).toEqual({

@@ -103,7 +103,7 @@ function observedDelay(settings: Settings): ObservedDelay {
 }
 
 /** Of the first attempts of late; of fewer nothing is concluded. */
-const window = { windowMs: 30_000, samplesMin: 50 }
+const recent = { windowMs: 30_000, samplesMin: 50 }
 
 /**
  * Makes a second attempt of an idempotent call beside a first one that takes longer than most; the first answer wins, and
@@ -146,7 +146,7 @@ class Hedge implements Filter, RaceHost, Continuation<number> {
     this.#observed = observedDelay(settings)
     this.#deps = deps
     this.#budget = settings.budget ?? retryBudget({ ratio: 0.1, perSecond: 1 }, deps.clock)
-    this.#latencies = new LatencyQuantile({ quantile: this.#observed.percentile / 100, ...window })
+    this.#latencies = new LatencyQuantile({ quantile: this.#observed.percentile / 100, ...recent })
   }
 
   get attemptsMax(): number {
@@ -158,7 +158,7 @@ class Hedge implements Filter, RaceHost, Continuation<number> {
     if (!this.#wanted(call)) return next(call)
     this.#calls += 1
     if (this.#settings.budget === undefined && this.#budget !== false) this.#budget.deposit()
-    const startedAtMs = this.#deps.clock.monotonicMs()
+    const startedAtMs = this.nowMs()
     const delayMs = this.#delayMs(startedAtMs)
     if (delayMs === undefined) return this.#observe(next(call), startedAtMs)
     const source = cancelSource(call.cancellation)
@@ -177,8 +177,12 @@ class Hedge implements Filter, RaceHost, Continuation<number> {
     return result
   }
 
+  nowMs(): number {
+    return this.#deps.clock.monotonicMs()
+  }
+
   mayHedge(call: Call): boolean {
-    if (call.cancellation.reason !== undefined || this.#deps.clock.monotonicMs() >= call.deadlineAtMs) return false
+    if (call.cancellation.reason !== undefined || this.nowMs() >= call.deadlineAtMs) return false
     if (this.#budget === false || this.#budget.withdraw()) return true
     this.#overBudget += 1
     return false
@@ -222,7 +226,7 @@ class Hedge implements Filter, RaceHost, Continuation<number> {
       won: this.#won,
       overBudget: this.#overBudget,
       budget: this.#budget === false ? false : this.#budget.balance(),
-      delayMs: this.#delayMs(this.#deps.clock.monotonicMs()) ?? null,
+      delayMs: this.#delayMs(this.nowMs()) ?? null,
     }
   }
 
@@ -240,7 +244,7 @@ class Hedge implements Filter, RaceHost, Continuation<number> {
 
   #add(startedAtMs: number): void {
     if (this.#settings.delayMs !== undefined) return
-    const nowMs = this.#deps.clock.monotonicMs()
+    const nowMs = this.nowMs()
     this.#latencies.add(nowMs - startedAtMs, nowMs)
   }
 

@@ -9,6 +9,8 @@ import type { ReusableTimer, TimerWheel } from '../../pipeline/timer-wheel.ts'
 export interface RaceHost {
   /** Attempts at most, the first included. */
   readonly attemptsMax: number
+  /** Monotonic, in milliseconds. */
+  nowMs(): number
   /** Asked before each attempt beyond the first: whether there may be one now. */
   mayHedge(call: Call): boolean
   /** Such an attempt begins, as number `attempt`, from 2, `delayMs` after the one before. */
@@ -98,10 +100,12 @@ export class Race implements Continuation<Runner> {
   #hedge(): void {
     const course = this.#course
     if (course === undefined || !course.host.mayHedge(course.call)) return
-    const { host, call, next, delayMs, startedAtMs } = course
+    const { host, call, next, delayMs } = course
     const runner = { attempt: ++this.#begun, source: cancelSource(call.cancellation) }
     host.hedged(call, runner.attempt, delayMs)
-    if (this.#begun < host.attemptsMax) this.#timer.setFor(startedAtMs + delayMs * this.#begun, startedAtMs)
+    // From now, not from the beginning: after a pause of the process all of them would be due together.
+    const nowMs = host.nowMs()
+    if (this.#begun < host.attemptsMax) this.#timer.setFor(nowMs + delayMs, nowMs)
     let result: MaybePromise<unknown>
     try {
       result = next(call.derive({ cancellation: runner.source.token }))
