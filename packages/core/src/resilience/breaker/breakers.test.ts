@@ -251,6 +251,15 @@ describe('breakers that are held', () => {
     expect(filter.snapshot()).toMatchObject({ keys: 3 })
   })
 
+  it('take their place among the others again when they are let go', () => {
+    const { call, filter } = setUp({ keysMax: 2 })
+    filter.force('a', 'closed')
+    for (const key of ['b', 'c']) call(key, failing)
+    filter.force('a', undefined)
+    expect(filter.snapshot()).toMatchObject({ keys: 2, evicted: 1 })
+    expect(filter.stateOf('b')).toBe('open')
+  })
+
   it('cannot be held in anything else', () => {
     const { filter } = setUp()
     expect(() => filter.force('a', 'ajar' as 'open')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))

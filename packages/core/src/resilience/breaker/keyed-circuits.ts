@@ -114,12 +114,12 @@ export class KeyedCircuits {
     const circuit = this.find(key)
     if (circuit === undefined) {
       if (outcome !== 'neutral' && this.#isCertain(key, epoch)) this.#recordStranger(key, outcome, nowMs)
-    } else if (circuit.pristine && this.#isCertain(key, epoch)) {
-      // Whether the call came before the circuit, or to one like it that was forgotten: it began closed, as this one did.
-      circuit.record(circuit.state.epoch, outcome, nowMs)
-    } else {
-      circuit.record(epoch, outcome, nowMs)
+      return
     }
+    const current = circuit.state.epoch
+    // It came before the circuit, or to one like it that was forgotten: the key was closed, and has been so ever since.
+    const belongs = epoch === current || (circuit.pristine && this.#isCertain(key, epoch))
+    if (belongs) circuit.record(current, outcome, nowMs)
   }
 
   /** Holds the circuit of a key, or lets it go; makes it if there is none. Those that are held do not count for the bound. */
@@ -129,6 +129,8 @@ export class KeyedCircuits {
     const circuit = known ?? this.#seat(key, this.#successesOf(key, nowMs), nowMs)
     circuit.force(to, nowMs)
     this.#place(circuit)
+    // One that is let go counts again.
+    if (this.#closed.size + this.#troubled.size > this.#keysMax) this.#evict()
   }
 
   #isCertain(key: string, epoch: number): boolean {
