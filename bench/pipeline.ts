@@ -8,16 +8,8 @@ import { interleaved, median } from './measure.ts'
 import type { Allocating, Held } from './pipeline/heap.ts'
 import type { Made } from './pipeline/made.ts'
 import { loopAwaiting } from './pipeline/speed.ts'
-import {
-  actionOf,
-  bareName,
-  type Library,
-  libraries,
-  type Path,
-  paths,
-  stackName,
-  subjectsOf,
-} from './pipeline/subject.ts'
+import { actionOf, bareName, type Library, libraries, type Path, paths, stackName } from './pipeline/subject.ts'
+import { subjectsOf } from './pipeline/subjects.ts'
 
 /** How much of everything. */
 export interface Amounts {

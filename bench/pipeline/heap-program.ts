@@ -2,7 +2,8 @@ import process from 'node:process'
 import { allocatingFunctions, bytesPerCall, heldUnderWay } from './heap.ts'
 import { countMaking } from './made.ts'
 import { loopAwaiting } from './speed.ts'
-import { type Library, stackName, subjectsOf } from './subject.ts'
+import { type Library, stackName } from './subject.ts'
+import { subjectsOf } from './subjects.ts'
 
 // What the default stack of a library allocates on the path of success: `heap-program.ts <library> <calls>`.
 const [library = 'ours', count = '20000'] = process.argv.slice(2)

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { nsPerCall } from './speed.ts'
-import { type Library, paths, subjectsOf } from './subject.ts'
+import { type Library, paths } from './subject.ts'
+import { subjectsOf } from './subjects.ts'
 
 // One library in a process of its own, each subject on each path: `program.ts <library> <milliseconds for each>`.
 const [library = 'ours', budgetMs = '50'] = process.argv.slice(2)

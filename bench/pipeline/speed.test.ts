@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { nsPerCall } from './speed.ts'
-import { libraries, paths, type Subject, stackName, subjectsOf } from './subject.ts'
+import { libraries, paths, type Subject, stackName } from './subject.ts'
+import { subjectsOf } from './subjects.ts'
 
 const failure = new Error('a fault')
 

@@ -220,6 +220,26 @@ describe('what a call asks of its timeout', () => {
 })
 
 describe('many calls under time limits', () => {
+  it('make as many timers as run at a time, and use them again', async () => {
+    const clock = manualClock()
+    const wheel = timerWheel(clock)
+    let timers = 0
+    const counting: TimerWheel = {
+      set: () => {
+        throw new Error('a timer for one call')
+      },
+      reusable(fire) {
+        timers++
+        return wheel.reusable(fire)
+      },
+      close: () => wheel.close(),
+    }
+    const deps = filterDeps({ clock, timers: counting })
+    const run = compose([deadline({ timeoutMs: 500 }, deps), timeout({ timeoutMs: 100 }, deps)], async () => 7)
+    for (let i = 0; i < 50; i++) await Promise.all([run(createCall(given)), run(createCall(given))])
+    expect(timers).toBe(4)
+  })
+
   const step = fc.oneof(
     fc.record({
       kind: fc.constant('begin' as const),
