@@ -128,6 +128,41 @@ describe('a full bulkhead', () => {
     expect(kinds(subscription.settlements)).toEqual(['1 ack', '2 ack'])
   })
 
+  it('gives each consumer its turn where several have more than it lets through', async () => {
+    const rig = scriptedRig()
+    const filter = bulkhead({ concurrency: 1 }, depsOf(rig.clock))
+    const handled = { points: 0, mails: 0 }
+    for (const group of ['points', 'mails'] as const) {
+      const handler = async (): Promise<void> => {
+        await new Promise<void>((resolve) => void rig.clock.setTimer(20, resolve))
+        handled[group] += 1
+      }
+      rig.bus.on(Ordered, { group, concurrency: 10, stack: around(filter) }, handler)
+    }
+    await rig.bus.start()
+    const backlog = Array.from({ length: 200 }, (_, n) => ({ key: `k${n}`, n }))
+    for (const subscription of rig.engine.subscriptions) subscription.deliver(...backlog)
+    await rig.clock.advance(2_000)
+    expect(handled.points + handled.mails).toBe(100)
+    expect(Math.min(handled.points, handled.mails)).toBeGreaterThan(45)
+    expect(filter.snapshot?.()).toMatchObject({ refused: 0, timedOut: 0 })
+  })
+
+  it('costs no time between two messages: the next begins when the one before has ended', async () => {
+    const rig = scriptedRig()
+    const filter = bulkhead({ concurrency: 1 }, depsOf(rig.clock))
+    let handled = 0
+    const handler = async (): Promise<void> => {
+      await Promise.resolve()
+      handled += 1
+    }
+    rig.bus.on(Ordered, { group: 'points', concurrency: 10, stack: around(filter) }, handler)
+    await rig.bus.start()
+    rig.engine.subscription.deliver(...Array.from({ length: 100 }, (_, n) => ({ key: `k${n}`, n })))
+    await rig.clock.advance(0)
+    expect(handled).toBe(100)
+  })
+
   /** Looked at before they ask for a slot, so that more messages are on their way to it than there are. */
   const lookedAt = async (queue: number) => {
     const looking = gate()
