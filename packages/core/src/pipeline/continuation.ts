@@ -39,8 +39,8 @@ export function follow<T, R>(
 
 const chain = Promise.prototype.then
 
-/** As many calls at a time find their handlers made; more than that make their own. */
-const freeMax = 1_024
+/** As many promises at a time, several for each call, find their handlers made; more than that have their own made. */
+const freeMax = 4_096
 
 const noContinuation: Continuation<unknown> = {
   succeeded: (value) => value,
