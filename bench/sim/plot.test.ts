@@ -23,7 +23,7 @@ describe('a plot', () => {
   })
 
   it('needs nothing else and breaks by no text', () => {
-    expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 \d+ \d+"/)
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="-12 0 \d+ \d+"/)
     expect(svg).toContain('a &lt; b')
     expect(svg).not.toContain('NaN')
   })

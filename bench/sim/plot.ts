@@ -25,6 +25,8 @@ const variant = { color: '#d39a00', dash: '', width: 2.5 } as const
 const letter = 6.3
 
 const size = { width: 820, height: 640 } as const
+/** For the longest labels of the axes. */
+const margin = 12
 const left = 56
 const right = 16
 const panel = { width: size.width - left - right, height: 150 } as const
@@ -66,7 +68,7 @@ export function svgOf(scenario: Scenario, lines: readonly Line[]): string {
     ]),
     text({ x: left + panel.width / 2, y: size.height - 6, anchor: 'middle' }, 'seconds'),
   ]
-  const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12" fill="${gray}" role="img">`
+  const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-margin} 0 ${size.width + 20} ${size.height}" font-family="sans-serif" font-size="12" fill="${gray}" role="img">`
   return [open, `<title>${escaped(`${scenario.name}: ${scenario.what}`)}</title>`, ...body, '</svg>', ''].join('\n')
 }
 
