@@ -3,7 +3,7 @@ import type { Account, Claim, Figure, StoryOptions } from '../account.ts'
 import { senderTo } from '../load/request.ts'
 import { type Tally, tallyOf } from '../load/tally.ts'
 import { volley } from '../load/volley.ts'
-import { type OpenStage, openStage } from '../stage/open.ts'
+import { type OpenStage, onStages } from '../stage/open.ts'
 import type { Done } from './stage.ts'
 
 const loginsPerS = 50
@@ -22,15 +22,12 @@ interface Run {
  */
 export async function asynchronous({ dir, seconds = 6 }: StoryOptions): Promise<Account> {
   const program = new URL('stage.ts', import.meta.url)
-  const [before, after] = await Promise.all([
-    openStage(program, { dir: join(dir, 'before'), published: false }),
-    openStage(program, { dir: join(dir, 'after'), published: true }),
-  ])
-  try {
-    return account(await Promise.all([run(before, seconds), run(after, seconds)]), seconds)
-  } finally {
-    await Promise.all([before.close(), after.close()])
-  }
+  const variants = [
+    { dir: join(dir, 'done-first'), published: false },
+    { dir: join(dir, 'published'), published: true },
+  ]
+  const runs = await onStages(program, variants, (...stages) => Promise.all(stages.map((stage) => run(stage, seconds))))
+  return account(runs, seconds)
 }
 
 async function run(stage: OpenStage, seconds: number): Promise<Run> {

@@ -4,7 +4,7 @@ import type { Chart } from '../charts/chart.ts'
 import { senderTo } from '../load/request.ts'
 import { mostWaiting, patienceMs, type Tally, tallyOf, waitingAt } from '../load/tally.ts'
 import { pause, type Shot, volley } from '../load/volley.ts'
-import { type OpenStage, openStage } from '../stage/open.ts'
+import { type OpenStage, onStages } from '../stage/open.ts'
 import type { Quiet } from '../stage/settling.ts'
 
 const workers = 32
@@ -29,17 +29,11 @@ interface Run {
  */
 export async function avalanche({ dir, seconds = 20 }: StoryOptions): Promise<Account> {
   const program = new URL('stage.ts', import.meta.url)
-  const [naive, ours] = await Promise.all([
-    openStage(program, { dir: join(dir, 'naive'), workers }),
-    openStage(program, { dir: join(dir, 'ours') }),
-  ])
-  try {
-    const stallMs = seconds * 1_000
-    const runs = await Promise.all([run(naive, stallMs), run(ours, stallMs)])
-    return account(runs, seconds)
-  } finally {
-    await Promise.all([naive.close(), ours.close()])
-  }
+  const variants = [{ dir: join(dir, 'naive'), workers }, { dir: join(dir, 'ours') }]
+  const runs = await onStages(program, variants, (...stages) =>
+    Promise.all(stages.map((stage) => run(stage, seconds * 1_000))),
+  )
+  return account(runs, seconds)
 }
 
 async function run(stage: OpenStage, stallMs: number): Promise<Run> {

@@ -4,7 +4,7 @@ import type { Chart } from '../charts/chart.ts'
 import { senderTo } from '../load/request.ts'
 import { isAnswered, tallyOf } from '../load/tally.ts'
 import { pause, type Shot, volley } from '../load/volley.ts'
-import { type OpenStage, openStage } from '../stage/open.ts'
+import { type OpenStage, onStages } from '../stage/open.ts'
 import type { Quiet } from '../stage/settling.ts'
 import type { Recovery } from './stage.ts'
 
@@ -27,15 +27,14 @@ interface Run {
  */
 export async function decoupling({ dir, seconds = 8 }: StoryOptions): Promise<Account> {
   const program = new URL('stage.ts', import.meta.url)
-  const [before, after] = await Promise.all([
-    openStage(program, { dir: join(dir, 'before'), coupled: true }),
-    openStage(program, { dir: join(dir, 'after'), coupled: false }),
-  ])
-  try {
-    return account(await Promise.all([run(before, seconds * 1_000), run(after, seconds * 1_000)]), seconds)
-  } finally {
-    await Promise.all([before.close(), after.close()])
-  }
+  const variants = [
+    { dir: join(dir, 'asking'), coupled: true },
+    { dir: join(dir, 'telling'), coupled: false },
+  ]
+  const runs = await onStages(program, variants, (...stages) =>
+    Promise.all(stages.map((stage) => run(stage, seconds * 1_000))),
+  )
+  return account(runs, seconds)
 }
 
 async function run(stage: OpenStage, outageMs: number): Promise<Run> {

@@ -1,10 +1,9 @@
-import { join } from 'node:path'
 import type { Account, Claim, Figure, StoryOptions } from '../account.ts'
 import { type Chart, countPerStep } from '../charts/chart.ts'
 import { senderTo } from '../load/request.ts'
 import { isAnswered, type Tally, tallyOf } from '../load/tally.ts'
 import { type Phase, type Shot, volley } from '../load/volley.ts'
-import { type OpenStage, openStage } from '../stage/open.ts'
+import { type OpenStage, onStages } from '../stage/open.ts'
 import type { Quiet } from '../stage/settling.ts'
 import { capacityPerS } from './capacity.ts'
 
@@ -33,20 +32,12 @@ export async function peak({ dir, seconds = 1 }: StoryOptions): Promise<Account>
     { perS: burst * capacityPerS, forMs: seconds * 1_000 },
     { perS: calmPerS, forMs: 2 * calmMs },
   ]
+  const stage = (name: string): URL => new URL(name, import.meta.url)
   const runs = [
-    await onStage('synchronous-stage.ts', join(dir, 'before'), (stage) => run(stage, phases)),
-    await onStage('queued-stage.ts', join(dir, 'after'), (stage) => run(stage, phases, 'settle')),
+    await onStages(stage('synchronous-stage.ts'), [{}], (checkout) => run(checkout!, phases)),
+    await onStages(stage('queued-stage.ts'), [{ dir }], (shop) => run(shop!, phases, 'settle')),
   ]
   return account(runs, seconds)
-}
-
-async function onStage<Result>(program: string, dir: string, play: (stage: OpenStage) => Promise<Result>) {
-  const stage = await openStage(new URL(program, import.meta.url), { dir })
-  try {
-    return await play(stage)
-  } finally {
-    await stage.close()
-  }
 }
 
 async function run(stage: OpenStage, phases: readonly Phase[], finish?: 'settle'): Promise<Run> {

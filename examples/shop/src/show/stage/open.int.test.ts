@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openStage } from './open.ts'
+import { onStages, openStage } from './open.ts'
 
 const program = new URL('../../../test/echo-stage.ts', import.meta.url)
 
@@ -24,5 +24,20 @@ describe('a stage', () => {
 
   it('that does not open is told of', async () => {
     await expect(openStage(program, { isBroken: true })).rejects.toThrow('the stage ended with 3')
+  })
+})
+
+describe('several stages', () => {
+  it('are played on together, and closed afterwards', async () => {
+    const stages = await onStages(program, [{ isBroken: false }, { isBroken: false }], async (...open) => {
+      expect(await Promise.all(open.map((stage, at) => stage.ask('echo', at)))).toEqual([0, 1])
+      return open
+    })
+    for (const stage of stages) await expect(stage.ask('echo', 1)).rejects.toThrow('has ended')
+  })
+
+  it('are closed where one of them does not open, and not played on', async () => {
+    const playing = onStages(program, [{ isBroken: false }, { isBroken: true }], async () => 'played')
+    await expect(playing).rejects.toThrow('the stage ended with 3')
   })
 })

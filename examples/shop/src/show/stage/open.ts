@@ -30,6 +30,26 @@ export async function openStage(program: URL, options: object): Promise<OpenStag
   return stage
 }
 
+/**
+ * Starts a program once for each options, plays on all of these stages, and closes them, whatever happens.
+ * @throws what playing throws, or the first stage that does not open
+ */
+export async function onStages<Result>(
+  program: URL,
+  options: readonly object[],
+  play: (...stages: OpenStage[]) => Promise<Result>,
+): Promise<Result> {
+  const openings = await Promise.allSettled(options.map((each) => openStage(program, each)))
+  const stages = openings.flatMap((opening) => (opening.status === 'fulfilled' ? [opening.value] : []))
+  try {
+    const failed = openings.find((opening) => opening.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return await play(...stages)
+  } finally {
+    await Promise.all(stages.map((stage) => stage.close()))
+  }
+}
+
 class ForkedStage implements OpenStage {
   readonly opened: Promise<void>
   url = ''
