@@ -50,6 +50,6 @@ describe('what calls allocate', () => {
     }, 20_000)
     const [own] = functions.filter(({ name }) => name === 'allocating')
     expect(own?.bytes).toBeGreaterThan(20)
-    expect(own?.place).toMatch(/bench\/pipeline\/heap\.test\.ts:\d+$/)
+    expect(own?.place).toMatch(/bench\/pipeline\/heap\.int\.test\.ts:\d+$/)
   })
 })
