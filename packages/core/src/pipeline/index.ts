@@ -4,6 +4,15 @@
  */
 
 // For applications and authors of filters.
+export type {
+  Call,
+  Filter,
+  FilterDescription,
+  FilterEvent,
+  FilterSnapshot,
+  MaybePromise,
+  Service,
+} from '@posthaste/contracts'
 export { type CallInit, createCall } from './call.ts'
 export { type CancelSource, cancelSource, neverCancelled } from './cancellation.ts'
 export { compose } from './compose.ts'
