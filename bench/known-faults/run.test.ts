@@ -3,7 +3,7 @@ import { documentOf, tableOf } from './document.ts'
 import type { FaultCase } from './kit.ts'
 import { type CaseFindings, cases, type Finding, runCase } from './run.ts'
 
-/** What each has, of the versions that are installed: c for cockatiel, o for opossum, and ours by its whole name. */
+/** What each has, of the versions that are installed: c for cockatiel, o for opossum; ours has none. */
 const known: Readonly<Record<string, string>> = {
   'failures from before an idle hour': 'c',
   'a single failure opens': 'o',
@@ -20,7 +20,7 @@ const known: Readonly<Record<string, string>> = {
   'what waits for a place waits for ever': 'c',
   'a caller who gave up is not told so': 'c',
   'a caller who gave up keeps a place': 'c',
-  'the end of an attempt’s time gives its place away': 'ours c o',
+  'the end of a call’s time gives its place away while the work runs on, where the limit stands inside': 'c o',
   'a caller who gives up while a retry waits': 'c',
   'another attempt is made after the caller gave up': 'c',
   'another attempt is made after the time for the whole call': 'c',

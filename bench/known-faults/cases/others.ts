@@ -70,9 +70,9 @@ export const bulkheadCases: readonly FaultCase[] = [
     hasFault: (kit) => runsMoreThanMay(kit, 'outside'),
   },
   {
-    name: 'the end of an attempt’s time gives its place away while the work runs on, where the limit stands inside, as it must under a retry',
+    name: 'the end of a call’s time gives its place away while the work runs on, where the limit stands inside the bulkhead',
     theme: 'bulkhead',
-    found: 'every library: what the bulkhead sees has ended. Work that heeds its signal ends with it',
+    found: 'the same with the order of stacks that retry: what the bulkhead sees has ended',
     hasFault: (kit) => runsMoreThanMay(kit, 'inside'),
   },
 ]

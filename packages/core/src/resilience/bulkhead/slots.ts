@@ -2,6 +2,7 @@ import { type Call, type MaybePromise, PosthasteError, type Service } from '@pos
 import { follow } from '../../pipeline/continuation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
+import { stillRunning } from '../../pipeline/still-running.ts'
 import { Waiter } from './line.ts'
 import { Turns } from './turns.ts'
 
@@ -35,8 +36,9 @@ export interface WaitingRoom {
 }
 
 /**
- * A number of calls at a time. A slot is taken until the work has ended: that a caller has given up does not free it, and
- * an answer that is a stream has ended with its head. A slot that becomes free goes to whoever waits, before anybody new.
+ * A number of calls at a time. A slot is taken until the work has ended: neither a caller who has given up frees it nor a
+ * time limit that stands inside, of several attempts that of the last one; an answer that is a stream has ended with its
+ * head. A slot that becomes free goes to whoever waits, before anybody new.
  */
 export class Slots {
   readonly #concurrency: number
@@ -48,9 +50,13 @@ export class Slots {
     return value
   }
   readonly #onThrown = (thrown: unknown): never => {
-    this.#leave()
+    const work = stillRunning(thrown)
+    if (work === undefined) this.#leave()
+    else void follow(work, this.#onLate, this.#onLate)
     throw thrown
   }
+  /** The work of a call has ended whose time was over before, inside of here. */
+  readonly #onLate = (): void => this.#leave()
   readonly #turns = new Turns()
   #running = 0
   #peak = 0

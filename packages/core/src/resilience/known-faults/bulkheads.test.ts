@@ -1,4 +1,4 @@
-import { PosthasteError } from '@posthaste/contracts'
+import { type Filter, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
@@ -58,22 +58,42 @@ describe('a bulkhead', () => {
     expect(another.ended).toBe(3)
   })
 
-  it('keeps a place taken until the work has ended, though the time for the call is over', async () => {
+  it.each([
+    ['outside', (limit: Filter, places: Filter) => [limit, places]],
+    ['inside', (limit: Filter, places: Filter) => [places, limit]],
+  ])(
+    'keeps a place taken until the work has ended, though its time is over by a limit that stands %s',
+    async (_, order) => {
+      const { clock, deps, filter, first } = setUp({ queue: 0 })
+      let running = 0
+      const service = () => {
+        running++
+        return first.promise
+      }
+      const bounded = compose(order(deadline({ timeoutMs: 100 }, deps), filter), service)
+      const call = async () => bounded(createCall(given))
+      const timedOut = expect(call()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+      await clock.advance(150)
+      await timedOut
+      await expect(call()).rejects.toMatchObject({ code: 'OVERLOADED', notSent: true })
+      expect(running).toBe(1)
+      first.resolve(1)
+      await clock.advance(0)
+      await expect(call()).resolves.toBe(1)
+    },
+  )
+
+  it('frees a place when work that was given up fails later, and fails nothing by that', async () => {
     const { clock, deps, filter, first } = setUp({ queue: 0 })
-    let running = 0
-    const service = () => {
-      running++
-      return first.promise
-    }
-    const bounded = compose([deadline({ timeoutMs: 100 }, deps), filter], service)
-    const call = async () => bounded(createCall(given))
-    const timedOut = expect(call()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    const bounded = compose([filter, deadline({ timeoutMs: 100 }, deps)], () => first.promise)
+    const timedOut = expect((async () => bounded(createCall(given)))()).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    })
     await clock.advance(150)
     await timedOut
-    await expect(call()).rejects.toMatchObject({ code: 'OVERLOADED', notSent: true })
-    expect(running).toBe(1)
-    first.resolve(1)
+    expect(filter.snapshot?.()).toMatchObject({ running: 1 })
+    first.reject(new Error('too late'))
     await clock.advance(0)
-    await expect(call()).resolves.toBe(1)
+    expect(filter.snapshot?.()).toMatchObject({ running: 0 })
   })
 })

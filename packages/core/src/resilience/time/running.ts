@@ -2,6 +2,7 @@ import type { Call, PosthasteError } from '@posthaste/contracts'
 import { type CancelSource, releaseAfter } from '../../pipeline/cancellation.ts'
 import { follow } from '../../pipeline/continuation.ts'
 import { FreeList } from '../../pipeline/free-list.ts'
+import { noteStillRunning } from '../../pipeline/still-running.ts'
 import type { ReusableTimer, TimerWheel } from '../../pipeline/timer-wheel.ts'
 
 /** Whoever bounds calls in time. */
@@ -25,6 +26,7 @@ export class Running {
   startedAtMs = 0
   /** The inner call; undefined once its time is up. */
   #call: Call | undefined = undefined
+  #answer: PromiseLike<unknown> | undefined = undefined
   #source: CancelSource | undefined = undefined
   #resolve: ((value: unknown) => void) | undefined = undefined
   #reject: ((thrown: unknown) => void) | undefined = undefined
@@ -37,6 +39,7 @@ export class Running {
   /** The outcome of `answer`, or the failure of the expiry if the deadline of the inner call comes first. */
   follow<R>(answer: PromiseLike<R>, call: Call, source: CancelSource): Promise<R> {
     this.#call = call
+    this.#answer = answer
     this.#source = source
     const outcome = new Promise(this.#settleLater)
     this.#timer.setFor(call.deadlineAtMs, this.startedAtMs)
@@ -67,11 +70,13 @@ export class Running {
   #expire(): void {
     const call = this.#call
     const expiry = this.expiry
+    const answer = this.#answer
     const source = this.#source
     const reject = this.#reject
     this.#forget()
     if (call === undefined || expiry === undefined) return
     const failure = expiry.expired(call, this.startedAtMs)
+    if (answer !== undefined) noteStillRunning(failure, answer)
     reject?.(failure)
     source?.cancel(failure)
   }
@@ -86,6 +91,7 @@ export class Running {
   #forget(): void {
     this.expiry = undefined
     this.#call = undefined
+    this.#answer = undefined
     this.#source = undefined
     this.#resolve = undefined
     this.#reject = undefined
