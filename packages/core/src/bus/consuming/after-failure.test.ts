@@ -51,6 +51,11 @@ describe('afterFailure', () => {
     },
   )
 
+  it('gives up on what a filter refuses for good', () => {
+    const error = new PosthasteError('RATE_LIMITED', 'more than may ever come', { verdict: 'permanent' })
+    expect(afterFailure({ error, by: 'filter' }, 1, rules)).toEqual({ kind: 'deadLetter', error, to: undefined })
+  })
+
   it.each(['BREAKER_OPEN', 'OVERLOADED', 'RATE_LIMITED'] as const)(
     'hands back what a filter refuses with %s',
     (code) => {

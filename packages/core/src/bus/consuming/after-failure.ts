@@ -56,7 +56,8 @@ const othersCancellations: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CANCELL
 export function afterFailure(failure: Failure, attempt: number, rules: FailureRules): Consequence {
   const { error, by } = failure
   const { random } = rules
-  if (by === 'filter' && isRefusal(error)) {
+  // What is refused for good, as what costs more than a rate ever gives, would come and go for ever.
+  if (by === 'filter' && isRefusal(error) && error.verdict !== 'permanent') {
     return { kind: 'handBack', afterMs: askedWaitMs(error) ?? refusedWaitMs * (0.5 + random() / 2) }
   }
   const rule = rules.errors.length === 0 ? undefined : ruleFor(rules.errors, error)

@@ -1,4 +1,5 @@
 import type { Engine, MessageContract, OutgoingRecord, RecordFilter, RequestContract } from '@posthaste/contracts'
+import { refuseOptions } from '../../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
@@ -53,6 +54,7 @@ export function assemble(init: AssemblyInit, counters: SubscriptionCounters): As
   const immediate = Math.max(...ladders.map((each) => each.immediate))
   const retryOn = (thrown: unknown, made: number): boolean => isWorthAnotherNow(thrown, made, rules)
   const stack = stackOf(settings, { immediate, retryOn, deps })
+  if (batch !== undefined) refuseIdempotency(stack)
   const scope: ContextScope = { ...init.scope, group, engineGroup, triesMax: immediate + 1 }
   const answering = answeringOf(init)
   const inbox = settings.inbox && new Inbox({ settings: settings.inbox, group: engineGroup, engine, deps })
@@ -104,6 +106,12 @@ function stackOf(
   const editor = editStack(consumerStack)
   const { slots } = stack?.(editor) ?? editor
   return buildStack(slots, { ...policies, immediate, retryOn, timeoutMs }, deps)
+}
+
+/** A batch has many messages, and the next one has others: its first message's result would settle them unhandled. */
+function refuseIdempotency({ filters }: FilterStack): void {
+  if (filters.every(({ role }) => role !== 'idempotency')) return
+  refuseOptions([{ path: 'idempotency', message: 'remembers one message at a time, and batches have many' }])
 }
 
 function answeringOf({ contract, engine, engineGroup, scope, deps }: AssemblyInit): Answering | undefined {

@@ -270,12 +270,14 @@ describe('a result that cannot be kept', () => {
     expect(log.entries.map(({ level }) => level)).toEqual(['warn'])
   })
 
-  it('of a message, settles the message when it comes again', async () => {
-    const { run, done } = setUp()
+  it('of a message, has it handled again: what it publishes must not be lost', async () => {
+    const { run, done, events } = setUp({ bytesMax: 50 })
     const message = create({ kind: 'handle', target: 'shop.created@points' })
-    await run(message, () => 1n)
-    expect(await run(message)).toBeUndefined()
-    expect(done()).toBe(1)
+    const outbox = [{ id: 'm', channel: 'c', headers: {}, body: new Uint8Array(100) }]
+    expect(await run(message, () => outbox)).toBe(outbox)
+    expect(await run(message, () => outbox)).toBe(outbox)
+    expect(done()).toBe(2)
+    expect(events).toMatchObject([{ kind: 'notKept', why: 'too large' }, { kind: 'notKept' }])
   })
 
   it('for another has taken the claim, is given all the same', async () => {

@@ -16,7 +16,7 @@ import { isStream } from '../cache/question.ts'
 import { stableText } from '../cache/stable-text.ts'
 import { digest } from './idempotency-key.ts'
 import { type IdempotencyOptions, type Settings, spec } from './options.ts'
-import { decodeOutcome, encodeFailure, encodeResult, notKept } from './outcome-codec.ts'
+import { decodeOutcome, encodeFailure, encodeHandled, encodeResult, notKept } from './outcome-codec.ts'
 
 export type { IdempotencyOptions } from './options.ts'
 
@@ -39,6 +39,8 @@ const askMs = { first: 20, max: 500 } as const
  *   with `retryAfterMs`; for a message OVERLOADED, so that it is handed back without counting an attempt.
  * - A repetition that asks for something else is refused with INVALID_ARGUMENT.
  * - Work that outlives `leaseMs` may be begun a second time. Choose it longer than any time limit of the work.
+ * - Of a message, what it publishes is kept, and published when it comes again; where that cannot be kept it is handled again.
+ *   Not for batches, which a key cannot stand for.
  * - A store that fails before the work fails the call; one that fails after it does not: the result is given, and the key is
  *   free once the lease has lapsed.
  *
@@ -136,6 +138,8 @@ class Idempotency implements Filter {
 
   async #fingerprint(call: Call): Promise<string> {
     const { fingerprint } = this.#settings
+    // A message is known by its id, and comes again as it was.
+    if (fingerprint === undefined && call.kind === 'handle') return 'message'
     const text =
       fingerprint === undefined ? stableText(call.payload, Number.POSITIVE_INFINITY) : await fingerprint(call)
     if (text !== undefined) return digest(text)
@@ -174,12 +178,17 @@ class Idempotency implements Filter {
       else await this.#release(held)
       throw thrown
     }
-    const { codec } = this.#settings
-    await this.#keep(
-      held,
-      isStream(result) ? this.#notKept('a stream') : this.#encode(() => encodeResult(result, codec)),
-    )
+    const outcome = this.#outcomeOf(call, result)
+    // What a message publishes leaves with its settlement: better handled again than settled without.
+    if (outcome === notKept && call.kind === 'handle') await this.#release(held)
+    else await this.#keep(held, outcome)
     return result
+  }
+
+  #outcomeOf({ kind }: Call, result: unknown): Uint8Array {
+    if (isStream(result)) return this.#notKept('a stream')
+    const { codec } = this.#settings
+    return this.#encode(() => (kind === 'handle' ? encodeHandled(result, codec) : encodeResult(result, codec)))
   }
 
   #encode(encode: () => Uint8Array): Uint8Array {
@@ -226,8 +235,6 @@ class Idempotency implements Filter {
     this.#tell('replayed', code)
     if (outcome.kind === 'result') return outcome.value
     if (outcome.kind === 'failure') throw outcome.error
-    // A message that was handled is settled; nobody waits for what its handler returned.
-    if (call.kind === 'handle') return undefined
     throw new PosthasteError('FAILED_PRECONDITION', `${call.target}: it was done, but its result could not be kept`, {
       remedy: 'Ask for the state of what was to be done; raise bytesMax, or answer with less.',
     })

@@ -29,7 +29,10 @@ export interface IdempotencyOptions {
   readonly key?: ((call: Call) => string | undefined) | undefined
   /** Whose key it is, so that nobody is given what another asked for. Give it where callers do not trust each other. */
   readonly caller?: ((call: Call) => string | undefined) | undefined
-  /** What a key stands for; another text under the same key is refused. Default: the payload, which must be plain data. */
+  /**
+   * What a key stands for; another text under the same key is refused. Default: the payload, which must be plain data; of a
+   * message nothing, as its id stands for the message.
+   */
   readonly fingerprint?: ((call: Call) => MaybePromise<string>) | undefined
   /** Whether a call without a key is refused. Default: false, it is passed on. */
   readonly required?: boolean | undefined

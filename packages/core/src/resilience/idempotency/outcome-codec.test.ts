@@ -1,7 +1,7 @@
 import { PosthasteError } from '@posthaste/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeOutcome, encodeFailure, encodeResult, json, notKept } from './outcome-codec.ts'
+import { decodeOutcome, encodeFailure, encodeHandled, encodeResult, json, notKept } from './outcome-codec.ts'
 
 describe('a kept outcome', () => {
   it('gives every JSON value back, and undefined', () => {
@@ -11,6 +11,24 @@ describe('a kept outcome', () => {
         expect(decodeOutcome(encodeResult(value, json), json)).toEqual({ kind: 'result', value: plain })
       }),
     )
+  })
+
+  it('gives what a message publishes back, bytes for bytes', () => {
+    const record = fc.record(
+      {
+        ...{ id: fc.string(), channel: fc.string(), key: fc.string(), dueAtMs: fc.nat(), priority: fc.nat() },
+        ...{ headers: fc.dictionary(fc.stringMatching(/^[a-z]{1,9}$/), fc.string()), body: fc.uint8Array() },
+      },
+      { requiredKeys: ['id', 'channel', 'headers', 'body'] },
+    )
+    fc.assert(
+      fc.property(fc.array(record), (records) => {
+        // Null prototypes are the generator's own.
+        const value = records.map((each) => ({ ...each, headers: { ...each.headers } }))
+        expect(decodeOutcome(encodeHandled(value, json), json)).toEqual({ kind: 'result', value })
+      }),
+    )
+    expect(decodeOutcome(encodeHandled(undefined, json), json)).toEqual({ kind: 'result', value: undefined })
   })
 
   it('gives a failure back as its caller would see it', () => {
