@@ -2,7 +2,7 @@ import { type Chart, peakOf, type Series } from './chart.ts'
 
 const width = 720
 const height = 300
-const margin = { left: 64, right: 16, top: 44, bottom: 40 }
+const margin = { left: 104, right: 24, top: 44, bottom: 40 }
 const plotWidth = width - margin.left - margin.right
 const plotHeight = height - margin.top - margin.bottom
 const colours = ['#c2410c', '#1d4ed8', '#15803d', '#7e22ce'] as const
