@@ -1,31 +1,42 @@
 import type { CaseFindings, Finding, LibraryName } from './run.ts'
 
+interface Totals {
+  readonly faults: number
+  readonly prices: number
+  readonly doNotApply: number
+}
+
 /** What the run prints. */
 export interface FaultsDocument {
   readonly bench: 'known-faults'
   readonly node: string
   /** What was run, by library. */
   readonly versions: Readonly<Record<LibraryName, string>>
-  /** How many faults each has, and how many cases do not apply to it. */
-  readonly totals: Readonly<Record<LibraryName, { readonly faults: number; readonly doNotApply: number }>>
+  /** How many faults each has, how many prices it asks, and how many cases do not apply to it. */
+  readonly totals: Readonly<Record<LibraryName, Totals>>
   readonly faults: readonly CaseFindings[]
 }
 
 /** Adds up what was found. */
 export function documentOf(faults: readonly CaseFindings[], versions: FaultsDocument['versions']): FaultsDocument {
   const names = Object.keys(versions) as LibraryName[]
-  const count = (name: LibraryName, holds: (finding: Finding) => boolean): number =>
-    faults.filter(({ findings }) => holds(findings[name])).length
+  const count = (holds: (one: CaseFindings) => boolean): number => faults.filter(holds).length
   const totals = Object.fromEntries(
-    names.map((name) => [
+    names.map((name): [LibraryName, Totals] => [
       name,
       {
-        faults: count(name, (finding) => 'hasFault' in finding && finding.hasFault),
-        doNotApply: count(name, (finding) => 'doesNotApply' in finding),
+        faults: count(({ theme, findings }) => theme !== 'price' && isThere(findings[name])),
+        prices: count(({ theme, findings }) => theme === 'price' && isThere(findings[name])),
+        doNotApply: count(({ findings }) => 'doesNotApply' in findings[name]),
       },
     ]),
   ) as FaultsDocument['totals']
   return { bench: 'known-faults', node: process.version, versions, totals, faults }
+}
+
+/** Whether it was found. */
+export function isThere(finding: Finding): boolean {
+  return 'hasFault' in finding && finding.hasFault
 }
 
 const width = 12

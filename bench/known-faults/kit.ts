@@ -79,7 +79,8 @@ export class NotOffered extends Error {}
 export interface FaultCase {
   /** Reads as a sentence of what goes wrong. */
   readonly name: string
-  readonly theme: 'breaker' | 'half-open' | 'bulkhead' | 'retry'
+  /** `price`: what a library makes its callers pay on purpose, for something that it thinks is worth more. */
+  readonly theme: 'breaker' | 'half-open' | 'bulkhead' | 'retry' | 'price'
   /** Where it was found. */
   readonly found: string
   /** Whether it is told by the machine's clock: not for tests. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { documentOf, tableOf } from './document.ts'
+import { documentOf, isThere, tableOf } from './document.ts'
 import type { FaultCase } from './kit.ts'
-import { type CaseFindings, cases, type Finding, runCase } from './run.ts'
+import { type CaseFindings, cases, runCase } from './run.ts'
 
-/** What each has, of the versions that are installed: c for cockatiel, o for opossum; ours has none. */
+/** What each has, of the versions that are installed: c for cockatiel, o for opossum; ours has none, and its prices. */
 const known: Readonly<Record<string, string>> = {
   'failures from before an idle hour': 'c',
   'a single failure opens': 'o',
@@ -25,12 +25,12 @@ const known: Readonly<Record<string, string>> = {
   'another attempt is made after the caller gave up': 'c',
   'another attempt is made after the time for the whole call': 'c',
   'three services that try three times': 'c',
+  'callers are refused while a probe is out': 'ours o',
+  'of many calls that fail together': 'ours',
 }
 
 const knownOf = ({ name }: FaultCase): string =>
   Object.entries(known).find(([begins]) => name.startsWith(begins))?.[1] ?? ''
-
-const isThere = (finding: Finding): boolean => 'hasFault' in finding && finding.hasFault
 
 describe('a fault that resilience libraries were found to have', () => {
   it.each(cases.filter(({ timed }) => timed !== true))('$name', async (one) => {
@@ -56,10 +56,15 @@ describe('the document of known faults', () => {
 
   it('adds up who has how many', () => {
     expect(documentOf([found, found], versions).totals).toEqual({
-      ours: { faults: 0, doNotApply: 0 },
-      cockatiel: { faults: 2, doNotApply: 0 },
-      opossum: { faults: 0, doNotApply: 2 },
+      ours: { faults: 0, prices: 0, doNotApply: 0 },
+      cockatiel: { faults: 2, prices: 0, doNotApply: 0 },
+      opossum: { faults: 0, prices: 0, doNotApply: 2 },
     })
+  })
+
+  it('does not take a price for a fault', () => {
+    const { totals } = documentOf([{ ...found, theme: 'price' }], versions)
+    expect(totals.cockatiel).toEqual({ faults: 0, prices: 1, doNotApply: 0 })
   })
 
   it('is a table for people, with why a case does not apply', () => {

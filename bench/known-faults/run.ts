@@ -1,5 +1,5 @@
 import { breakerCases, halfOpenCases } from './cases/breakers.ts'
-import { bulkheadCases, retryCases } from './cases/others.ts'
+import { bulkheadCases, prices, retryCases } from './cases/others.ts'
 import { cockatielKit } from './cockatiel.ts'
 import { type FaultCase, type Kit, NotOffered } from './kit.ts'
 import { opossumKit } from './opossum.ts'
@@ -21,8 +21,14 @@ export const libraries = { ours: ourKit, cockatiel: cockatielKit, opossum: oposs
 
 export type LibraryName = keyof typeof libraries
 
-/** All cases, by theme. */
-export const cases: readonly FaultCase[] = [...breakerCases, ...halfOpenCases, ...bulkheadCases, ...retryCases]
+/** All cases, by theme; the prices last. */
+export const cases: readonly FaultCase[] = [
+  ...breakerCases,
+  ...halfOpenCases,
+  ...bulkheadCases,
+  ...retryCases,
+  ...prices,
+]
 
 /** Runs a case against every library. One at a time: they share the machine's time. */
 export async function runCase(one: FaultCase): Promise<CaseFindings> {

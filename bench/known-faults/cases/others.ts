@@ -1,4 +1,4 @@
-import { type FaultCase, isSettled, type Kit, outcomeOf, pending } from '../kit.ts'
+import { type FaultCase, fail, isSettled, type Kit, outcomeOf, pending } from '../kit.ts'
 
 /** Work that hears no signal, one call at a time, each given up after a while. */
 async function runsMoreThanMay(kit: Kit, limit: 'outside' | 'inside'): Promise<boolean> {
@@ -195,6 +195,42 @@ export const retryCases: readonly FaultCase[] = [
     async hasFault(kit) {
       const waits = kit.waits(2_000, { attempts: 2_000, baseMs: 100, maxMs: 5_000 })
       return waits.some((wait) => !Number.isFinite(wait) || wait < 0 || wait > 5_000)
+    },
+  },
+]
+
+/** What ours does on purpose, and who cares for nothing but the one call would call a fault. */
+export const prices: readonly FaultCase[] = [
+  {
+    name: 'callers are refused while a probe is out that succeeds a moment later',
+    theme: 'price',
+    found: 'for nobody waiting on the probe of another, and no burst after it',
+    async hasFault(kit) {
+      const breaker = kit.breaker({ callsMin: 5, openMs: 1_000 })
+      await fail(kit, breaker, 10)
+      await kit.advance(1_500)
+      const probe = pending<number>()
+      void outcomeOf(breaker.run(() => probe.promise))
+      await kit.advance(0)
+      const caller = outcomeOf(breaker.run(async () => 1))
+      await kit.advance(1)
+      probe.resolve(1)
+      await kit.advance(1)
+      return (await caller) === 'failed'
+    },
+  },
+  {
+    name: 'of many calls that fail together some are not tried again, though the next attempt would succeed',
+    theme: 'price',
+    found: 'for retries that add a fifth to the load at most',
+    async hasFault(kit) {
+      const retry = kit.retry(threeAttempts)
+      const all = Array.from({ length: 500 }, () => {
+        let attempts = 0
+        return outcomeOf(retry.run(() => (attempts++ === 0 ? Promise.reject(kit.failure()) : Promise.resolve(1))))
+      })
+      await kit.advance(10_000)
+      return (await Promise.all(all)).includes('failed')
     },
   },
 ]
