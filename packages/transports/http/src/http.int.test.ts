@@ -317,9 +317,17 @@ describe('answers', () => {
       {},
       served('GET /limited', failure('RATE_LIMITED', 'slow down', { retryAfterMs: 2_100 })),
       served('GET /down', failure('UNAVAILABLE', 'down')),
+      served('GET /same', failure('CONFLICT', 'under way', { verdict: 'retryable', retryAfterMs: 900 })),
+      served('GET /never', failure('RATE_LIMITED', 'too much at once', { verdict: 'permanent' })),
+      served('GET /endless', failure('UNAVAILABLE', 'down', { retryAfterMs: Number.POSITIVE_INFINITY })),
+      served('GET /taken', failure('CONFLICT', 'taken')),
     )
-    expect((await fetch(`${url}/limited`)).headers.get('retry-after')).toBe('3')
-    expect((await fetch(`${url}/down`)).headers.get('retry-after')).toBe('1')
+    const after = async (path: string): Promise<string | null> => {
+      const { headers } = await fetch(`${url}/${path}`)
+      return headers.get('retry-after')
+    }
+    expect([await after('limited'), await after('down'), await after('same')]).toEqual(['3', '1', '1'])
+    expect([await after('never'), await after('endless'), await after('taken')]).toEqual([null, '1', null])
   })
 
   it('fail as internal where the output cannot be JSON', async () => {

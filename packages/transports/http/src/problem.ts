@@ -80,7 +80,8 @@ export function problemOf(error: PosthasteError, context: ProblemContext = {}): 
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (status === 429 || status === 503) headers['retry-after'] = String(retryAfterS(error.retryAfterMs))
+  const waitS = retryAfterS(error, status)
+  if (waitS !== undefined) headers['retry-after'] = String(waitS)
   if (status === 401) headers['www-authenticate'] ??= 'Bearer'
   const body = JSON.stringify({
     type: `urn:posthaste:error:${code}`,
@@ -108,8 +109,11 @@ function detailOf(error: PosthasteError): string {
   return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
 }
 
-function retryAfterS(retryAfterMs: number | undefined): number {
-  return retryAfterMs === undefined ? retryAfterDefaultS : Math.max(1, Math.ceil(retryAfterMs / 1_000))
+/** Nobody is asked to come again with what is refused for good. */
+function retryAfterS({ retryAfterMs, verdict }: PosthasteError, status: number): number | undefined {
+  if (verdict === 'permanent') return undefined
+  if (retryAfterMs !== undefined && Number.isFinite(retryAfterMs)) return Math.max(1, Math.ceil(retryAfterMs / 1_000))
+  return status === 429 || status === 503 ? retryAfterDefaultS : undefined
 }
 
 /** Details are the application's own: what JSON cannot carry is left out rather than failing the answer. */

@@ -120,6 +120,9 @@ describe('chaos', () => {
     [{ latency: { rate: 2, ms: [5, 1] } }, ['chaos.latency.rate', 'chaos.latency.ms']],
     [{ latency: { rate: 0, ms: [1, 2, 3] } }, ['chaos.latency.ms']],
     [{ latency: { rate: 0, ms: 'x' }, abort: {} }, ['chaos.latency.ms', 'chaos.abort.rate']],
+    [{ latency: { rate: 1, ms: null } }, ['chaos.latency.ms']],
+    [{ latency: { rate: 1, ms: '20' } }, ['chaos.latency.ms']],
+    [{ latency: { rate: 1, ms: ['1', true] } }, ['chaos.latency.ms']],
     [{ error: { error: 5 }, abort: 5, x: 1 }, ['chaos.x', 'chaos.abort', 'chaos.error.rate', 'chaos.error.error']],
   ])('refuses %o', (options, paths) => {
     const issues = paths.map((path) => expect.objectContaining({ path }))

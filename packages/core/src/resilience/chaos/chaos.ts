@@ -78,7 +78,8 @@ const milliseconds: OptionSpec<ChaosLatency['ms']> = {
   ...{ fallback: 0, required: true, expects: `milliseconds from 0 to ${msMax}, or [least, most]` },
   accepts: (value) => {
     const [min, max, ...more] = Array.isArray(value) ? value : [value, value]
-    return more.length === 0 && min >= 0 && max >= min && max <= msMax
+    const areNumbers = typeof min === 'number' && typeof max === 'number' && more.length === 0
+    return areNumbers && min >= 0 && max >= min && max <= msMax
   },
 }
 

@@ -32,6 +32,8 @@ describe('a policy', () => {
     const defaults = { concurrency: 8, queue: 100 }
     expect(withDefaults(undefined, defaults)).toBe(defaults)
     expect(withDefaults<{ concurrency?: number }>({ concurrency: 1 }, defaults)).toEqual({ concurrency: 1, queue: 100 })
+    expect(withDefaults<{ queue?: number | undefined }>({ queue: undefined }, defaults)).toEqual(defaults)
+    expect(withDefaults<object>({ queue: 1 }, shared)).toEqual({ queue: 1 })
     expect(withDefaults(false, defaults)).toBe(false)
     expect(withDefaults<object>(shared, defaults)).toBe(shared)
   })

@@ -31,13 +31,24 @@ export const policyOption: OptionSpec<never> = {
   accepts: (value) => value === false || (typeof value === 'object' && value !== null && !Array.isArray(value)),
 }
 
-/** Options of a policy with those of a preset below them; what is no plain object of options stands for itself. */
-export function withDefaults<Options extends object>(given: Policy<Options>, defaults: Options): Policy<Options> {
+/**
+ * Options of a policy with those of a preset below them; what is no plain object of options stands for itself. An option that
+ * is undefined is as good as left out.
+ */
+export function withDefaults<Options extends object>(
+  given: Policy<Options>,
+  defaults: Options | Filter,
+): Policy<Options> {
   if (given === undefined) return defaults
-  if (given === false || typeof given !== 'object' || isFilter(given)) return given
-  return { ...defaults, ...given }
+  if (!isOptions(given) || !isOptions(defaults)) return given
+  const said = Object.entries(given).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...(Object.fromEntries(said) as Options) }
 }
 
-function isFilter(value: object): value is Filter {
-  return 'apply' in value && typeof value.apply === 'function'
+function isOptions(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isFilter(value)
+}
+
+function isFilter(value: unknown): value is Filter {
+  return typeof value === 'object' && value !== null && 'apply' in value && typeof value.apply === 'function'
 }
