@@ -2,6 +2,7 @@ import { event, PosthasteError, service } from '@posthaste/contracts'
 import { memory } from '@posthaste/memory'
 import { posthaste } from 'posthaste'
 import { silentLog } from 'posthaste/pipeline'
+import { memoryIdempotency } from 'posthaste/resilience'
 import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { gate } from '../test/rig.ts'
@@ -131,4 +132,46 @@ it('lets calls that run finish when it closes, and takes no new ones', async () 
   expect((await response).status).toBe(204)
   await closed
   await expect(fetch(`${url}/orders/A1`)).rejects.toThrow()
+})
+
+it('takes idempotency-key and priority from the wire, and says when to repeat what is under way', async () => {
+  const held = gate()
+  const urgencies: (string | undefined)[] = []
+  let done = 0
+  const app = posthaste({
+    name: 'shop',
+    engine: memory(),
+    transports: [http({ port: 0 })],
+    log: silentLog,
+    signals: false,
+  })
+  const handlers = {
+    create: async ({ orderNo }: { orderNo: string }, ctx: { headers: Readonly<Record<string, string>> }) => {
+      urgencies.push(ctx.headers.priority)
+      await held.opened
+      return { orderNo: `${orderNo}-${++done}` }
+    },
+    find: () => ({ orderNo: '', lines: 1 }),
+    wait: () => {},
+  }
+  app.serve(Orders, handlers, { idempotency: { store: memoryIdempotency(), required: true } })
+  await app.start()
+  onTestFinished(() => app.close())
+  const send = (key?: string, count = 1): Promise<Response> => {
+    const headers = key === undefined ? undefined : { 'Idempotency-Key': key, Priority: 'u=1, i' }
+    return fetch(`${app.urls[0]}/orders`, post({ orderNo: 'A1', count }, headers))
+  }
+  const first = send('"k 1"')
+  await expect.poll(() => urgencies).toEqual(['u=1, i'])
+  const [underWay, keyless, odd] = await Promise.all([send('"k 1"'), send(), send('"k')])
+  expect([underWay.status, underWay.headers.get('retry-after')]).toEqual([409, '1'])
+  expect([keyless.status, odd.status]).toEqual([400, 400])
+  held.open()
+  const answers = [await first, await send('"k 1"'), await send('k-2')]
+  expect(await Promise.all(answers.map((each) => each.json()))).toEqual([
+    { orderNo: 'A1-1' },
+    { orderNo: 'A1-1' },
+    { orderNo: 'A1-2' },
+  ])
+  expect((await send('k-2', 2)).status).toBe(400)
 })

@@ -46,6 +46,18 @@ describe('a rate limit', () => {
     expect(filter.snapshot?.()).toEqual({ role: 'rateLimit', allowed: 3, delayed: 0, refused: 2, remaining: 0 })
   })
 
+  it('tells a consumer to wait until what was refused may begin, where calls cost more than one unit', async () => {
+    const { filter, pass, clock } = setUp({ rate: 10, burst: 5, units: () => 4 })
+    await pass()
+    await clock.advance(50)
+    expect(filter.notReadyForMs?.()).toBe(0)
+    await expect(pass()).rejects.toMatchObject({ retryAfterMs: 250 })
+    expect(filter.notReadyForMs?.()).toBe(250)
+    await clock.advance(250)
+    expect(filter.notReadyForMs?.()).toBe(0)
+    expect(await pass()).toBe('passed')
+  })
+
   it('allows the rate at once unless told otherwise, and one at least', async () => {
     expect(setUp({ rate: 2.5, perMs: 60_000 }).filter.describe()).toMatchObject({ rate: 2.5, perMs: 60_000, burst: 3 })
     expect(setUp({ rate: 0.1 }).filter.describe()).toMatchObject({ burst: 1 })

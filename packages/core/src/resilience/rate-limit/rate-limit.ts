@@ -115,7 +115,7 @@ class RateLimiter implements Filter {
   readonly #shared: SharedRate | undefined
   /** The rate in this process, where there is one for all calls. */
   #arrivalAtMs = Number.NEGATIVE_INFINITY
-  /** The store has refused everything up to then. */
+  /** What was refused last may come then. */
   #notBeforeMs = Number.NEGATIVE_INFINITY
   #allowed = 0
   #delayed = 0
@@ -176,8 +176,11 @@ class RateLimiter implements Filter {
 
   #notReadyForMs(): number {
     const nowMs = this.#deps.clock.monotonicMs()
-    if (this.#shared !== undefined) return Math.max(this.#notBeforeMs - nowMs, 0)
+    const refusedForMs = Math.max(this.#notBeforeMs - nowMs, 0)
+    if (this.#shared !== undefined) return refusedForMs
     const lateMs = arrivalAfter(this.#arrivalAtMs, nowMs, this.#limit.unitMs) - this.#burstMs - nowMs
+    // One unit may be there where several were asked for: with that, the same call would be refused over and over.
+    if (this.#settings.units !== undefined) return Math.max(lateMs <= this.#graceMs ? 0 : lateMs, refusedForMs)
     return lateMs <= this.#graceMs ? 0 : lateMs
   }
 
