@@ -47,6 +47,22 @@ describe('a store without a server', () => {
     }
   })
 
+  it('makes another connection when the server has become a replica, as after a failover', async () => {
+    let connections = 0
+    const replica = await fakeServer((socket) => {
+      connections += 1
+      socket.on('data', (sent) => {
+        const commands = String(sent).match(/^\*\d+\r/gm) ?? []
+        socket.write("-READONLY You can't write against a read only replica.\r\n".repeat(commands.length))
+      })
+    })
+    closing.push(() => replica.close())
+    const store = open({ url: replica.url })
+    const readOnly = { code: 'UNAVAILABLE', remedy: expect.stringContaining('failover') }
+    for (let n = 0; n < 3; n++) await expect(store.claim(claim)).rejects.toMatchObject(readOnly)
+    expect(connections).toBe(3)
+  })
+
   it('refuses to work when it is closed', async () => {
     const store = open({ url: 'redis://127.0.0.1:1' })
     await store.close()

@@ -82,7 +82,8 @@ export class Connection {
       return await client.sendCommand(new Command(name, [...args]))
     } catch (thrown) {
       // A server that does not answer may be one that is gone without a word: the next call tries another connection.
-      if (messageOf(thrown) === 'Command timed out') this.#giveUp(client)
+      // And one that takes no writes was the primary before a failover: by now its name may lead to the new one.
+      if (messageOf(thrown) === 'Command timed out' || messageOf(thrown).startsWith('READONLY')) this.#giveUp(client)
       throw storeError(`${this.#where}: ${name}`, thrown)
     }
   }
