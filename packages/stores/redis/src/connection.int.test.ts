@@ -52,7 +52,9 @@ describe('a store without a server', () => {
     const replica = await fakeServer((socket) => {
       connections += 1
       socket.on('data', (sent) => {
-        for (const command of String(sent).split(/^\*\d+\r\n/m).slice(1)) {
+        for (const command of String(sent)
+          .split(/^\*\d+\r\n/m)
+          .slice(1)) {
           const writes = /evalsha/i.test(command)
           socket.write(writes ? "-READONLY You can't write against a read only replica.\r\n" : '+OK\r\n')
         }
