@@ -26,6 +26,8 @@ interface Bucket {
 interface Reference {
   readonly settings: Settings
   readonly buckets: Map<string, Bucket>
+  /** When what was refused last may come. */
+  refusedUntilMs: number
 }
 
 interface Real {
@@ -39,7 +41,8 @@ const empty: Bucket = { levelMs: 0, atMs: 0 }
 
 const take = (key: string, units: number): RateStep => ({
   label: `take ${units} of ${key}`,
-  run({ settings, buckets }, { clock, filter }) {
+  run(reference, { clock, filter }) {
+    const { settings, buckets } = reference
     const nowMs = clock.monotonicMs()
     const name = settings.kept === 'once' ? 'all' : key
     const { levelMs, atMs } = buckets.get(name) ?? empty
@@ -48,8 +51,9 @@ const take = (key: string, units: number): RateStep => ({
     if (overMs <= 0) buckets.set(name, { levelMs: leakedMs + units * settings.unitMs, atMs: nowMs })
     const never = units > settings.burst
     const expected = overMs <= 0 ? 'passed' : never ? 'never' : overMs
+    if (typeof expected === 'number') reference.refusedUntilMs = nowMs + expected
     assert.equal(outcomeOf(filter, key, units), expected)
-    if (settings.kept === 'once') compareWhole(buckets.get(name) ?? empty, settings, { clock, filter })
+    if (settings.kept === 'once') compareWhole(buckets.get(name) ?? empty, reference, { clock, filter })
   },
 })
 
@@ -64,11 +68,14 @@ function outcomeOf(filter: Filter, key: string, units: number): unknown {
   }
 }
 
-/** Without a key it is known how many may still come, and when the next. */
-function compareWhole({ levelMs, atMs }: Bucket, { unitMs, burst }: Settings, { clock, filter }: Real): void {
-  const leakedMs = Math.max(levelMs - (clock.monotonicMs() - atMs), 0)
+/** Without a key it is known how many may still come, and when the next, which is not before what was refused last. */
+function compareWhole({ levelMs, atMs }: Bucket, reference: Reference, { clock, filter }: Real): void {
+  const { unitMs, burst } = reference.settings
+  const nowMs = clock.monotonicMs()
+  const leakedMs = Math.max(levelMs - (nowMs - atMs), 0)
   assert.equal(filter.snapshot?.().remaining, Math.floor((burst * unitMs - leakedMs) / unitMs))
-  assert.equal(filter.notReadyForMs?.(), Math.max(leakedMs + unitMs - burst * unitMs, 0))
+  const waitMs = Math.max(leakedMs + unitMs - burst * unitMs, reference.refusedUntilMs - nowMs, 0)
+  assert.equal(filter.notReadyForMs?.(), waitMs)
 }
 
 const advance = (byMs: number): RateStep => ({
@@ -102,6 +109,9 @@ export const model = modelOf<Settings, Reference, Real>({
     const units = ({ payload }: { readonly payload: unknown }): number => Number(payload)
     const options = { rate: 1, perMs: unitMs, burst, key, store, units }
     const filter = rateLimit(options, filterDeps({ clock, random: () => 0.5 }))
-    return { model: { settings, buckets: new Map() }, real: { clock, filter } }
+    return {
+      model: { settings, buckets: new Map(), refusedUntilMs: Number.NEGATIVE_INFINITY },
+      real: { clock, filter },
+    }
   },
 })
