@@ -113,7 +113,8 @@ export interface IdempotencyStore {
   /**
    * Keeps the result for `ttlMs`. False if the claim has lapsed and was taken by another: then theirs stands. Completing
    * twice keeps the first result. A claim that has lapsed and that nobody has taken is completed as if it had not.
-   * @throws UNAVAILABLE when the store cannot be reached for now
+   * @throws UNAVAILABLE when the store cannot be reached for now; BODY_TOO_LARGE when the result never fits, and then the
+   *   claim stands
    */
   complete(
     key: string,

@@ -181,9 +181,15 @@ describe('a repetition while the first is under way', () => {
   })
 
   it('waits no longer than it may, than its deadline, and than it is wanted', async () => {
-    const { run, begin, clock, done } = setUp({ waitMs: 1_000 })
+    const { run, begin, clock, done, store } = setUp({ waitMs: 1_000 })
     begin()
     await settled(() => done() === 1)
+    let asked = 0
+    const { claim } = store
+    store.claim = (each) => {
+      asked++
+      return claim.call(store, each)
+    }
     const source = cancelSource()
     const reason = new PosthasteError('CANCELLED', 'enough')
     const ends: string[] = []
@@ -191,6 +197,7 @@ describe('a repetition while the first is under way', () => {
     void run(create({ deadlineAtMs: clock.monotonicMs() + 300 })).catch(note('deadline'))
     void run(create({ cancellation: source.token })).catch(note('cancelled'))
     void run().catch(note('wait'))
+    await settled(() => asked === 3)
     for (const [ms, count] of [
       [320, 1],
       [0, 2],
@@ -268,6 +275,15 @@ describe('a result that cannot be kept', () => {
     expect(done()).toBe(1)
     expect(events[0]).toMatchObject({ kind: 'notKept', why })
     expect(log.entries.map(({ level }) => level)).toEqual(['warn'])
+  })
+
+  it('for it is too large for the store, is given, and a repetition is told that it was done', async () => {
+    const { run, done, events } = setUp({ store: memoryIdempotency({ bytesMax: 1_024 }, manualClock()) })
+    const result = 'x'.repeat(2_000)
+    expect(await run(create(), () => result)).toBe(result)
+    await expect(run()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+    expect(done()).toBe(1)
+    expect(events[0]).toMatchObject({ kind: 'notKept', why: 'too large' })
   })
 
   it('of a message, has it handled again: what it publishes must not be lost', async () => {

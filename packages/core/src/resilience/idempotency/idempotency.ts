@@ -171,18 +171,21 @@ class Idempotency implements Filter {
     } catch (thrown) {
       const isKept = call.kind !== 'handle' && this.#settings.keepFailure(thrown)
       if (isKept)
-        await this.#keep(
+        await this.#end(
+          call,
           held,
           this.#encode(() => encodeFailure(PosthasteError.from(thrown, 'INTERNAL', call.target))),
         )
       else await this.#release(held)
       throw thrown
     }
-    const outcome = this.#outcomeOf(call, result)
-    // What a message publishes leaves with its settlement: better handled again than settled without.
-    if (outcome === notKept && call.kind === 'handle') await this.#release(held)
-    else await this.#keep(held, outcome)
+    await this.#end(call, held, this.#outcomeOf(call, result))
     return result
+  }
+
+  /** What a message publishes leaves with its settlement: better handled again than settled without. */
+  #end(call: Call, held: Held, outcome: Uint8Array): Promise<void> {
+    return outcome === notKept && call.kind === 'handle' ? this.#release(held) : this.#keep(call, held, outcome)
   }
 
   #outcomeOf({ kind }: Call, result: unknown): Uint8Array {
@@ -207,13 +210,15 @@ class Idempotency implements Filter {
   }
 
   /** What is done is done: whatever happens here, the call has its result. */
-  async #keep({ key, token }: Held, result: Uint8Array): Promise<void> {
+  async #keep(call: Call, held: Held, result: Uint8Array): Promise<void> {
     const { store, ttlMs } = this.#settings
     try {
-      if (await store.complete(key, token, { result, ttlMs })) this.#counts.kept++
+      if (await store.complete(held.key, held.token, { result, ttlMs })) this.#counts.kept++
       else this.#tell('leaseLost')
     } catch (thrown) {
-      this.#notKept('the store failed', thrown)
+      const isTooLarge = PosthasteError.is(thrown, 'BODY_TOO_LARGE') && result !== notKept
+      if (isTooLarge) await this.#end(call, held, this.#notKept('too large', thrown))
+      else this.#notKept('the store failed', thrown)
     }
   }
 

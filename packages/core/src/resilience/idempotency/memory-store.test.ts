@@ -55,14 +55,14 @@ describe('the memory store', () => {
     expect(() => begin('c')).toThrow(expect.objectContaining({ code: 'OVERLOADED', notSent: true }))
   })
 
-  it('is bounded in bytes, and drops nothing for a result that would never fit', () => {
+  it('is bounded in bytes, and refuses a result that would never fit, whose claim stands', () => {
     const { store, finish, stateOf } = setUp({ bytesMax: 1_024 })
     finish('a', 512)
     finish('b', 512)
     finish('c', 1)
     expect([stateOf('b'), stateOf('c'), store.forgotten]).toEqual(['done', 'done', 1])
-    finish('huge', 2_000)
-    expect([stateOf('b'), stateOf('c'), store.forgotten, stateOf('huge')]).toEqual(['done', 'done', 2, 'fresh'])
+    expect(() => finish('huge', 2_000)).toThrow(expect.objectContaining({ code: 'BODY_TOO_LARGE' }))
+    expect([stateOf('b'), stateOf('c'), store.forgotten, stateOf('huge')]).toEqual(['done', 'done', 1, 'inFlight'])
   })
 
   it('counts the bytes of what has gone as free', async () => {

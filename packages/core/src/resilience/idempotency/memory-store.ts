@@ -99,6 +99,10 @@ class MemoryStore implements MemoryIdempotency {
     const entry = this.#live(key, nowMs)
     if (entry !== undefined && entry.token !== token) return false
     if (entry?.result !== undefined) return true
+    const { bytesMax } = this.#settings
+    if (result.length > bytesMax) {
+      throw new PosthasteError('BODY_TOO_LARGE', `a result of ${result.length} bytes is over bytesMax, ${bytesMax}`)
+    }
     this.#remove(key)
     // Without room for it, it is as one that had to go at once.
     if (!this.#makeRoom(result.length, nowMs)) {
@@ -133,7 +137,6 @@ class MemoryStore implements MemoryIdempotency {
     const { keysMax, bytesMax } = this.#settings
     const fits = (): boolean => this.#entries.size < keysMax && this.#bytes + bytes <= bytesMax
     if (fits()) return true
-    if (bytes > bytesMax) return false
     for (const [key, { endsAtMs, result }] of this.#entries) {
       const isOver = endsAtMs <= nowMs
       if (!isOver && result === undefined) continue
