@@ -1,4 +1,5 @@
 import {
+  type Call,
   type CalledMethod,
   type Cancellation,
   type ClientTransport,
@@ -13,7 +14,8 @@ import {
 } from '@posthaste/contracts'
 import { createCall } from '../pipeline/call.ts'
 import { neverCancelled } from '../pipeline/cancellation.ts'
-import { attempt } from '../pipeline/maybe-promise.ts'
+import { type Continuation, continueWith } from '../pipeline/continuation.ts'
+import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import { checkTogether } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
 import { policyStack } from '../resilience/policies/policy-stack.ts'
@@ -105,19 +107,23 @@ function methodStack(called: CalledMethod, settings: MethodSettings, host: Clien
   return buildStack(slots, options, { ...host, target: targetOf(service, method) })
 }
 
-/** The innermost service: the transport, with what is left of the time. */
+/** The innermost service: the transport, with what is left of the time. No closure per call. */
 function carrying(method: CalledMethod, transport: ClientTransport, host: ClientHost): Service {
+  const failed = (thrown: unknown, { target }: Call): never => {
+    throw PosthasteError.from(thrown, 'INTERNAL', `${target} over ${transport.name}`)
+  }
+  const carried: Continuation<Call> = { succeeded: (answer) => answer, failed }
   return (call) => {
     const leftMs = call.deadlineAtMs - host.clock.monotonicMs()
     const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, leftMs)
     const { payload, headers, id, cancellation } = call
-    return attempt(
-      () => transport.call(method, { payload, headers, timeoutMs, id, cancellation }),
-      (answer) => answer,
-      (thrown) => {
-        throw PosthasteError.from(thrown, 'INTERNAL', `${call.target} over ${transport.name}`)
-      },
-    )
+    let answer: unknown
+    try {
+      answer = transport.call(method, { payload, headers, timeoutMs, id, cancellation })
+    } catch (thrown) {
+      return failed(thrown, call)
+    }
+    return isPromiseLike(answer) ? continueWith(answer, carried, call) : answer
   }
 }
 

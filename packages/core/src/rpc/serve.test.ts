@@ -29,6 +29,20 @@ describe('a served method', () => {
     expect(await method.dispatch(incoming).result).toEqual({ available: 7 })
   })
 
+  it('waits for whatever can be awaited, whether or not it chains like a promise', async () => {
+    const query = (then: (ok: (value: unknown) => void) => void) =>
+      ({ then }) as unknown as Promise<{ available: number }>
+    const { method } = serving(({ id }) => {
+      if (id === 1) return query((ok) => queueMicrotask(() => ok({ available: 1 })))
+      return query((ok) => {
+        ok({ available: 2 })
+        throw new Error('too late to fail')
+      })
+    })
+    expect(await method.dispatch({ ...incoming, payload: { id: 1 } }).result).toEqual({ available: 1 })
+    expect(await method.dispatch({ ...incoming, payload: { id: 2 } }).result).toEqual({ available: 2 })
+  })
+
   it('shows the handler the id, the headers and the time that is left', async () => {
     const seen: unknown[] = []
     const { method, clock } = serving(async (_, ctx) => {
