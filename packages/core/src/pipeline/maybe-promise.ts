@@ -7,7 +7,8 @@ export function isPromiseLike<T>(value: MaybePromise<T>): value is PromiseLike<T
 
 /**
  * Goes on with a value: at once where it is there, later where it is promised. `failed` sees rejections only, not what
- * `ok` throws. Hot path: a value that is there costs no promise.
+ * `ok` throws. Anything that can be awaited will do: not all of it chains like a promise, query builders above all. Hot path:
+ * a value that is there costs no promise, and a promise is taken as it is.
  *
  * Not named `then`: a module with an export of that name is taken for a promise by `import()`.
  */
@@ -16,7 +17,7 @@ export function andThen<T, R>(
   ok: (value: T) => MaybePromise<R>,
   failed?: (thrown: unknown) => MaybePromise<R>,
 ): MaybePromise<R> {
-  return isPromiseLike(value) ? value.then(ok, failed) : ok(value)
+  return isPromiseLike(value) ? Promise.resolve(value).then(ok, failed) : ok(value)
 }
 
 /**

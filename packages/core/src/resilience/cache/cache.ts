@@ -7,6 +7,7 @@ import {
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
+import { follow } from '../../pipeline/continuation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import {
   durationOption,
@@ -193,7 +194,8 @@ class AnswerCache implements Cache {
       flight.land()
       if (this.#executions.get(key) === execution) this.#executions.delete(key)
     }
-    const answer = result.then(
+    const answer = follow(
+      result,
       (value) => {
         const isLatest = this.#executions.get(key) === execution
         ended()
