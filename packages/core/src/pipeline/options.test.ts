@@ -2,6 +2,7 @@ import { PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import {
   checkTogether,
+  checkWithin,
   choiceOption,
   durationOption,
   flagOption,
@@ -13,6 +14,7 @@ import {
   readOptions,
   refuseOptions,
   required,
+  soundOptions,
 } from './options.ts'
 
 interface Settings {
@@ -157,5 +159,32 @@ describe('checkTogether', () => {
       throw fault
     }
     expect(() => checkTogether([wrong('a'), step])).toThrow(fault)
+  })
+})
+
+describe('soundOptions', () => {
+  it('takes what is right, and defaults in place of all else', () => {
+    const given = { attempts: 5, factor: 0, baseMs: 'x', jitter: false, other: 1 }
+    expect(soundOptions(given, spec)).toEqual({ ...readOptions('x', {}, spec), attempts: 5, jitter: false })
+    expect(soundOptions('nonsense', spec)).toEqual(readOptions('x', {}, spec))
+  })
+})
+
+describe('checkWithin', () => {
+  it('says where the options stand that are wrong', () => {
+    const issues = (path: string) => expect.objectContaining({ issues: [{ path, message: 'is wrong' }] })
+    const wrong = (path: string) => () => refuseOptions([{ path, message: 'is wrong' }])
+    expect(() => checkWithin('client(a)', wrong('retry.attempts'))).toThrow(issues('client(a).retry.attempts'))
+    expect(() => checkWithin('client(a)', wrong(''))).toThrow(issues('client(a)'))
+    expect(checkWithin('client(a)', () => 7)).toBe(7)
+  })
+
+  it('leaves any other error as it is', () => {
+    for (const fault of [new Error('a fault'), new PosthasteError('CONFIG_INVALID', 'no role x')]) {
+      const step = (): never => {
+        throw fault
+      }
+      expect(() => checkWithin('client(a)', step)).toThrow(fault)
+    }
   })
 })

@@ -50,6 +50,36 @@ export function readOptions<S>(what: string, given: unknown, spec: OptionsSpec<S
   return settings as S
 }
 
+/** The options that are right, and defaults for all others, so that what they hold can be checked beside those mistakes. */
+export function soundOptions<S>(given: unknown, spec: OptionsSpec<S>): S {
+  const settings: Partial<S> = {}
+  const values: Readonly<Record<string, unknown>> = isRecord(given) ? given : {}
+  for (const name in spec.options) {
+    const { fallback, accepts } = spec.options[name]
+    const value = values[name]
+    settings[name] = value !== undefined && accepts(value) ? (value as S[typeof name]) : fallback
+  }
+  return settings as S
+}
+
+/**
+ * Runs a step that reads what stands in the options at `what`.
+ *
+ * @throws CONFIG_INVALID with its mistakes, whose paths begin with `what`; anything else it throws passes as it is
+ */
+export function checkWithin<T>(what: string, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    if (PosthasteError.is(error, 'CONFIG_INVALID')) {
+      refuseOptions(
+        error.issues.map(({ path, message }) => ({ path: path === '' ? what : `${what}.${path}`, message })),
+      )
+    }
+    throw error
+  }
+}
+
 /**
  * Runs every step and reports the configuration mistakes of all of them in one error.
  *

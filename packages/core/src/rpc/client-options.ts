@@ -6,6 +6,7 @@ import {
   type OptionsSpec,
   optional,
   readOptions,
+  soundOptions,
 } from '../pipeline/options.ts'
 import type { StackEditor } from '../pipeline/stack.ts'
 import { policyOption } from '../resilience/policies/policy.ts'
@@ -73,4 +74,9 @@ function isObject(value: unknown): boolean {
  */
 export function readClientOptions(what: string, options: object): ClientSettings {
   return readOptions(what, options, spec)
+}
+
+/** Those of the options that are right, to look for mistakes in what they hold. */
+export function soundClientOptions(options: object): ClientSettings {
+  return soundOptions(options, spec)
 }

@@ -211,8 +211,15 @@ describe('making a client', () => {
       issues(
         'client(shop.Stock).fallback.chek',
         'client(shop.Stock).fallback.take',
-        'retry.attempts',
-        'breaker.probes',
+        'client(shop.Stock).retry.attempts',
+        'client(shop.Stock).breaker.probes',
+      ),
+    )
+    expect(make({ timeoutMs: 0, bulkhead: { concurrency: 0 }, cache: {} })).toThrow(
+      issues(
+        'client(shop.Stock).timeoutMs',
+        'client(shop.Stock).cache.ttlMs',
+        'client(shop.Stock).bulkhead.concurrency',
       ),
     )
   })

@@ -16,12 +16,12 @@ import { createCall } from '../pipeline/call.ts'
 import { neverCancelled } from '../pipeline/cancellation.ts'
 import { type Continuation, continueWith } from '../pipeline/continuation.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import { checkTogether } from '../pipeline/options.ts'
+import { checkTogether, checkWithin } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
 import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
 import { type CallOptions, checkCallOptions, headersOf } from './call-options.ts'
-import { type ClientOptions, type ClientSettings, readClientOptions } from './client-options.ts'
+import { type ClientOptions, type ClientSettings, readClientOptions, soundClientOptions } from './client-options.ts'
 import { type ClientStackOptions, clientStackOf, ofTheClient } from './client-stack.ts'
 import { checkFallbacks, fallbackOf } from './fallbacks.ts'
 import { scopeOf } from './scope.ts'
@@ -65,7 +65,7 @@ export function serviceClient<M extends Methods>(
 ): StackedClient<M> {
   refuseStreams(service)
   const what = `client(${service.name})`
-  const settings = readClientOptions(what, options)
+  const settings = soundClientOptions(options)
   const { preset, timeoutMs = preset?.timeoutMs ?? timeoutDefaultMs } = settings
   const budget = retryBudget({}, host.clock)
   const { slots: edited } = settings.stack(editStack(clientStackOf(preset?.slots ?? policyStack)))
@@ -77,14 +77,15 @@ export function serviceClient<M extends Methods>(
   }))
   const stackOf = (method: CalledMethod): FilterStack => methodStack(method, { ...settings, slots, budget }, host)
   checkTogether<unknown>([
+    () => readClientOptions(what, options),
     () => checkFallbacks(what, service, settings.fallback),
     // The stacks of all methods are set alike: one finds all mistakes, and each once.
-    ...methods.slice(0, 1).map((method) => () => stackOf(method)),
+    ...methods.slice(0, 1).map((method) => () => checkWithin(what, () => stackOf(method))),
   ])
   const stacks = new Map<string, FilterStack>()
   const client: Record<string, unknown> = {}
   for (const method of methods) {
-    const stack = stackOf(method)
+    const stack = checkWithin(what, () => stackOf(method))
     const run = stack.around(carrying(method, settings.transport ?? host.local, host))
     stacks.set(targetOf(method.service, method.method), stack)
     client[method.method] = callable(method, { run, timeoutMs }, host)

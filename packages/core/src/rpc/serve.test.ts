@@ -190,7 +190,8 @@ describe('serving', () => {
 
   it('lists every missing and unknown handler and every wrong option at once', () => {
     const handlers = { a: 'no function', c: () => 1 } as never
-    expect(() => createRpc().serve(Two, handlers, { timeoutMs: 0, retries: 3 } as never)).toThrow(
+    const options = { timeoutMs: 0, retries: 3, bulkhead: { concurrency: 0 } }
+    expect(() => createRpc().serve(Two, handlers, options as never)).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
         issues: [
@@ -199,6 +200,7 @@ describe('serving', () => {
           { path: 'serve(shop.Two).a', message: 'has no handler' },
           { path: 'serve(shop.Two).b', message: 'has no handler' },
           { path: 'serve(shop.Two).c', message: expect.stringContaining('is not a method') },
+          { path: 'serve(shop.Two).bulkhead.concurrency', message: expect.any(String) },
         ],
       }),
     )

@@ -18,11 +18,13 @@ import { cancelSource } from '../pipeline/cancellation.ts'
 import { attempt } from '../pipeline/maybe-promise.ts'
 import {
   checkTogether,
+  checkWithin,
   durationOption,
   functionOption,
   type OptionsSpec,
   readOptions,
   refuseOptions,
+  soundOptions,
 } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
 import { wasNotSent } from '../resilience/failure.ts'
@@ -110,16 +112,21 @@ export function servedMethods<M extends Methods, C>(
   const { service, options } = init
   refuseStreams(service)
   const what = `serve(${service.name})`
-  const [settings] = checkTogether([
+  const { stack: edit, ...policies } = soundOptions(options, spec)
+  const slots = sharedSlots(edit(editStack(serverStack)).slots, ofTheService, service.name)
+  const methods = Object.entries(service.methods)
+  const stackOf = ([method, contract]: (typeof methods)[number]): FilterStack =>
+    buildStack(slots, { ...policies, contract }, { ...host, target: targetOf(service.name, method) })
+  checkTogether<unknown>([
     () => readOptions(what, options, spec),
     () => refuseOptions(handlerMistakes(what, service, init.handlers)),
-  ]) as [ServeSettings, undefined]
-  const { stack: edit, ...policies } = settings
-  const slots = sharedSlots(edit(editStack(serverStack)).slots, ofTheService, service.name)
+    // The stacks of all methods are set alike: one finds all mistakes, and each once.
+    ...methods.slice(0, 1).map((method) => () => checkWithin(what, () => stackOf(method))),
+  ])
   const handlers = init.handlers as Readonly<Record<string, Handler<C>>>
-  return Object.entries(service.methods).map(([method, contract]) => {
+  return methods.map(([method, contract]) => {
     const target = targetOf(service.name, method)
-    const stack = buildStack(slots, { ...policies, contract }, { ...host, target })
+    const stack = stackOf([method, contract])
     const run = stack.around(handling(handlers[method]!.bind(handlers), host))
     const idempotent = contract.idempotent ?? false
     return {

@@ -1,5 +1,5 @@
 import type { Engine, MessageContract, OutgoingRecord, RecordFilter, RequestContract } from '@posthaste/contracts'
-import { refuseOptions } from '../../pipeline/options.ts'
+import { checkWithin, refuseOptions } from '../../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack } from '../../pipeline/stack.ts'
 import type { Bodies } from '../bodies/bodies.ts'
 import { deadLetterChannel } from '../dead-letters/dead-letter.ts'
@@ -53,8 +53,7 @@ export function assemble(init: AssemblyInit, counters: SubscriptionCounters): As
   const ladders = [ladder, ...errors.flatMap((rule) => rule.ladder ?? [])]
   const immediate = Math.max(...ladders.map((each) => each.immediate))
   const retryOn = (thrown: unknown, made: number): boolean => isWorthAnotherNow(thrown, made, rules)
-  const stack = stackOf(settings, { immediate, retryOn, deps })
-  if (batch !== undefined) refuseIdempotency(stack)
+  const stack = checkWithin(contract.type, () => stackOf(settings, { immediate, retryOn, deps }))
   const scope: ContextScope = { ...init.scope, group, engineGroup, triesMax: immediate + 1 }
   const answering = answeringOf(init)
   const inbox = settings.inbox && new Inbox({ settings: settings.inbox, group: engineGroup, engine, deps })
@@ -95,7 +94,7 @@ export function assemble(init: AssemblyInit, counters: SubscriptionCounters): As
 }
 
 function stackOf(
-  { stack, timeoutMs, policies }: HandlerSettings,
+  { stack, timeoutMs, policies, batch }: HandlerSettings,
   how: {
     readonly immediate: number
     readonly retryOn: (thrown: unknown, made: number) => boolean
@@ -105,7 +104,9 @@ function stackOf(
   const { immediate, retryOn, deps } = how
   const editor = editStack(consumerStack)
   const { slots } = stack?.(editor) ?? editor
-  return buildStack(slots, { ...policies, immediate, retryOn, timeoutMs }, deps)
+  const built = buildStack(slots, { ...policies, immediate, retryOn, timeoutMs }, deps)
+  if (batch !== undefined) refuseIdempotency(built)
+  return built
 }
 
 /** A batch has many messages, and the next one has others: its first message's result would settle them unhandled. */

@@ -44,7 +44,10 @@ describe('idempotency around a handler', () => {
   it('is refused for batches, which one key does not stand for', () => {
     const { bus, stack } = setUp()
     expect(() => bus.onBatch(Ordered, { group: 'points', stack }, () => {})).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('one message at a time') }),
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        issues: [{ path: 'shop.ordered.idempotency', message: expect.stringContaining('one message at a time') }],
+      }),
     )
   })
 })
