@@ -49,7 +49,8 @@ const checks: { readonly [K in keyof CallOptions]-?: Check } = {
     expects: '1 to 255 printable ASCII characters',
     accepts: (value) => typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value),
   },
-  headers: anything,
+  // `Authorization` would be no `authorization`: answers that are kept would be given to other callers.
+  headers: { expects: 'texts by names in lower case', accepts: areHeaders },
   signal: anything,
   within: anything,
 }
@@ -81,6 +82,14 @@ export function headersOf({ headers = noHeaders, priority, idempotencyKey }: Cal
 }
 
 const noHeaders: Headers = Object.freeze({})
+
+function areHeaders(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  for (const name in value) {
+    if (typeof (value as Headers)[name] !== 'string' || /[A-Z]/.test(name)) return false
+  }
+  return true
+}
 
 function isNumber(value: unknown, min: number, max: number): boolean {
   return typeof value === 'number' && value >= min && value <= max

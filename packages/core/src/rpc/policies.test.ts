@@ -76,6 +76,7 @@ describe('a call that overrides the policies of its client', () => {
       cache: 'no',
       priority: 8,
       idempotencyKey: '',
+      headers: { Authorization: 'Bearer a' },
       port: 1,
     }
     await expect(client.check({ id: 1 }, wrong as unknown as CallOptions)).rejects.toMatchObject({
