@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { News } from './stage.ts'
 
@@ -60,9 +59,11 @@ class ForkedStage implements OpenStage {
 
   constructor(child: ChildProcess) {
     this.#child = child
-    this.#exited = once(child, 'exit')
+    this.#exited = new Promise((resolve) => child.once('close', resolve))
     this.opened = new Promise((resolve, reject) => this.#waiting.set(0, { resolve: () => resolve(), reject }))
     child.on('message', (news: News) => this.#hear(news))
+    // It could not be started, or has gone before it heard an order.
+    child.on('error', (error) => this.#fail(error))
     child.once('exit', (code, signal) => this.#fail(new Error(`the stage ended with ${signal ?? code}`)))
   }
 
