@@ -59,7 +59,7 @@ class ForkedStage implements OpenStage {
 
   constructor(child: ChildProcess) {
     this.#child = child
-    this.#exited = new Promise((resolve) => child.once('close', resolve))
+    this.#exited = new Promise((resolve) => child.once('exit', resolve))
     this.opened = new Promise((resolve, reject) => this.#waiting.set(0, { resolve: () => resolve(), reject }))
     child.on('message', (news: News) => this.#hear(news))
     // It could not be started, or has gone before it heard an order.
