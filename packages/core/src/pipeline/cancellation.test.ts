@@ -174,6 +174,24 @@ describe('a cancel source with a parent', () => {
     expect(parent.listeners()).toBe(0)
   })
 
+  it('leaves its parent when nobody listens any more, and hears of it again when somebody does', () => {
+    const parent = countingParent()
+    const child = cancelSource(parent.token)
+    const told: unknown[] = []
+    const first = child.token.onCancel((reason) => told.push(reason))
+    const second = child.token.onCancel((reason) => told.push(reason))
+    first()
+    expect(parent.listeners()).toBe(1)
+    second()
+    second()
+    expect(parent.listeners()).toBe(0)
+    child.token.onCancel((reason) => told.push(reason))
+    second()
+    expect(parent.listeners()).toBe(1)
+    parent.cancel(gone)
+    expect(told).toEqual([gone])
+  })
+
   it('still shows a cancellation that came before the release', () => {
     const parent = cancelSource()
     const child = cancelSource(parent.token)

@@ -87,6 +87,7 @@ class Source implements CancelSource, Cancellation {
     listeners.add(entry)
     return () => {
       listeners.delete(entry)
+      if (listeners.size === 0 && this.#listeners === listeners) this.#leave()
     }
   }
 
@@ -100,6 +101,13 @@ class Source implements CancelSource, Cancellation {
     this.#parent = neverCancelled
     this.#leaveParent?.()
     this.#leaveParent = doNothing
+  }
+
+  /** Nobody listens any more: a stream that has ended leaves no trace on its parent either. */
+  #leave(): void {
+    if (this.#parent === neverCancelled) return
+    this.#leaveParent?.()
+    this.#leaveParent = undefined
   }
 
   #fire(reason: PosthasteError): void {
