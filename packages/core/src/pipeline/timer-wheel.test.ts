@@ -135,6 +135,20 @@ describe('the timer wheel', () => {
     expect(log.entries).toMatchObject([{ level: 'error', fields: { error: { message: 'a fault' } } }])
   })
 
+  it('goes on where the log throws, too', async () => {
+    const clock = manualClock()
+    const broken = (): never => {
+      throw new Error('the disk is full')
+    }
+    const wheel = timerWheel(clock, { debug: broken, info: broken, warn: broken, error: broken })
+    const fired: string[] = []
+    wheel.set(10, broken)
+    wheel.set(10, () => fired.push('of the same tick'))
+    wheel.set(50, () => fired.push('later'))
+    await clock.advance(100)
+    expect(fired).toEqual(['of the same tick', 'later'])
+  })
+
   it('fires nothing once it is closed', async () => {
     const clock = manualClock()
     const wheel = timerWheel(clock)

@@ -238,7 +238,16 @@ class Wheel implements TimerWheel {
     try {
       entry.fire()
     } catch (error) {
+      this.#tell(error)
+    }
+  }
+
+  /** A log that throws must not stop the wheel: nothing would ever fire again. */
+  #tell(error: unknown): void {
+    try {
       this.#log.error('a timer callback threw', { error })
+    } catch {
+      // There is nobody left to tell.
     }
   }
 }
