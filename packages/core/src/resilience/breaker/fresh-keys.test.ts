@@ -66,4 +66,14 @@ describe('fresh keys', () => {
     }
     expect(keys.size).toBe(0)
   })
+
+  it('take no more memory for those that were taken, however many that were', () => {
+    const keys = new FreshKeys(1_000)
+    for (let i = 0; i < 10_000; i++) {
+      keys.put(`key ${i}`, { count: 1, bucket: 0 })
+      keys.take(`key ${i}`)
+    }
+    expect(keys.size).toBe(0)
+    expect(keys.places).toBeLessThan(500)
+  })
 })

@@ -37,6 +37,11 @@ export class FreshKeys {
     return this.#young.size + this.#old.size
   }
 
+  /** How many keys there is memory for, a few bytes each. */
+  get places(): number {
+    return this.#young.places + this.#old.places
+  }
+
   /** How many were forgotten for want of room. */
   get dropped(): number {
     return this.#dropped
@@ -80,6 +85,10 @@ class Generation {
     return this.#size
   }
 
+  get places(): number {
+    return this.#slots
+  }
+
   put(hash: Hash, count: number, bucket: number): void {
     if (this.#used >= this.#slots * loadMax) this.#grow()
     const at = this.#find(hash.high, hash.low)
@@ -116,10 +125,10 @@ class Generation {
     this.#low[at] = low
   }
 
-  /** Twice as many slots, without those of keys that were taken. */
+  /** Slots without those of keys that were taken: twice as many, unless that alone makes room. */
   #grow(): void {
     const [high, low, buckets, counts] = [this.#high, this.#low, this.#buckets, this.#counts]
-    this.#slots *= 2
+    if (this.#size * 2 > this.#slots * loadMax) this.#slots *= 2
     this.#high = new Uint32Array(this.#slots)
     this.#low = new Uint32Array(this.#slots)
     this.#buckets = new Uint32Array(this.#slots)
