@@ -264,4 +264,12 @@ describe('breakers that are held', () => {
     const { filter } = setUp()
     expect(() => filter.force('a', 'ajar' as 'open')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
   })
+
+  it('are held at the cost of no other, as those that are held do not count', () => {
+    const { call, filter } = setUp({ keysMax: 2 })
+    for (const key of ['a', 'b']) call(key, failing)
+    filter.force('c', 'open')
+    expect(filter.stateOf('a')).toBe('open')
+    expect(filter.snapshot()).toMatchObject({ keys: 3, evicted: 0 })
+  })
 })

@@ -126,7 +126,7 @@ export class KeyedCircuits {
   force(key: string, to: ForcedState | undefined, nowMs: number): void {
     const known = this.find(key)
     if (to === known?.forced) return
-    const circuit = known ?? this.#seat(key, this.#successesOf(key, nowMs), nowMs)
+    const circuit = known ?? this.#made(key, this.#successesOf(key, nowMs), nowMs)
     circuit.force(to, nowMs)
     this.#place(circuit)
     // One that is let go counts again.
@@ -144,7 +144,8 @@ export class KeyedCircuits {
     if (outcome === 'success' && count <= successesMax && (known === undefined || known.bucket === bucket)) {
       this.#fresh.put(key, { count, bucket })
     } else {
-      const circuit = this.#seat(key, known, nowMs)
+      if (this.#closed.size + this.#troubled.size >= this.#keysMax) this.#evict()
+      const circuit = this.#made(key, known, nowMs)
       circuit.record(circuit.state.epoch, outcome, nowMs)
     }
   }
@@ -156,8 +157,7 @@ export class KeyedCircuits {
   }
 
   /** A circuit for a key that has none, with what is known of it. */
-  #seat(key: string, known: Successes | undefined, nowMs: number): Circuit {
-    if (this.#closed.size + this.#troubled.size >= this.#keysMax) this.#evict()
+  #made(key: string, known: Successes | undefined, nowMs: number): Circuit {
     const circuit = new Circuit(key, this.#frame)
     this.#closed.set(key, { circuit, used: true })
     if (known !== undefined) circuit.inherit(known.count, this.#timeOf(known.bucket, nowMs))
