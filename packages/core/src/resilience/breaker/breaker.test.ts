@@ -343,3 +343,45 @@ describe('a breaker’s options', () => {
     expect(ofCalls(500)).toMatchObject({ callsMin: 20 })
   })
 })
+
+describe('whoever is told of a breaker’s moves', () => {
+  it('may hold it open, and no probe passes', async () => {
+    const { filter, run, failWith, clock } = setUp({
+      onStateChange: ({ to }) => {
+        if (to === 'halfOpen') filter.force('open')
+      },
+    })
+    await failWith(unavailable)
+    await clock.advance(10_000)
+    await expect(run(() => 1)).rejects.toEqual(refused)
+    expect(filter.snapshot()).toMatchObject({ state: 'open', forced: 'open' })
+  })
+
+  it('may send the probe itself, and no more pass than there may', async () => {
+    let sent: unknown
+    const { filter, run, failWith, clock } = setUp({
+      probes: 1,
+      onStateChange: ({ to }) => {
+        if (to === 'halfOpen') sent = filter.apply(call, () => new Promise(() => {}))
+      },
+    })
+    await failWith(unavailable)
+    await clock.advance(10_000)
+    await expect(run(() => 1)).rejects.toEqual(refused)
+    expect(sent).toBeInstanceOf(Promise)
+  })
+})
+
+describe('a judge of failures that throws', () => {
+  it('hides no failure from its caller, and the failure counts', async () => {
+    const { filter, run, log } = setUp({
+      callsMin: 1,
+      countsAsFailure: () => {
+        throw new Error('a fault')
+      },
+    })
+    await expect(run(() => Promise.reject(unavailable))).rejects.toBe(unavailable)
+    expect(filter.state).toBe('open')
+    expect(log.entries[0]).toMatchObject({ level: 'error', fields: { error: { message: 'a fault' } } })
+  })
+})

@@ -155,8 +155,12 @@ export class Circuit {
     const state = this.#state
     if (state.kind === 'closed')
       return this.#ramp === undefined || this.#climb(this.#ramp, nowMs) ? state.epoch : undefined
-    if (state.kind === 'open')
-      return state.untilMs > nowMs ? undefined : this.#probe(this.#halfOpen(state.openings, nowMs))
+    if (state.kind === 'open') {
+      if (state.untilMs > nowMs) return undefined
+      this.#halfOpen(state.openings, nowMs)
+      // Whoever was told of it may have held the circuit, or sent a probe, so it is looked at again.
+      return this.admit(nowMs)
+    }
     return probesOut(state, this.#frame.settings.probes) ? undefined : this.#probe(state)
   }
 
@@ -263,12 +267,10 @@ export class Circuit {
     this.#move({ kind: 'open', epoch: this.#nextEpoch(), untilMs, openings }, nowMs)
   }
 
-  #halfOpen(openings: number, nowMs: number): HalfOpen {
+  #halfOpen(openings: number, nowMs: number): void {
     const untilMs = nowMs + this.#frame.settings.probeWaitMs
     const none = { running: 0, succeeded: 0, failed: 0, slow: 0 }
-    const state: HalfOpen = { kind: 'halfOpen', epoch: this.#nextEpoch(), untilMs, openings, ...none }
-    this.#move(state, nowMs)
-    return state
+    this.#move({ kind: 'halfOpen', epoch: this.#nextEpoch(), untilMs, openings, ...none }, nowMs)
   }
 
   #move(to: CircuitState, nowMs: number, ramp?: Ramp): void {

@@ -39,8 +39,18 @@ export class Conduct {
 
   /** What a failure is. */
   failure(thrown: unknown, startedAtMs: number, nowMs: number): Outcome {
-    if (!this.#settings.countsAsFailure(thrown)) return 'neutral'
+    if (!this.#counts(thrown)) return 'neutral'
     return nowMs - startedAtMs > this.#settings.slowMs ? 'slowFailure' : 'failure'
+  }
+
+  /** A judge that throws must neither hide the failure nor keep a probe's place: what cannot be judged counts. */
+  #counts(thrown: unknown): boolean {
+    try {
+      return this.#settings.countsAsFailure(thrown)
+    } catch (error) {
+      this.#deps.log.error('countsAsFailure of a breaker threw', { target: this.#deps.target, error })
+      return true
+    }
   }
 
   /** Counts and tells of a call that is not let through, and makes the error for it. */

@@ -50,6 +50,7 @@ export interface BreakerOptions {
   /**
    * Which failures tell that the target is not well; others are neutral, as if the call had not been made. Default:
    * verdict `retryable`, timeouts included, and INTERNAL; but not refusals (BREAKER_OPEN, OVERLOADED, RATE_LIMITED).
+   * What it throws is logged, and the failure counts.
    */
   readonly countsAsFailure?: ((thrown: unknown) => boolean) | undefined
   /** Told after each change of state, while the call that caused it waits; what it throws is logged. */
