@@ -27,7 +27,7 @@ export function deadline(options: DeadlineOptions, deps: FilterDeps): Filter {
   const limit = new TimeLimit('deadline', deps)
   return {
     role: 'deadline',
-    describe: () => ({ role: 'deadline', timeoutMs }),
+    describe: () => ({ role: 'deadline', ...(timeoutMs !== Number.POSITIVE_INFINITY && { timeoutMs }) }),
     snapshot: () => limit.snapshot(),
     apply: (call, next) => limit.apply(call, next, timeoutMs),
   }
