@@ -13,6 +13,7 @@ export function svgOf(charts: readonly Chart[]): string {
   const total = height * charts.length
   const drawn = charts.map((chart, at) => `<g transform="translate(0 ${at * height})">\n${drawing(chart)}\n</g>`)
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" font-family="sans-serif" font-size="12">
+<title>${escaped(charts.map(({ title }) => title).join('; '))}</title>
 <rect width="${width}" height="${total}" fill="#ffffff"/>
 ${drawn.join('\n')}
 </svg>
