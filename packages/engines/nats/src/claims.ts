@@ -139,10 +139,7 @@ export class Claims {
   /** What it had before it lapsed is still its own, unless it was declared dead meanwhile. */
   #renewed(isNew: boolean): void {
     if (isNew) {
-      // A claim that was confirmed while the former life ended may have a reader already, which belongs to that life.
-      const former = [...this.#owned.keys()]
       this.#owned.clear()
-      for (const range of former) this.#listener.onTaken(range)
     } else {
       const { leaseMs } = this.#link.settings
       for (const [range, claim] of this.#owned) {
@@ -238,8 +235,7 @@ export class Claims {
     const quietMs = await this.#quietMsOf(entry, members)
     if (quietMs === undefined) return false
     const revision = await bucket.write(key, `${this.#token} ${id}`, entry.revision)
-    // What was written for a life that has ended meanwhile is claimed again for the new one.
-    if (revision === undefined || id !== this.#sessions.id) return false
+    if (revision === undefined) return false
     this.#owned.set(range, { revision, isRecalled: false })
     this.#listener.onGranted(range, quietMs)
     return true

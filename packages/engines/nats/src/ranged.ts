@@ -136,7 +136,12 @@ export class RangedSubscription implements EngineSubscription {
   // ── Ranges ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #read(range: number, quietMs: number): void {
-    if (this.#stopping !== undefined || this.#readers.has(range)) return
+    if (this.#stopping !== undefined) return
+    if (this.#readers.has(range)) {
+      // It may have read all there is while the range was nobody's, and then nothing else would wake it.
+      this.#dispatchSoon()
+      return
+    }
     const { channel, group, sink } = this.#membership
     const { link, time, names } = this.#surroundings
     const spec = {
