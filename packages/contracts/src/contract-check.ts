@@ -23,7 +23,7 @@ export function messageMistakes(type: unknown, options: unknown, known: readonly
       ['key', key === undefined || typeof key === 'function', 'must be a function of the data'],
       ['description', isOptional('string', description), 'must be text'],
       ['timeToLiveMs', timeToLiveMs === undefined || isPositive(timeToLiveMs), positiveRule],
-      ['codec', codec === undefined || isCodec(codec), 'must be a codec: contentType, encode and decode'],
+      ['codec', codec === undefined || isCodec(codec), codecRule],
       [
         'version',
         version === undefined || isWhole(version, 1, versionMax),
@@ -82,6 +82,7 @@ const serviceNameLengthMax = 200
 const serviceNameRule = `the name must be dotted words of letters, digits and _, at most ${serviceNameLengthMax} characters`
 const methodName = /^[A-Za-z][A-Za-z0-9_]*$/
 const routePattern = /^(GET|HEAD|POST|PUT|PATCH|DELETE) (\/[^\s?#]*)$/
+const codecRule = 'must be a codec: contentType, encode and decode'
 const schemaRule = 'must implement Standard Schema'
 const positiveRule = 'must be a positive number'
 
@@ -123,20 +124,51 @@ function upcasterMistakes(upcasters: unknown, version: unknown): Issue[] {
 
 function methodMistakes(name: string, contract: unknown): Issue[] {
   if (!isObject(contract)) return [{ path: name, message: 'must be an object with input and output' }]
-  const { input, output, http, idempotent, description } = contract
-  const value = isObject(output) && 'stream' in output ? output.stream : output
+  const { input, output, http, idempotent, formats, description } = contract
   return [
     ...mistakes([
       [name, methodName.test(name), 'must be named with a letter, then letters, digits or _'],
       [name, name !== 'then', 'must be named otherwise: an object with a method then is taken for a promise'],
-      [`${name}.input`, isSchema(input), schemaRule],
-      [`${name}.output`, isSchema(value), schemaRule],
+      [`${name}.input`, isSchema(partSchema(input)), schemaRule],
+      [`${name}.output`, isSchema(partSchema(output)), schemaRule],
       [`${name}.idempotent`, isOptional('boolean', idempotent), 'must be true or false'],
       [`${name}.description`, isOptional('string', description), 'must be text'],
     ]),
-    ...unknownOptions(contract, ['input', 'output', 'http', 'idempotent', 'description'], `${name}.`),
+    ...unknownOptions(contract, ['input', 'output', 'http', 'idempotent', 'formats', 'description'], `${name}.`),
     ...(http === undefined ? [] : routeMistakes(`${name}.http`, http)),
+    ...(formats === undefined ? [] : formatMistakes(`${name}.formats`, formats)),
   ]
+}
+
+/** What the schema of a method's part is to be: its own, or that of the items of a stream. */
+function partSchema(part: unknown): unknown {
+  return isObject(part) && 'stream' in part && !('~standard' in part) ? part.stream : part
+}
+
+function formatMistakes(path: string, formats: unknown): Issue[] {
+  if (!Array.isArray(formats)) return [{ path, message: 'must be a list of formats, each with input and output' }]
+  const seen = new Set<unknown>()
+  return formats.flatMap((format: unknown, index): Issue[] => {
+    const at = `${path}.${index}`
+    if (!isObject(format)) return [{ path: at, message: 'must be an object with input and output' }]
+    const { input, output } = format
+    const found = mistakes([
+      [`${at}.input`, isCodec(input), codecRule],
+      [`${at}.output`, isCodec(output), codecRule],
+    ])
+    if (!isCodec(input) || !isCodec(output)) return found
+    const { contentType } = input
+    const repeated = seen.has(contentType)
+    seen.add(contentType)
+    return mistakes([
+      [
+        at,
+        contentType === output.contentType,
+        `must be of one content type, not ${contentType} and ${output.contentType}`,
+      ],
+      [at, !repeated, `is of a content type that stands before it, ${contentType}`],
+    ])
+  })
 }
 
 function routeMistakes(path: string, http: unknown): Issue[] {
@@ -196,7 +228,7 @@ function isSchema(value: unknown): boolean {
   return isObject(standard) && typeof standard.validate === 'function'
 }
 
-function isCodec(value: unknown): boolean {
+function isCodec(value: unknown): value is { readonly contentType: string } {
   if (!isObject(value)) return false
   const { contentType, encode, decode } = value
   return typeof contentType === 'string' && typeof encode === 'function' && typeof decode === 'function'

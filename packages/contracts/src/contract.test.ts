@@ -180,7 +180,7 @@ describe('a service', () => {
       'all.output': 'must implement Standard Schema',
       'all.idempotent': 'must be true or false',
       'all.description': 'must be text',
-      'all.timeoutMs': 'is no option; there are input, output, http, idempotent, description',
+      'all.timeoutMs': 'is no option; there are input, output, http, idempotent, formats, description',
       'all.http': "must be like 'GET /path/:parameter', each parameter a whole segment of its own, not 7",
       'streamed.output': 'must implement Standard Schema',
       'streamed.http.verb': 'is no option; there are route, status',

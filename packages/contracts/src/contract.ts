@@ -109,14 +109,43 @@ export type DataIn<C extends MessageContract> = InputOf<C['data']>
 /** What whoever handles a message receives. */
 export type DataOut<C extends MessageContract | EventPattern> = OutputOf<C['data']>
 
-/** Marks a method's output as a stream of values instead of one. */
+/** Marks a method's input or output as a stream of values instead of one. */
 export interface StreamOf<S extends Schema = Schema> {
   readonly stream: S
 }
 
-/** A stream of values of the given schema, as the output of a method. */
+/** A stream of values of the given schema, as the input or the output of a method. Each value is checked by itself. */
 export function stream<const S extends Schema>(schema: S): StreamOf<S> {
-  return { stream: schema }
+  return Object.freeze({ stream: schema })
+}
+
+/** Whether an input or an output is a stream. */
+export function isStream(part: Schema | StreamOf): part is StreamOf {
+  return 'stream' in part && !('~standard' in part)
+}
+
+/** The schema of an input or an output: of the one value, or of each item of the stream. */
+export function schemaOf(part: Schema | StreamOf): Schema {
+  return isStream(part) ? part.stream : part
+}
+
+/** Whether a method has a stream on either side, so that only transports that carry streams can carry it. */
+export function isStreaming({ input, output }: Pick<MethodContract, 'input' | 'output'>): boolean {
+  return isStream(input) || isStream(output)
+}
+
+/** A stream as whoever makes it may pass it on: an async generator, a generator, an array. Strings are none. */
+export type StreamSource<T> = AsyncIterable<T> | Iterable<T>
+
+/**
+ * A format that a method's values are written in beside those that every transport knows, for formats that need a schema of
+ * their own, such as protobuf. Of a stream, each item is written by itself.
+ */
+export interface MethodFormat {
+  /** Writes and reads inputs. */
+  readonly input: Codec
+  /** Writes and reads outputs; of the same content type. */
+  readonly output: Codec
 }
 
 /** Where a method is found over REST. `POST /api/orders` alone means status 200. */
@@ -127,8 +156,11 @@ export interface HttpRoute {
   readonly status?: number
 }
 
-/** One method of a service. */
-export interface MethodContract<I extends Schema = Schema, O extends Schema | StreamOf = Schema | StreamOf> {
+/** One method of a service: unary, or with a stream as its input, its output or both. */
+export interface MethodContract<
+  I extends Schema | StreamOf = Schema | StreamOf,
+  O extends Schema | StreamOf = Schema | StreamOf,
+> {
   readonly input: I
   readonly output: O
   /**
@@ -138,6 +170,11 @@ export interface MethodContract<I extends Schema = Schema, O extends Schema | St
   readonly http?: string | HttpRoute | undefined
   /** Whether a repetition does no harm. Only such methods are retried once a request may have reached the callee. */
   readonly idempotent?: boolean | undefined
+  /**
+   * Formats of the method's own, the preferred one first and each content type once. They go before what a transport has
+   * for the same content type; which one a call is written in is for the transport to find out with the other side.
+   */
+  readonly formats?: readonly MethodFormat[] | undefined
   /** For people: appears in generated documents. */
   readonly description?: string | undefined
 }
@@ -153,19 +190,21 @@ export interface ServiceContract<M extends Methods = Methods> {
   readonly methods: M
 }
 
-/** What a caller passes to a method. */
-export type MethodInput<M extends MethodContract> = InputOf<M['input']>
+/** What a caller passes to a method: a value, or what can be iterated where the input is a stream. */
+export type MethodInput<M extends MethodContract> =
+  M['input'] extends StreamOf<infer S> ? StreamSource<InputOf<S>> : InputOf<Extract<M['input'], Schema>>
 
 /** What a caller receives from a method: a value, or an async iterable where the output is a stream. */
 export type MethodOutput<M extends MethodContract> =
   M['output'] extends StreamOf<infer S> ? AsyncIterable<OutputOf<S>> : OutputOf<Extract<M['output'], Schema>>
 
-/** What a handler receives: the validated input. */
-export type HandlerInput<M extends MethodContract> = OutputOf<M['input']>
+/** What a handler receives: the validated input, or an async iterable of validated items where the input is a stream. */
+export type HandlerInput<M extends MethodContract> =
+  M['input'] extends StreamOf<infer S> ? AsyncIterable<OutputOf<S>> : OutputOf<Extract<M['input'], Schema>>
 
-/** What a handler returns, before the output schema is applied. */
+/** What a handler returns, before the output schema is applied: a value, or what can be iterated where it is a stream. */
 export type HandlerOutput<M extends MethodContract> =
-  M['output'] extends StreamOf<infer S> ? AsyncIterable<InputOf<S>> : InputOf<Extract<M['output'], Schema>>
+  M['output'] extends StreamOf<infer S> ? StreamSource<InputOf<S>> : InputOf<Extract<M['output'], Schema>>
 
 /**
  * Declares an event: a fact that any number of groups may follow.
@@ -236,7 +275,8 @@ export function service<const M extends Methods>(name: string, methods: M): Serv
 /** A copy that nobody can change, so that what was checked stays true. */
 function frozenMethod(contract: MethodContract): MethodContract {
   const http = typeof contract.http === 'object' ? Object.freeze({ ...contract.http }) : contract.http
-  return Object.freeze({ ...contract, ...(http !== undefined && { http }) })
+  const formats = contract.formats && Object.freeze(contract.formats.map((format) => Object.freeze({ ...format })))
+  return Object.freeze({ ...contract, ...(http !== undefined && { http }), ...(formats && { formats }) })
 }
 
 /** A route in its parts. */

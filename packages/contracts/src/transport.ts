@@ -11,9 +11,15 @@ export interface ServerTransport {
   /** Short name for logs and errors: `http`, `grpc`. */
   readonly name: string
   /**
+   * Whether it carries methods with streams; without, `start` refuses those it would have to carry. A stream that is under
+   * way is a running call to {@link stop}.
+   */
+  readonly streams?: boolean | undefined
+  /**
    * Takes calls from here on.
    * @returns where it listens, as URLs
-   * @throws CONFIG_INVALID when two methods claim one route; UNAVAILABLE when the address cannot be bound
+   * @throws CONFIG_INVALID when two methods claim one route; CAPABILITY_UNSUPPORTED for a method with a stream that it would
+   *   have to carry and cannot; UNAVAILABLE when the address cannot be bound
    */
   start(methods: readonly ServedMethod[], host: TransportHost): Promise<readonly string[]>
   /** Takes nothing new, lets running calls finish for up to `graceMs`, then cancels them. Idempotent. */
@@ -41,7 +47,12 @@ export interface ServedMethod {
 
 /** A call as it came in. */
 export interface IncomingCall {
-  /** Decoded but unchecked. */
+  /**
+   * Decoded but unchecked. Where the method's input is a stream, an `AsyncIterable` of items of which each is: iterated once at
+   * most, one item asked for at a time. It ends with the caller's last item and fails with what broke the stream off, as a
+   * `PosthasteError`. `return` on its iterator says that no more is wanted; it is called as soon as the call ends, in whatever
+   * way, unless the items have ended before, and even if none was asked for: items that wait may then be dropped.
+   */
   readonly payload: unknown
   readonly headers: Headers
   /** Milliseconds the caller still waits; undefined where it did not say. */
@@ -52,17 +63,39 @@ export interface IncomingCall {
 
 /** A call that has begun. */
 export interface RunningCall {
-  /** The output, or a rejection with a `PosthasteError`. */
+  /**
+   * The output, or a rejection with a `PosthasteError`. Where the method's output is a stream, an `AsyncIterable` of its items,
+   * as soon as the handler has begun it. Iterate it once, one item at a time, and to its end, or say with `return` on its
+   * iterator that nobody wants more, or cancel: until one of these, the call is under way. It fails with a `PosthasteError`
+   * after the items that came before the failure.
+   */
   readonly result: Promise<unknown>
-  /** The caller is gone: the handler's signal aborts. Does nothing once the call has ended. */
+  /** The caller is gone: the handler's signal aborts, and both streams end. Does nothing once the call has ended. */
   cancel(reason: PosthasteError): void
 }
 
 /** What carries calls away from this application: the calling half. */
 export interface ClientTransport {
   readonly name: string
-  /** Makes one call. `timeoutMs` is what remains of the deadline; cancelling must reach the callee where it can. */
+  /** Whether it carries methods with streams; without, clients of services that have one are refused. */
+  readonly streams?: boolean | undefined
+  /**
+   * Makes one call. `timeoutMs` is what remains of the deadline; cancelling must reach the callee where it can.
+   *
+   * Where the method's output is a stream, the answer is an `AsyncIterable` of its items, undecided: it need not wait for the
+   * callee. Whoever calls iterates it once, one item at a time, and begins at once. `return` on its iterator tells the callee
+   * that nobody wants more; a cancellation reaches the callee for as long as the stream is under way, and makes `next` reject
+   * with its reason.
+   *
+   * Where the method's input is a stream, it is taken from as {@link IncomingCall.payload} says: at most once, not before the
+   * call is on its way, and no more than the callee is ready for, since a call of which nothing was taken may be made again.
+   * Its failure means that the caller cannot go on: the callee is told, and the call fails with it.
+   */
   call(method: CalledMethod, outgoing: OutgoingCall): MaybePromise<unknown>
+  /**
+   * Makes no calls from here on and lets go of what it holds; calls that are under way fail with UNAVAILABLE. Idempotent, and
+   * harmless where nothing was ever opened: transports connect at the first call.
+   */
   close(): Promise<void>
 }
 

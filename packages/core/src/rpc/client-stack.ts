@@ -1,4 +1,4 @@
-import type { MethodContract, Schema } from '@posthaste/contracts'
+import { type MethodContract, schemaOf } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { type PolicyOptions, policyStack } from '../resilience/policies/policy-stack.ts'
 import { inputCheck, outputCheck } from './checks.ts'
@@ -13,13 +13,13 @@ export interface ClientStackOptions extends PolicyOptions {
 const validationSlot: StackSlot<ClientStackOptions> = {
   role: 'validation',
   why: 'outermost: a call that breaks its contract is the caller’s mistake, which no fallback may cover up and no breaker count',
-  create: ({ contract }) => inputCheck(contract.input),
+  create: ({ contract }) => inputCheck(schemaOf(contract.input)),
 }
 
 const outputSlot: StackSlot<ClientStackOptions> = {
   role: 'output',
   why: 'innermost: an answer that breaks the contract is a failure of the callee, for retry, breaker and fallback alike',
-  create: ({ contract, remote }) => (remote ? outputCheck(contract.output as Schema) : undefined),
+  create: ({ contract, remote }) => (remote ? outputCheck(schemaOf(contract.output)) : undefined),
 }
 
 /** What stands around every call of a client, outermost first. Edit it by role with `ClientOptions.stack`. */

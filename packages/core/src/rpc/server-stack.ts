@@ -1,4 +1,4 @@
-import type { MethodContract, Schema } from '@posthaste/contracts'
+import { type MethodContract, schemaOf } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { validation } from '../pipeline/validation.ts'
 import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
@@ -63,7 +63,7 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
   {
     role: 'validation',
     why: 'outside of whatever the application adds, so that only what the contract allows is seen, counted or repeated',
-    create: ({ contract }) => validation(contract.input),
+    create: ({ contract }) => validation(schemaOf(contract.input)),
   },
   {
     role: 'idempotency',
@@ -78,6 +78,6 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
   {
     role: 'output',
     why: 'innermost, around the handler alone: an answer that breaks the contract is the handler’s failure, for all filters',
-    create: ({ contract }) => outputCheck(contract.output as Schema),
+    create: ({ contract }) => outputCheck(schemaOf(contract.output)),
   },
 ]

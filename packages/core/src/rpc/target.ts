@@ -1,5 +1,5 @@
 import type { Methods, ServiceContract } from '@posthaste/contracts'
-import { PosthasteError } from '@posthaste/contracts'
+import { isStreaming, PosthasteError } from '@posthaste/contracts'
 
 /** What a method is called in calls, logs and errors: `shop.Inventory/checkStock`. */
 export function targetOf(service: string, method: string): string {
@@ -11,9 +11,9 @@ export function targetOf(service: string, method: string): string {
  * @throws CAPABILITY_UNSUPPORTED naming every such method
  */
 export function refuseStreams(service: ServiceContract<Methods>): void {
-  const streaming = Object.keys(service.methods).filter((name) => 'stream' in service.methods[name]!.output)
+  const streaming = Object.keys(service.methods).filter((name) => isStreaming(service.methods[name]!))
   if (streaming.length === 0) return
-  const issues = streaming.map((name) => ({ path: name, message: 'answers with a stream' }))
+  const issues = streaming.map((name) => ({ path: name, message: 'has a stream' }))
   throw new PosthasteError(
     'CAPABILITY_UNSUPPORTED',
     `'${service.name}' has streaming methods, which nothing carries: ${streaming.join(', ')}`,
