@@ -1,4 +1,4 @@
-import { jetstreamManager } from '@nats-io/jetstream'
+import { DiscardPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { runningServer, TcpProxy } from '@posthaste/conformance'
 import { silentLog, systemClock } from 'posthaste/pipeline'
@@ -92,5 +92,15 @@ describe.each(servers)('a bucket on $name', ({ name }) => {
     await proxy.cut()
     await opening
     expect(keys.filter((key) => bucket.get(key).value === undefined)).toEqual([])
+  })
+
+  it('is opened although its keys stood for one message at most before', async () => {
+    const manager = await jetstreamManager(other, { checkAPI: false })
+    const { stream, subject } = names
+    const before = { name: stream, subjects: [`${subject}>`], max_msgs_per_subject: 1, discard: DiscardPolicy.New }
+    await manager.streams.add({ ...before, allow_direct: true, allow_rollup_hdrs: true, deny_delete: true })
+    const { bucket } = await bucketOf()
+    await bucket.open()
+    expect(await bucket.write('key', '1', 0)).toBe(1)
   })
 })

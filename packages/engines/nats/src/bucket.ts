@@ -3,7 +3,7 @@ import { type Msg, nanos, type Subscription } from '@nats-io/nats-core'
 import type { Timer } from '@posthaste/contracts'
 import { Awaited } from './awaited.ts'
 import { type ServerHeaders, serverHeaders } from './codec.ts'
-import { errorFrom } from './errors.ts'
+import { apiCodes, errorFrom, isApiError } from './errors.ts'
 import { handOverOf } from './incoming.ts'
 import type { Link } from './link.ts'
 import type { BucketNames } from './names.ts'
@@ -32,28 +32,46 @@ const retryMs = 100
 /** Marks of deleted keys stay until whoever watches has seen them, in milliseconds: longer than a watcher may hear nothing. */
 const markMs = 4 * missedMax * heartbeatMs
 
+/** What a key may stand for at once, which is the most that such a bucket may have: a limit that nothing is to reach. */
+const historyMax = 64
+
+/**
+ * Has what is written replace what stands under its key, instead of leaving that to the limit of the stream: a server that
+ * was killed has forgotten what the limit removed, since that is no record in its files. Where the last message of a key,
+ * the mark of its deletion, was removed as well, 2.12 brings the one before it back.
+ */
+export const replacing: ServerHeaders[number] = ['Nats-Rollup', 'sub']
+
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
 /** Makes the stream of a key-value bucket, as other clients of NATS know them. @see ADR-8 of NATS */
 export async function makeBucket(link: Link, { stream, subject }: BucketNames): Promise<void> {
-  await link
-    .admin(`bucket ${stream}`, (manager) =>
-      manager.streams.add({
-        name: stream,
-        subjects: [`${subject}>`],
-        max_msgs_per_subject: 1,
-        storage: StorageType.File,
-        num_replicas: link.settings.replicas,
-        discard: DiscardPolicy.New,
-        allow_direct: true,
-        allow_rollup_hdrs: true,
-        deny_delete: true,
-      }),
-    )
-    .catch((thrown: unknown) => {
-      throw errorFrom(thrown, `bucket ${stream}`)
+  const config = {
+    name: stream,
+    subjects: [`${subject}>`],
+    max_msgs_per_subject: historyMax,
+    storage: StorageType.File,
+    num_replicas: link.settings.replicas,
+    discard: DiscardPolicy.New,
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+  }
+  try {
+    await link.admin(`bucket ${stream}`, async ({ streams }) => {
+      try {
+        await streams.add(config)
+      } catch (thrown) {
+        if (!isApiError(thrown, apiCodes.streamNameInUse)) throw thrown
+        // One whose keys stand for one message at most, as they did before.
+        await streams.update(stream, { max_msgs_per_subject: historyMax })
+        await streams.add(config)
+      }
     })
+  } catch (thrown) {
+    throw errorFrom(thrown, `bucket ${stream}`)
+  }
 }
 
 /** How a bucket is watched. */
@@ -124,6 +142,7 @@ export class Bucket {
    */
   async write(key: string, value: string | undefined, revision: number): Promise<number | undefined> {
     const headers: ServerHeaders = [
+      replacing,
       ['Nats-Expected-Last-Subject-Sequence', String(revision)],
       ...(value === undefined ? ([['KV-Operation', 'DEL']] as const) : []),
     ]

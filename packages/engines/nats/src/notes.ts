@@ -1,6 +1,7 @@
 import type { Note, NoteChange, OutgoingRecord } from '@posthaste/contracts'
+import { replacing } from './bucket.ts'
 import type { Channel } from './channel.ts'
-import { decode, type EncodedHeaders, RecordEncoder, serverHeaders } from './codec.ts'
+import { decode, type EncodedHeaders, RecordEncoder, type ServerHeaders, serverHeaders } from './codec.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
 import { type BucketNames, type Names, nameOf, tokenOf } from './names.ts'
@@ -80,7 +81,7 @@ export class Notes {
     const subject = this.#start + tokenOf(name)
     if (record === undefined) {
       this.#orders.delete(name)
-      const headers = serverHeaders([['KV-Operation', 'DEL']])
+      const headers = serverHeaders([replacing, ['KV-Operation', 'DEL']])
       return publishBytes(this.#link, { subject, body: nothing, headers })
     }
     const headers = this.#headersOf(name, record).asHeaders()
@@ -90,8 +91,8 @@ export class Notes {
   #headersOf(name: string, record: OutgoingRecord): EncodedHeaders {
     const noteOrder = this.#orders.get(name) ?? this.#nextOrder++
     this.#orders.set(name, noteOrder)
-    const group = record.group === undefined ? [] : ([[groupHeader, tokenOf(record.group)]] as const)
-    return this.#encoder.headersOf(record, { noteOrder }, group)
+    const group: ServerHeaders = record.group === undefined ? [] : [[groupHeader, tokenOf(record.group)]]
+    return this.#encoder.headersOf(record, { noteOrder }, [replacing, ...group])
   }
 
   async #read(subject: string): Promise<{ readonly order: number; readonly note: Note } | undefined> {
