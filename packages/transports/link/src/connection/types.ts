@@ -39,6 +39,8 @@ export interface Peer {
   readonly certificate?: PeerCertificateInfo | undefined
   /** Whatever the server's authentication wants to keep with the connection. */
   readonly grants?: unknown
+  /** How messages to and from it may be compressed; undefined where the two did not agree on it. */
+  readonly compression?: 'gzip' | undefined
 }
 
 /** Of a client's certificate, what servers decide by. */
@@ -54,7 +56,11 @@ export interface IncomingStream extends StreamOpening {
 
 /**
  * One side of a stream. Nothing throws; what is done to a stream that has ended does nothing. A stream ends when both
- * sides have ended it, or when either fails it.
+ * sides have ended it, or when either fails it; whoever fails it is told nothing more.
+ *
+ * A server ends its side of every stream, of one that the client gave up too, once the work for it is over: by its last
+ * message, `end` or `fail`. Until then it counts as a stream of the connection, so that nobody can begin and cancel work
+ * without bound.
  */
 export interface LinkStream {
   /** Unique in its connection. */
@@ -69,8 +75,11 @@ export interface LinkStream {
   end(metadata?: Headers): void
   /** Ends the stream at once, both sides: a server answers with the error, a client cancels. */
   fail(error: PosthasteError): void
-  /** Gives the other side credit again, for so many bytes of messages; only where the sink holds credit by itself. */
-  consumed(bytes: number): void
+  /**
+   * Gives the other side credit again, for `messages` messages (default: 1) of so many bytes in sum; only where the sink
+   * holds credit by itself. Every message is consumed once, empty ones too.
+   */
+  consumed(bytes: number, messages?: number): void
 }
 
 /**
