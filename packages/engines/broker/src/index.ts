@@ -1,2 +1,4 @@
-/** To be filled. */
-export {}
+/** The engine on a Posthaste broker. */
+
+export { type BrokerEngine, broker } from './engine.ts'
+export type { BrokerOptions, BrokerTls } from './options.ts'
