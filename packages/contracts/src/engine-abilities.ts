@@ -1,5 +1,5 @@
 import type { Outcome, OutgoingRecord } from './record.ts'
-import type { GroupSpec } from './topology.ts'
+import type { ChannelSpec, GroupSpec } from './topology.ts'
 
 /*
  * What some engines can do beyond the core of the interface: small interfaces of their own, each there or absent.
@@ -73,6 +73,25 @@ export interface BrowsedRecord {
 export interface Move {
   readonly position: string
   readonly publish: readonly OutgoingRecord[]
+}
+
+/** Telling what is declared; for operators, not for handlers. */
+export interface Listing {
+  /** Every channel, in the order of their names, those that the core has made for itself (`posthaste.…`) included. */
+  channels(): Promise<readonly ChannelSpec[]>
+  /**
+   * Every group of a channel, in the order of their names.
+   * @throws NOT_FOUND when the channel is not declared
+   */
+  groups(channel: string): Promise<readonly ListedGroup[]>
+}
+
+/** A group that exists. */
+export interface ListedGroup {
+  readonly group: string
+  readonly lifetime: 'durable' | 'temporary'
+  /** How many members it has at this moment, over all processes; absent where the engine cannot tell. */
+  readonly members?: number | undefined
 }
 
 /** How far a group is behind. */

@@ -1,7 +1,7 @@
 import type { Headers } from './call.ts'
 import type { EngineCapabilities } from './capabilities.ts'
 import type { Clock, Log } from './clock.ts'
-import type { Browsing, LagReading, Patterns, Preparing, Scheduling, Seeking } from './engine-abilities.ts'
+import type { Browsing, LagReading, Listing, Patterns, Preparing, Scheduling, Seeking } from './engine-abilities.ts'
 import type { PosthasteError } from './error.ts'
 import type { Outcome, OutgoingRecord } from './record.ts'
 import type { Topology, TopologyReport } from './topology.ts'
@@ -57,6 +57,8 @@ export interface Engine {
   readonly scheduling?: Scheduling
   /** Looking into a channel without consuming; absent where the engine cannot. */
   readonly browsing?: Browsing
+  /** Telling which channels and groups there are; absent where the engine cannot. */
+  readonly listing?: Listing
   /** How far groups are behind; absent where the engine cannot tell. */
   readonly lag?: LagReading
   /** Moving a group to another place of the log; absent where the engine cannot. */

@@ -110,6 +110,8 @@ export type {
   Browsing,
   Lag,
   LagReading,
+  ListedGroup,
+  Listing,
   Move,
   PatternGroupSpec,
   Patterns,

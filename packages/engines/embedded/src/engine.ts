@@ -3,6 +3,7 @@ import {
   type EngineHost,
   type EngineSubscription,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   type Patterns,
@@ -24,6 +25,7 @@ import type { Group } from './group/group.ts'
 import type { FullGroup } from './group/group-context.ts'
 import { Isolation } from './group/isolation.ts'
 import { Member } from './group/member.ts'
+import { listing } from './listing.ts'
 import { RecentBlocks } from './log/recent-blocks.ts'
 import type { EmbeddedOptions } from './options.ts'
 import type { PatternMemory } from './patterns.ts'
@@ -246,6 +248,8 @@ export class EmbeddedEngine implements DurableEngine {
     move: async (channel: string, moves: Parameters<Browser['move']>[1]) =>
       this.#running().browser.move(channel, moves),
   }
+
+  readonly listing: Listing = listing(() => this.#running())
 
   readonly seeking: Seeking = {
     seek: async (channel, group, target) => {

@@ -7,6 +7,8 @@ import {
   type EngineSubscription,
   type Lag,
   type LagReading,
+  type ListedGroup,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   type Patterns,
@@ -61,6 +63,7 @@ class MemoryEngine implements Engine {
   readonly capabilities = capabilities
   readonly scheduling: Scheduling
   readonly browsing: Browsing
+  readonly listing: Listing
   readonly lag: LagReading
   readonly seeking: Seeking
   readonly preparing: Preparing
@@ -77,6 +80,18 @@ class MemoryEngine implements Engine {
       dueAt: async (channel, id) => this.#channelOf(channel).dueAt(id),
     }
     this.browsing = browsing((channel) => this.#channelOf(channel), state)
+    this.listing = {
+      channels: async () => {
+        this.#current()
+        return Array.from(state.channels.values(), ({ spec }) => spec).sort((one, other) =>
+          inOrder(one.name, other.name),
+        )
+      },
+      groups: async (channel) =>
+        Array.from(this.#channelOf(channel).groups.values(), listed).sort((one, other) =>
+          inOrder(one.group, other.group),
+        ),
+    }
     this.seeking = seeking(
       (name) => this.#channelOf(name),
       (channel, name) => this.#groupOf(channel, name),
@@ -145,3 +160,9 @@ class MemoryEngine implements Engine {
     return { ...figures, waiting: figures.waiting + this.#channelOf(channel).scheduledFor(name) }
   }
 }
+
+function listed({ name, lifetime, members }: Group): ListedGroup {
+  return { group: name, lifetime, members: members.length }
+}
+
+const inOrder = (one: string, other: string): number => (one < other ? -1 : 1)

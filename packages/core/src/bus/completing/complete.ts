@@ -7,6 +7,7 @@ import {
   type EngineSubscription,
   type Lag,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   type Patterns,
@@ -27,7 +28,7 @@ import { noteHeaderBytes } from './note-codec.ts'
 import { CompletedSubscription } from './subscription.ts'
 
 /** What an engine may turn out not to have once it is open. */
-const abilities = ['scheduling', 'browsing', 'lag', 'seeking', 'preparing', 'patterns'] as const
+const abilities = ['scheduling', 'browsing', 'listing', 'lag', 'seeking', 'preparing', 'patterns'] as const
 
 /** Most parked records of a key range, before the range is paused. */
 const parkedMax = 10_000
@@ -62,6 +63,7 @@ class CompletedEngine implements Engine {
   readonly #subscriptions = new Set<CompletedSubscription>()
   scheduling?: Scheduling
   browsing?: Browsing
+  listing?: Listing
   lag?: LagReading
   seeking?: Seeking
   preparing?: Preparing
@@ -151,9 +153,10 @@ class CompletedEngine implements Engine {
   /** Some are known only when it is open. */
   #takeAbilities(): void {
     for (const ability of abilities) delete this[ability]
-    const { scheduling, browsing, lag, seeking, preparing, patterns } = this.#engine
+    const { scheduling, browsing, listing, lag, seeking, preparing, patterns } = this.#engine
     if (scheduling !== undefined) this.scheduling = scheduling
     if (browsing !== undefined) this.browsing = browsing
+    if (listing !== undefined) this.listing = listing
     if (lag !== undefined) this.lag = this.#parks ? this.#completedReading(lag) : lag
     if (seeking !== undefined) this.seeking = seeking
     if (preparing !== undefined) this.preparing = preparing
