@@ -14,6 +14,7 @@ import { AckWindow } from './ack-window.ts'
 import { Early } from './early.ts'
 import { deliveryLost } from './errors.ts'
 import { copyOf, deliveryOf, type Held, heldOf, type Return } from './held.ts'
+import { InHand } from './in-hand.ts'
 import { type MemberDeps, type MemberFigures, openQueues, type Seat } from './membership.ts'
 import { isQuestion } from './queue-channels.ts'
 import { Receipts } from './receipts.ts'
@@ -34,6 +35,7 @@ export class Competing implements EngineSubscription {
   readonly #reopener: Reopener
   readonly #early: Early
   readonly #held = new Map<DeliveryTag, Held>()
+  readonly #inHand = new InHand()
   #buffer: Held[] = []
   #session: Session | undefined
   #credit = 0
@@ -83,6 +85,7 @@ export class Competing implements EngineSubscription {
     const taken = batch.map(({ tag }) => {
       const held = this.#held.get(tag)
       this.#held.delete(tag)
+      if (held !== undefined) this.#inHand.delete(held)
       return held
     })
     this.#settling += 1
@@ -160,7 +163,7 @@ export class Competing implements EngineSubscription {
   #received(session: Session, message: Received): void {
     if (session !== this.#session) return
     const held = heldOf(message, this.#seat.spec.channel)
-    if (isQuestion(message)) this.#ack(session, [held])
+    if (isQuestion(message) || !this.#inHand.add(held)) this.#ack(session, [held])
     else this.#take(held)
   }
 
@@ -235,7 +238,9 @@ export class Competing implements EngineSubscription {
 
   /** What could not go back stays in its place, and goes later or is handed over here. */
   #keep(session: Session, all: readonly Held[]): void {
-    if (session === this.#session && session.channel.active) this.#buffer.unshift(...all)
+    if (session !== this.#session || !session.channel.active) return
+    for (const held of all) this.#inHand.add(held)
+    this.#buffer.unshift(...all)
   }
 
   // ── Settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,8 +255,11 @@ export class Competing implements EngineSubscription {
     )
     if (!(await session.receipts.read())) return outcomes.map(() => deliveryLost)
     // Nothing is acknowledged of what could not be published: it may be settled again.
-    for (const [at, { settlement, held }] of endings.entries())
-      if (held !== undefined && outcomes[at]?.ok !== true) this.#held.set(settlement.tag, held)
+    for (const [at, { settlement, held }] of endings.entries()) {
+      if (held === undefined || outcomes[at]?.ok === true) continue
+      this.#inHand.add(held)
+      this.#held.set(settlement.tag, held)
+    }
     return outcomes
   }
 
@@ -274,6 +282,7 @@ export class Competing implements EngineSubscription {
   async #handBack(session: Session, all: readonly Held[]): Promise<readonly Held[]> {
     if (all.length === 0) return all
     const copies = all.map((held) => {
+      this.#inHand.delete(held)
       const { visibleAtMs } = held.decoded
       const waits = visibleAtMs > this.#deps.clock.nowMs() ? visibleAtMs : undefined
       return copyOf(held, this.#returnOf({ countsAttempt: false, visibleAtMs: waits }))
@@ -304,6 +313,7 @@ export class Competing implements EngineSubscription {
   #forget(): void {
     this.#session = undefined
     this.#buffer = []
+    this.#inHand.clear()
     this.#early.clear()
     this.#idle?.cancel()
     this.#idle = undefined
