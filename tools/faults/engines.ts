@@ -47,6 +47,12 @@ export type NetworkedName = (typeof networkedEngines)[number]
 /** Those that give back a message without a key as a copy. */
 export const copying: ReadonlySet<NetworkedName> = new Set<NetworkedName>(['nats', 'rabbitmq'])
 
+/**
+ * Those that send again by themselves what an outage has left without an answer, and whose servers do not recognise it: to
+ * remember the ids of all records for as long as an outage lasts costs a server more than repeating a few.
+ */
+export const resending: ReadonlySet<NetworkedName> = new Set<NetworkedName>(['nats'])
+
 /** An engine's way in, for members that each come by a port of their own. */
 export async function connectorOf(name: NetworkedName): Promise<(port: number) => Engine> {
   const factory = await factoryOf(name)

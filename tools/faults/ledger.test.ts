@@ -50,6 +50,23 @@ describe('Ledger', () => {
     expect(ledger.verdict(none)).toMatchObject({ attemptsRepeated: 1, attemptsReset: ['a: 1 after 2'] })
   })
 
+  it('sees no repetition where the engine sent again what had no answer, and all of them in what had one', () => {
+    const ledger = published('a')
+    ledger.publishing('b')
+    ledger.resent()
+    ledger.confirmed('b')
+    ledger.publishing('c')
+    for (const id of ['a', 'b', 'c'])
+      for (const attempt of [2, 1]) {
+        ledger.began(beginning({ id, attempt })).ended('failed')
+        ledger.began(beginning({ id, attempt }))
+        ledger.began(beginning({ id, attempt }))
+      }
+    const { twiceAtOnce, attemptsReset } = ledger.verdict(none)
+    expect(new Set(twiceAtOnce)).toEqual(new Set(['a', 'c']))
+    expect(new Set(attemptsReset)).toEqual(new Set(['a: 1 after 2', 'c: 1 after 2']))
+  })
+
   it('takes a lower attempt for the original of a copy where the engine copies, and only without a key', () => {
     const judged = (copies: boolean, key: string | undefined) => {
       const ledger = new Ledger({ copies })

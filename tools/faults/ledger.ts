@@ -41,6 +41,8 @@ export interface Verdict {
 interface Message {
   tries: number
   isConfirmed: boolean
+  /** Whether the engine has sent it again by itself. */
+  isResent: boolean
   done: number
   begun: boolean
   /** The highest attempt that failed. */
@@ -74,13 +76,22 @@ export class Ledger {
     this.#of(id).isConfirmed = true
   }
 
+  /**
+   * The engine sends again by itself what has no answer, since the connection was lost: each of these messages may stand twice
+   * though it was published once. That is at least once, and the second is another delivery, with attempts of its own.
+   */
+  resent(): void {
+    for (const message of this.#messages.values())
+      if (message.tries > 0 && !message.isConfirmed) message.isResent = true
+  }
+
   began(beginning: Beginning): Running {
     const { id, key, n, attempt, by } = beginning
     const message = this.#of(id)
     const place = `${by} ${id}`
     const others = this.#running.get(place) ?? new Set()
     // What was published twice may stand twice, and the second is a message of its own.
-    const standsOnce = message.tries < 2
+    const standsOnce = message.tries < 2 && !message.isResent
     const mayBeCopied = this.#copies && key === undefined && message.failed > 0
     const isAlone = standsOnce && !mayBeCopied
     // One that was told to stop has lost its message: then somebody may have it again, this member too.
@@ -147,7 +158,7 @@ export class Ledger {
   #of(id: string): Message {
     const known = this.#messages.get(id)
     if (known !== undefined) return known
-    const fresh: Message = { tries: 0, isConfirmed: false, done: 0, begun: false, failed: 0 }
+    const fresh: Message = { tries: 0, isConfirmed: false, isResent: false, done: 0, begun: false, failed: 0 }
     this.#messages.set(id, fresh)
     return fresh
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TcpProxy } from '@posthaste/conformance'
-import type { Engine, Log } from '@posthaste/contracts'
+import type { Engine, EngineState, Log } from '@posthaste/contracts'
 import { type Bus, complete, createBus, type MessageContext } from 'posthaste/bus'
 import { systemClock } from 'posthaste/pipeline'
 import type { Flow } from './flow.ts'
@@ -15,6 +15,8 @@ export interface MemberSurroundings {
   readonly ledger: Ledger
   readonly flow: Flow
   readonly log: Log
+  /** Told when a member has lost its connection. */
+  readonly onLost?: () => void
 }
 
 const slowMs = 300
@@ -38,11 +40,14 @@ export class FaultMember {
 
   /** Connects, and takes its part of the work unless it only publishes. */
   static async start(name: string, around: MemberSurroundings, works: boolean): Promise<FaultMember> {
-    const { log } = around
+    const { log, onLost } = around
     const proxy = new TcpProxy({ port: around.serverPort })
     await proxy.listen()
     const engine = complete(around.connect(proxy.port))
-    const host = { clock: systemClock, log, instance: name, random: Math.random, onState: () => {} }
+    const onState = (state: EngineState): void => {
+      if (state === 'lost') onLost?.()
+    }
+    const host = { clock: systemClock, log, instance: name, random: Math.random, onState }
     await engine.open(host)
     const member = new FaultMember(name, { proxy, engine, log })
     if (works) member.#work(around)

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventContract, Log } from '@posthaste/contracts'
 import type { Bus } from 'posthaste/bus'
 import { type PrivateServer, startServer } from '../engines/server.ts'
-import { connectorOf, copying, type NetworkedName } from './engines.ts'
+import { connectorOf, copying, type NetworkedName, resending } from './engines.ts'
 import { Flow, type Recovery } from './flow.ts'
 import { inflict, type Victims } from './inflict.ts'
 import { Ledger, type Verdict } from './ledger.ts'
@@ -68,7 +68,10 @@ export async function runFaults(engine: NetworkedName, options: FaultRunOptions)
   try {
     const [ledger, flow] = [new Ledger({ copies: copying.has(engine) }), new Flow()]
     const around = { connect, serverPort: server.port, ledger, flow, log: options.log }
-    const system = await FaultSystem.start(around)
+    const onLost = (): void => {
+      if (resending.has(engine)) ledger.resent()
+    }
+    const system = await FaultSystem.start(around, { ...around, onLost })
     const publishers = new Publishers(system.publisher.bus, { ledger, flow, run: randomUUID().slice(0, 8) })
     const victims: Victims = {
       server,
@@ -107,10 +110,11 @@ class FaultSystem {
     this.#workers = working
   }
 
-  static async start(around: MemberSurroundings): Promise<FaultSystem> {
+  /** @param publishing - what the member that publishes has in place of the others' */
+  static async start(around: MemberSurroundings, publishing: MemberSurroundings): Promise<FaultSystem> {
     const working: FaultMember[] = []
     for (let at = 1; at <= workers; at += 1) working.push(await FaultMember.start(`worker-${at}`, around, true))
-    return new FaultSystem(around, await FaultMember.start('publisher', around, false), working)
+    return new FaultSystem(around, await FaultMember.start('publisher', publishing, false), working)
   }
 
   get members(): readonly FaultMember[] {
