@@ -39,8 +39,8 @@ export interface Peer {
   readonly certificate?: PeerCertificateInfo | undefined
   /** Whatever the server's authentication wants to keep with the connection. */
   readonly grants?: unknown
-  /** How messages to and from it may be compressed; undefined where the two did not agree on it. */
-  readonly compression?: 'gzip' | undefined
+  /** From which size messages to it are to be compressed; `Infinity` where compression was not agreed on. */
+  readonly compressAboveBytes: number
 }
 
 /** Of a client's certificate, what servers decide by. */
@@ -76,10 +76,10 @@ export interface LinkStream {
   /** Ends the stream at once, both sides: a server answers with the error, a client cancels. */
   fail(error: PosthasteError): void
   /**
-   * Gives the other side credit again, for `messages` messages (default: 1) of so many bytes in sum; only where the sink
-   * holds credit by itself. Every message is consumed once, empty ones too.
+   * Gives the other side credit again for one message of so many bytes; only where the sink holds credit by itself. Call
+   * it once for each message, empty ones too: they cost credit like any other.
    */
-  consumed(bytes: number, messages?: number): void
+  consumed(bytes: number): void
 }
 
 /**
