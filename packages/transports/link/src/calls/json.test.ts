@@ -41,9 +41,12 @@ describe('JSON on a link', () => {
     expect(json.decode(bytes('"\ufffd"'))).toBe('\ufffd')
   })
 
-  it('reads long numbers that a double holds, and escapes that mean nothing special', () => {
-    expect(json.decode(bytes('[0.12345678901234567,"\\u0041 1234567890123456789"]'))).toEqual([
-      0.12345678901234567,
+  it('reads long numbers that a double holds or has written, and escapes that mean nothing special', () => {
+    const text = '[0.12345678901234568,1152921504606846976,12345678901234567000,"\\u0041 1234567890123456789"]'
+    expect(json.decode(bytes(text))).toEqual([
+      0.12345678901234568,
+      2 ** 60,
+      Number('12345678901234567890'),
       'A 1234567890123456789',
     ])
   })

@@ -72,10 +72,16 @@ interface ReviverContext {
 function refuseUnsafe(key: string, value: unknown, context?: ReviverContext): unknown {
   if (key === '__proto__') throw malformed(`must not have a member '__proto__'`)
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
-  if (context?.source !== undefined && /^-?\d+$/.test(context.source)) {
+  const source = context?.source
+  if (source !== undefined && /^-?\d+$/.test(source) && isRounded(value, source)) {
     throw malformed(`has an integer at '${key}' that a double would round; send it as a string`)
   }
   return value
+}
+
+/** What a double writes itself is no more rounded than it was. */
+function isRounded(value: number, source: string): boolean {
+  return String(value) !== source && (!Number.isFinite(value) || BigInt(value) !== BigInt(source))
 }
 
 function malformed(what: string): PosthasteError {
