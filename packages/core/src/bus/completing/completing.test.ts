@@ -443,6 +443,47 @@ describe('what has ended two processes', () => {
     expect(scripted.granted).toBe(6)
   })
 
+  it('is reckoned with for a while: no more others are asked for than came in a row', async () => {
+    const { clock, scripted, seen, member, deliver } = await rig(told)
+    const released = (): number => scripted.settlements.filter(({ kind }) => kind === 'release').length
+    const one = {}
+    member.grant(1_000)
+    deliver(...Array(1_000).fill({ vanished: 2 }))
+    await clock.advance(calmMs)
+    expect(ids(seen)).toEqual(['m1'])
+    expect(released()).toBe(999)
+    await member.settle([ack(1)])
+    for (const [times, granted] of [
+      [1, 1_001],
+      [2, 1_003],
+      [4, 1_007],
+    ] as const) {
+      await clock.advance(0)
+      expect(scripted.granted).toBe(granted)
+      deliver(...Array(times).fill(one))
+    }
+    await clock.advance(0)
+    expect(scripted.granted).toBe(1_015)
+    deliver({ vanished: 2 }, ...Array(7).fill(one))
+    await clock.advance(0)
+    expect(released()).toBe(999 + 7)
+  })
+
+  it('is not reckoned with any more after many others', async () => {
+    const { clock, scripted, member, deliver } = await rig(told)
+    member.grant(1_000)
+    deliver(...Array(1_000).fill({ vanished: 2 }))
+    await clock.advance(calmMs)
+    await member.settle([ack(1)])
+    await clock.advance(0)
+    for (let others = 0; others < 64; others += 1) {
+      deliver({})
+      await clock.advance(0)
+    }
+    const asked = scripted.granted - 1_000
+    expect(asked).toBe(999)
+  })
+
   it('runs alone among all subscriptions of an engine', async () => {
     const first = await rig(told)
     const { clock, scripted, engine } = first

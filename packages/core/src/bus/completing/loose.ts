@@ -17,6 +17,9 @@ export interface LooseInit {
 
 /** How long nothing is to come from the engine until it is taken for having nothing more, in milliseconds. */
 const calmMs = 100
+/** After so many others in a row no more suspects are expected. */
+const othersMax = 64
+const unbounded = Number.POSITIVE_INFINITY
 
 /**
  * Deliveries of no key range. They pass through, unless something is to run alone: then what comes goes back uncounted,
@@ -29,8 +32,11 @@ export class LooseDeliveries {
   readonly #init: LooseInit
   readonly #inHand = new Set<DeliveryTag>()
   #calm: Timer | undefined
-  /** Where one suspect was, there are more, mostly: they are asked for one at a time, so that none need be given back. */
-  #isCautious = false
+  /**
+   * Where one suspect was, there are more, mostly, and all that was asked for is given back for each. So one is asked for
+   * behind a suspect, and one more for each other delivery that comes.
+   */
+  #mayBeAsked = unbounded
 
   constructor(init: LooseInit) {
     this.#init = init
@@ -44,9 +50,9 @@ export class LooseDeliveries {
     return this.#inHand
   }
 
-  /** Whether more is to be asked for only when nothing is on its way. */
-  get isCautious(): boolean {
-    return this.#isCautious
+  /** How much may be on its way. */
+  get mayBeAsked(): number {
+    return this.#mayBeAsked
   }
 
   /** Whether nothing has come for a while. */
@@ -65,13 +71,13 @@ export class LooseDeliveries {
   take(delivery: Delivery, hasCredit: boolean): boolean {
     const { isolation, mayMoreCome } = this.#init
     const isSuspect = (delivery.vanished ?? 0) >= aloneFrom
-    if (isSuspect) this.#isCautious = true
+    if (isSuspect) this.#mayBeAsked = 1
     if (this.isShut || !hasCredit) this.#handBack(delivery)
     else if (isSuspect) {
       if (mayMoreCome()) this.#await()
       isolation.begin(delivery)
     } else {
-      this.#isCautious = false
+      this.#mayBeAsked = this.#mayBeAsked < othersMax ? this.#mayBeAsked + 1 : unbounded
       this.#inHand.add(delivery.tag)
       return true
     }
@@ -80,7 +86,7 @@ export class LooseDeliveries {
 
   /** Takes a whole batch that is handed over as it is. @returns false when it must be looked at one by one */
   takeAll(batch: readonly Delivery[]): boolean {
-    if (this.isShut || this.#isCautious) return false
+    if (this.isShut || this.#mayBeAsked !== unbounded) return false
     for (const { range, vanished = 0 } of batch) if (range !== undefined || vanished >= aloneFrom) return false
     for (const { tag } of batch) this.#inHand.add(tag)
     return true

@@ -306,7 +306,7 @@ export class CompletedSubscription implements EngineSubscription {
     if (this.#isolation.isOn || (this.#ranges.size === 0 && this.#loose.isShut)) return
     let wanted = this.#credit - this.#rawCredit
     for (const range of this.#ranges) wanted -= range.buffered
-    if (this.#loose.isCautious) wanted = this.#rawCredit > 0 ? 0 : Math.min(wanted, 1)
+    wanted = Math.min(wanted, this.#loose.mayBeAsked - this.#rawCredit)
     if (wanted <= 0) return
     this.#rawCredit += wanted
     this.#member?.grant(wanted)
