@@ -54,8 +54,8 @@ export function encodeGoaway({ last, error }: Goaway): Buffer {
 }
 
 /**
- * The error that an ERROR carries. A code that is unknown here becomes INTERNAL and is named in the message; a verdict
- * that is unknown is that of the code.
+ * The error that an ERROR carries. A code that is unknown here becomes INTERNAL and stands among the details; a
+ * verdict that is unknown is that of the code.
  * @throws BODY_MALFORMED when it is no JSON object, or a member has another type than it should
  */
 export function readFailure(bytes: Buffer, start: number, end: number): PosthasteError {
@@ -66,11 +66,11 @@ export function readFailure(bytes: Buffer, start: number, end: number): Posthast
   if (issues !== undefined && !isIssues(issues)) throw malformed('the issues of an error are ill-formed')
   if (details !== undefined && !isObject(details)) throw malformed('the details of an error are ill-formed')
   const isKnown = isErrorCode(code)
-  return new PosthasteError(isKnown ? code : 'INTERNAL', isKnown ? message : `${code}: ${message}`, {
+  return new PosthasteError(isKnown ? code : 'INTERNAL', message, {
     remedy: remedy as string | undefined,
     verdict: verdicts.has(failure.verdict) ? (failure.verdict as Verdict) : undefined,
     issues,
-    details,
+    details: isKnown ? details : { code, ...details },
     retryAfterMs: retryAfterMs as number | undefined,
   })
 }
