@@ -41,7 +41,7 @@ export interface App extends Publishing, Subscribing, Administration {
    * Serves a service, to clients of this application and over its transports. Before `start` only.
    *
    * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option; CONTRACT_DUPLICATE when the
-   *   service is served already; CAPABILITY_UNSUPPORTED for streaming methods; FAILED_PRECONDITION after `start`
+   *   service is served already; FAILED_PRECONDITION after `start`
    */
   serve<const M extends Methods>(
     service: ServiceContract<M>,
@@ -50,9 +50,11 @@ export interface App extends Publishing, Subscribing, Administration {
   ): void
   /**
    * Makes a client of a service. Without a transport its calls go to what this application serves; inputs and outputs
-   * pass by reference then, and must not be changed once they were passed.
+   * pass by reference then, and must not be changed once they were passed. A transport belongs to the application from then
+   * on, which closes it with itself, after the last handler has ended; several clients may share it.
    *
-   * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for streaming methods
+   * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for methods with streams over a
+   *   transport that carries none
    */
   client<const M extends Methods>(service: ServiceContract<M>, options?: ClientOptions<M>): Client<M>
 
@@ -66,8 +68,8 @@ export interface App extends Publishing, Subscribing, Administration {
    */
   start(): Promise<void>
   /**
-   * Ends well: transports take no new calls, what runs may end within the grace, deliveries that have not begun are
-   * handed back, then the engine is closed. Idempotent.
+   * Ends well: transports take no new calls, what runs may end within the grace, streams included, deliveries that have not
+   * begun are handed back, then the engine and the transports of clients are closed. Idempotent.
    *
    * @throws the first failure of a part, after all of them were closed
    */

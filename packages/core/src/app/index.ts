@@ -34,6 +34,8 @@ export {
   retryLater,
   type Schema,
   type ServiceContract,
+  type StreamOf,
+  type StreamSource,
   service,
   stream,
   type Verdict,

@@ -99,7 +99,7 @@ class Application implements App {
       health: () => this.health().status,
     })
     const messaging = engine && this.#bus ? [this.#enginePart(engine, instance), busPart(this.#bus)] : []
-    const parts = [this.#ownPart(), ...messaging, this.#transports]
+    const parts = [this.#ownPart(), clientsPart(this.#rpc), ...messaging, streamsPart(this.#rpc), this.#transports]
     this.#life = new LifeCycle({
       parts,
       check: () => this.#check(),
@@ -248,6 +248,7 @@ class Application implements App {
     } finally {
       // One that was never started is no part of what was closed, and is to say that it is over all the same.
       await this.#bus?.close()
+      await this.#rpc.close()
     }
   }
 
@@ -367,6 +368,19 @@ function nameOf(event: EventContract | EventPattern): string {
 
 function busPart(bus: Bus): Part {
   return { name: 'bus', start: () => bus.start(), close: (graceMs) => bus.close({ graceMs }) }
+}
+
+/** Handlers call until the last of them has ended, and transports connect with the first call: this begins nothing. */
+function clientsPart(rpc: Rpc<CallContext>): Part {
+  return { name: 'transports of clients', start: async () => undefined, close: () => rpc.close() }
+}
+
+/**
+ * Calls with streams within the process; transports wait for theirs. Some have no end of their own: half of the grace is left
+ * to the handlers of messages.
+ */
+function streamsPart(rpc: Rpc<CallContext>): Part {
+  return { name: 'streams', start: async () => undefined, close: (graceMs) => rpc.drain(graceMs / 2) }
 }
 
 /** Unique among the processes of an application, also where containers give all of them the same pid. */

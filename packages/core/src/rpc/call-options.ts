@@ -25,6 +25,9 @@ export interface CallOptions extends CallOverrides {
   readonly idempotencyKey?: string | undefined
 }
 
+/** How one call with a stream is made: `attemptTimeoutMs` is the time to the first item of its answer, `timeoutMs` to its end. */
+export type StreamCallOptions = Omit<CallOptions, 'hedge' | 'cache' | 'fallback' | 'idempotencyKey'>
+
 interface Check {
   readonly expects: string
   accepts(value: unknown): boolean
@@ -55,9 +58,21 @@ const checks: { readonly [K in keyof CallOptions]-?: Check } = {
   within: anything,
 }
 
-/** @throws CONFIG_INVALID listing every wrong or unknown option */
-export function checkCallOptions(target: string, options: CallOptions): void {
-  const issues: Issue[] = []
+const notOfStreams = ['hedge', 'cache', 'fallback', 'idempotencyKey'] as const
+
+/** @throws CONFIG_INVALID listing every wrong or unknown option, and those that mean nothing to a call with a stream */
+export function checkStreamCallOptions(target: string, options: CallOptions): void {
+  const refused = notOfStreams.filter((name) => options[name] !== undefined)
+  checkCallOptions(
+    target,
+    options,
+    refused.map((path) => ({ path, message: 'is not an option of a call with a stream' })),
+  )
+}
+
+/** @throws CONFIG_INVALID listing every wrong or unknown option, and what was found before */
+export function checkCallOptions(target: string, options: CallOptions, found: readonly Issue[] = []): void {
+  const issues: Issue[] = [...found]
   for (const name in options) {
     const check = Object.hasOwn(checks, name) ? checks[name as keyof CallOptions] : undefined
     const value = options[name as keyof CallOptions]

@@ -21,8 +21,13 @@ export interface ClientOptions<M extends Methods> extends Omit<PolicyOptions, 'f
   readonly transport?: ClientTransport | undefined
   /** Policies that are set already, such as `standard`; what is said beside it goes before it. Default: no policies. */
   readonly preset?: Preset | undefined
-  /** Milliseconds one call may take, its retries included, 1 to 2^31-1. Default: the preset's; 30,000 without one. */
+  /**
+   * Milliseconds one call may take, its retries included, 1 to 2^31-1; not of methods with streams. Default: the preset's;
+   * 30,000 without one.
+   */
   readonly timeoutMs?: number | undefined
+  /** Milliseconds a call with a stream may take, to its end, 1 to 2^31-1. Default: as long as it lasts. */
+  readonly streamTimeoutMs?: number | undefined
   /** What to answer when a method cannot. */
   readonly fallback?: Fallbacks<M> | undefined
   /** Edits the calling stack, {@link clientStack}, of every method. */
@@ -37,6 +42,7 @@ export interface ClientSettings extends ClientPolicies {
   readonly transport: ClientTransport | undefined
   readonly preset: Preset | undefined
   readonly timeoutMs: number | undefined
+  readonly streamTimeoutMs: number | undefined
   readonly fallback: Readonly<Record<string, AnyFallback | undefined>> | undefined
   readonly stack: NonNullable<ClientOptions<Methods>['stack']>
 }
@@ -46,6 +52,7 @@ const spec: OptionsSpec<ClientSettings> = {
     transport: objectOption('a transport'),
     preset: objectOption('a preset, such as standard'),
     timeoutMs: optional(durationOption(0, { min: 1 })),
+    streamTimeoutMs: optional(durationOption(0, { min: 1 })),
     attemptTimeoutMs: optional(durationOption(0, { min: 1 })),
     retry: policyOption,
     cache: policyOption,

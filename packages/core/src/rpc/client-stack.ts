@@ -1,7 +1,8 @@
-import { type MethodContract, schemaOf } from '@posthaste/contracts'
+import { isStream, type MethodContract } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { type PolicyOptions, policyStack } from '../resilience/policies/policy-stack.ts'
 import { inputCheck, outputCheck } from './checks.ts'
+import { inputItemsCheck, outputItemsCheck } from './streams/item-checks.ts'
 
 /** What the stack of a client's method is made from. */
 export interface ClientStackOptions extends PolicyOptions {
@@ -13,13 +14,16 @@ export interface ClientStackOptions extends PolicyOptions {
 const validationSlot: StackSlot<ClientStackOptions> = {
   role: 'validation',
   why: 'outermost: a call that breaks its contract is the caller’s mistake, which no fallback may cover up and no breaker count',
-  create: ({ contract }) => inputCheck(schemaOf(contract.input)),
+  create: ({ contract: { input } }) => (isStream(input) ? inputItemsCheck(input.stream) : inputCheck(input)),
 }
 
 const outputSlot: StackSlot<ClientStackOptions> = {
   role: 'output',
   why: 'innermost: an answer that breaks the contract is a failure of the callee, for retry, breaker and fallback alike',
-  create: ({ contract, remote }) => (remote ? outputCheck(schemaOf(contract.output)) : undefined),
+  create({ contract: { output }, remote }) {
+    if (!remote) return undefined
+    return isStream(output) ? outputItemsCheck(output.stream) : outputCheck(output)
+  },
 }
 
 /** What stands around every call of a client, outermost first. Edit it by role with `ClientOptions.stack`. */

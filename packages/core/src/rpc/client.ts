@@ -3,6 +3,7 @@ import {
   type CalledMethod,
   type Cancellation,
   type ClientTransport,
+  isStreaming,
   type MaybePromise,
   type MethodContract,
   type MethodInput,
@@ -11,31 +12,43 @@ import {
   PosthasteError,
   type Service,
   type ServiceContract,
+  type StreamOf,
 } from '@posthaste/contracts'
 import { createCall } from '../pipeline/call.ts'
 import { neverCancelled } from '../pipeline/cancellation.ts'
 import { type Continuation, continueWith } from '../pipeline/continuation.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
-import { checkTogether, checkWithin } from '../pipeline/options.ts'
+import { checkTogether, checkWithin, refuseOptions } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
 import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
-import { type CallOptions, checkCallOptions, headersOf } from './call-options.ts'
+import { type CallOptions, checkCallOptions, headersOf, type StreamCallOptions } from './call-options.ts'
 import { type ClientOptions, type ClientSettings, readClientOptions, soundClientOptions } from './client-options.ts'
 import { type ClientStackOptions, clientStackOf, ofTheClient } from './client-stack.ts'
 import { checkFallbacks, fallbackOf } from './fallbacks.ts'
 import { scopeOf } from './scope.ts'
 import { sharedSlots } from './shared-slots.ts'
-import { refuseStreams, targetOf } from './target.ts'
+import { carryingStreams, streamCallable } from './streams/calling.ts'
+import { streamSlots, uselessPolicies } from './streams/stream-filters.ts'
+import { refuseUncarried, targetOf } from './target.ts'
 
-/** One method, as its callers see it. */
+/**
+ * One method, as its callers see it. Where the output is a stream, the call begins when its first item is asked for, and is
+ * over when the stream has ended or nobody wants more of it: `for await (const stock of inventory.watch(ref))`.
+ */
 export type ClientMethod<M extends MethodContract> = (
   ...args: undefined extends MethodInput<M>
-    ? [input?: MethodInput<M>, options?: CallOptions]
-    : [input: MethodInput<M>, options?: CallOptions]
-) => Promise<MethodOutput<M>>
+    ? [input?: MethodInput<M>, options?: OptionsOf<M>]
+    : [input: MethodInput<M>, options?: OptionsOf<M>]
+) => M['output'] extends StreamOf ? MethodOutput<M> : Promise<MethodOutput<M>>
 
-/** A service, as its callers see it: one function per method. Each rejects with a `PosthasteError`. */
+type OptionsOf<M extends MethodContract> = M['output'] extends StreamOf
+  ? StreamCallOptions
+  : M['input'] extends StreamOf
+    ? StreamCallOptions
+    : CallOptions
+
+/** A service, as its callers see it: one function per method. Each fails with a `PosthasteError`. */
 export type Client<M extends Methods> = { readonly [K in keyof M]: ClientMethod<M[K]> }
 
 /** What calling needs of its host. */
@@ -56,14 +69,15 @@ export interface StackedClient<M extends Methods> {
 /**
  * Makes a client of a service.
  *
- * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for streaming methods
+ * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for methods with streams over a transport that
+ *   carries none
  */
 export function serviceClient<M extends Methods>(
   service: ServiceContract<M>,
   options: ClientOptions<M>,
   host: ClientHost,
 ): StackedClient<M> {
-  refuseStreams(service)
+  const transport = options.transport ?? host.local
   const what = `client(${service.name})`
   const settings = soundClientOptions(options)
   const { preset, timeoutMs = preset?.timeoutMs ?? timeoutDefaultMs } = settings
@@ -79,16 +93,26 @@ export function serviceClient<M extends Methods>(
   checkTogether<unknown>([
     () => readClientOptions(what, options),
     () => checkFallbacks(what, service, settings.fallback),
-    // The stacks of all methods are set alike: one finds all mistakes, and each once.
-    ...methods.slice(0, 1).map((method) => () => checkWithin(what, () => stackOf(method))),
+    () => refuseOptions(uselessPolicies(what, service, { cache: settings.cache, hedge: settings.hedge })),
+    // The stacks of all methods are set alike, but for streams, which lack some: one finds all mistakes, and each once.
+    ...[methods.find(({ contract }) => !isStreaming(contract)) ?? methods[0]!].map(
+      (method) => () => checkWithin(what, () => stackOf(method)),
+    ),
   ])
+  refuseUncarried(service, transport)
   const stacks = new Map<string, FilterStack>()
   const client: Record<string, unknown> = {}
   for (const method of methods) {
     const stack = checkWithin(what, () => stackOf(method))
-    const run = stack.around(carrying(method, settings.transport ?? host.local, host))
     stacks.set(targetOf(method.service, method.method), stack)
-    client[method.method] = callable(method, { run, timeoutMs }, host)
+    if (isStreaming(method.contract)) {
+      const run = stack.around(carryingStreams(method, transport, host))
+      const { streamTimeoutMs = Number.POSITIVE_INFINITY } = settings
+      client[method.method] = streamCallable(method, { run, timeoutMs: streamTimeoutMs }, host)
+    } else {
+      const run = stack.around(carrying(method, transport, host))
+      client[method.method] = callable(method, { run, timeoutMs }, host)
+    }
   }
   return { client: Object.freeze(client) as Client<M>, stacks }
 }
@@ -102,10 +126,14 @@ interface MethodSettings extends ClientSettings {
 
 function methodStack(called: CalledMethod, settings: MethodSettings, host: ClientHost): FilterStack {
   const { service, method, contract } = called
-  const { slots, transport, preset: _, stack: __, timeoutMs: ___, fallback: answers = {}, ...policies } = settings
+  const { slots, transport, preset: _, stack: __, timeoutMs: ___, fallback: answers = {}, ...others } = settings
+  const { streamTimeoutMs: ____, ...policies } = others
   const fallback = fallbackOf(Object.hasOwn(answers, method) ? answers[method] : undefined)
   const options: ClientStackOptions = { ...policies, contract, fallback, remote: transport !== undefined }
-  return buildStack(slots, options, { ...host, target: targetOf(service, method) })
+  return buildStack(isStreaming(contract) ? streamSlots(slots) : slots, options, {
+    ...host,
+    target: targetOf(service, method),
+  })
 }
 
 /** The innermost service: the transport, with what is left of the time. No closure per call. */

@@ -1,5 +1,6 @@
 import {
   type Issue,
+  isStreaming,
   type MaybePromise,
   type MethodContract,
   type MethodInput,
@@ -7,6 +8,7 @@ import {
   type Methods,
   PosthasteError,
   type ServiceContract,
+  type StreamOf,
 } from '@posthaste/contracts'
 import { refuseOptions } from '../pipeline/options.ts'
 import type { FallbackOptions } from '../resilience/fallback/fallback.ts'
@@ -26,19 +28,25 @@ export interface MethodFallbackOptions<Input, Output> extends Pick<FallbackOptio
   readonly value?: Output | undefined
 }
 
-/** Answers in place of a callee that failed, by method. */
-export type Fallbacks<M extends Methods> = { readonly [K in keyof M]?: MethodFallback<M[K]> | undefined }
+/** Answers in place of a callee that failed, by method. Nothing can stand for a stream. */
+export type Fallbacks<M extends Methods> = {
+  readonly [K in keyof M]?:
+    | (M[K]['input'] extends StreamOf ? never : M[K]['output'] extends StreamOf ? never : MethodFallback<M[K]>)
+    | undefined
+}
 
 /** The same without its types. */
 export type AnyFallback = FallbackAnswer<unknown, unknown> | MethodFallbackOptions<unknown, unknown>
 
-/** @throws CONFIG_INVALID listing every fallback that is none, or for no method of the service */
+/** @throws CONFIG_INVALID listing every fallback that is none, or for no method of the service, or for one with a stream */
 export function checkFallbacks(what: string, service: ServiceContract, fallbacks: object = {}): void {
   const mistakes = Object.entries(fallbacks).flatMap(([method, given]): Issue[] => {
     const path = `${what}.fallback.${method}`
     if (!Object.hasOwn(service.methods, method)) {
       return [{ path, message: `is not a method; there are ${Object.keys(service.methods).join(', ')}` }]
     }
+    if (given !== undefined && isStreaming(service.methods[method]!))
+      return [{ path, message: 'is for a method with a stream, which nothing can stand for' }]
     const isFallback =
       given === undefined || typeof given === 'function' || (typeof given === 'object' && given !== null)
     return isFallback

@@ -2,7 +2,7 @@
 
 // For applications.
 export type { Client, ClientMethod } from './client.ts'
-export type { CallOptions } from './call-options.ts'
+export type { CallOptions, StreamCallOptions } from './call-options.ts'
 export type { ClientOptions } from './client-options.ts'
 export type { Fallbacks, MethodFallback } from './fallbacks.ts'
 // For whoever edits the stacks.

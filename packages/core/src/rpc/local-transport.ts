@@ -6,6 +6,7 @@ import {
   PosthasteError,
   type ServedMethod,
 } from '@posthaste/contracts'
+import { ItemStream } from './streams/item-stream.ts'
 import { targetOf } from './target.ts'
 
 /**
@@ -18,6 +19,7 @@ import { targetOf } from './target.ts'
 export function localTransport(find: (target: string) => ServedMethod | undefined): ClientTransport {
   return {
     name: 'local',
+    streams: true,
     call(method: CalledMethod, outgoing: OutgoingCall): MaybePromise<unknown> {
       const target = targetOf(method.service, method.method)
       const served = find(target)
@@ -28,8 +30,8 @@ export function localTransport(find: (target: string) => ServedMethod | undefine
       }
       const running = served.dispatch(outgoing)
       const leave = outgoing.cancellation.onCancel((reason) => running.cancel(reason))
-      // Taken back with the answer, or a long-lived caller would collect a listener per call.
-      running.result.then(leave, leave)
+      // Taken back with the answer, or with a stream's end, or a long-lived caller would collect a listener per call.
+      running.result.then((answer) => (answer instanceof ItemStream ? answer.ended.then(leave) : leave()), leave)
       return running.result
     },
     async close() {},

@@ -1,5 +1,6 @@
 import {
   type Call,
+  type ClientTransport,
   type Clock,
   type FilterDescription,
   type FilterEvent,
@@ -18,6 +19,7 @@ import type { ClientOptions } from './client-options.ts'
 import { RequestContext, type ServeContext } from './context.ts'
 import { localTransport } from './local-transport.ts'
 import { type ServeOptions, type ServiceHandlers, type StackedMethod, servedMethods } from './serve.ts'
+import { drainStreams, type OpenStreams } from './streams/serving.ts'
 import { targetOf } from './target.ts'
 
 /** What calls need of the application around them; the machine's own where it is left out. */
@@ -60,7 +62,7 @@ export interface Rpc<C = ServeContext> {
    * handed to.
    *
    * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option; CONTRACT_DUPLICATE when the
-   *   service is served already; CAPABILITY_UNSUPPORTED for streaming methods
+   *   service is served already
    */
   serve<const M extends Methods>(
     service: ServiceContract<M>,
@@ -71,7 +73,10 @@ export interface Rpc<C = ServeContext> {
    * Makes a client. May come before the service is served; inputs and outputs of calls within the process pass by
    * reference, and must not be changed once they were passed.
    *
-   * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for streaming methods
+   * A transport that is given here belongs to this from then on, and is closed with it.
+   *
+   * @throws CONFIG_INVALID listing every wrong option; CAPABILITY_UNSUPPORTED for methods with streams over a transport that
+   *   carries none
    */
   client<const M extends Methods>(service: ServiceContract<M>, options?: ClientOptions<M>): Client<M>
   /** Every method that is served, for transports. */
@@ -80,6 +85,10 @@ export interface Rpc<C = ServeContext> {
   describe(): readonly MethodDescription[]
   /** Where the filters of every method stand at this moment. */
   snapshot(): readonly MethodSnapshot[]
+  /** Waits until no call with a stream is served any more, for `graceMs` at most, and cancels those that are then left. */
+  drain(graceMs: number): Promise<void>
+  /** Cancels the calls with streams that are still served, and closes the transports of all clients. Idempotent. */
+  close(): Promise<void>
 }
 
 /** Sets calls up. Handlers are given a {@link ServeContext}. */
@@ -93,6 +102,8 @@ export function createRpc(host: RpcHost & { readonly context?: (call: Call) => S
 class Calls implements Rpc {
   readonly #served = new Map<string, StackedMethod>()
   readonly #called: CalledTarget[] = []
+  readonly #open: OpenStreams = new Set()
+  readonly #transports = new Set<ClientTransport>()
   readonly #host
 
   constructor(host: RpcHost & { readonly context?: (call: Call) => ServeContext }) {
@@ -109,6 +120,7 @@ class Calls implements Rpc {
       newId: host.newId ?? messageIds(deps.clock),
       context: host.context ?? ((call: Call) => new RequestContext(call, deps.clock)),
       refusal: host.refusal ?? (() => undefined),
+      open: this.#open,
       local: localTransport((target) => this.#served.get(target)),
     }
   }
@@ -132,7 +144,21 @@ class Calls implements Rpc {
   client<const M extends Methods>(service: ServiceContract<M>, options: ClientOptions<M> = {}): Client<M> {
     const { client, stacks } = serviceClient(service, options, this.#host)
     for (const [target, stack] of stacks) this.#called.push({ target, stack })
+    if (options.transport !== undefined) this.#transports.add(options.transport)
     return client
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    await drainStreams(this.#open, graceMs, this.#host.clock)
+  }
+
+  async close(): Promise<void> {
+    await this.drain(0)
+    const transports = [...this.#transports]
+    this.#transports.clear()
+    const closed = await Promise.allSettled(transports.map((transport) => transport.close()))
+    const failure = closed.find((result) => result.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
   }
 
   describe(): readonly MethodDescription[] {

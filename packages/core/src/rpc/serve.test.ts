@@ -1,4 +1,4 @@
-import { type Filter, PosthasteError, type ServedMethod, service, stream } from '@posthaste/contracts'
+import { type Filter, PosthasteError, type ServedMethod, service } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { filterSlot, type StackEditor } from '../pipeline/stack.ts'
@@ -212,15 +212,6 @@ describe('serving', () => {
     expect(() => rpc.serve(Two, { a: () => 1, b: () => 2 })).toThrow(
       expect.objectContaining({ code: 'CONTRACT_DUPLICATE' }),
     )
-  })
-
-  it('refuses streams, which nothing carries', () => {
-    const Watch = service('shop.Watch', { watch: { input: z.any(), output: stream(z.number()) } })
-    const handlers = { async *watch() {} } as never
-    expect(() => createRpc().serve(Watch, handlers)).toThrow(
-      expect.objectContaining({ code: 'CAPABILITY_UNSUPPORTED' }),
-    )
-    expect(() => createRpc().client(Watch)).toThrow(expect.objectContaining({ code: 'CAPABILITY_UNSUPPORTED' }))
   })
 
   it('keeps the handlers’ own object as `this`', async () => {

@@ -4,6 +4,8 @@ import {
   type HandlerOutput,
   type IncomingCall,
   type Issue,
+  isStream,
+  isStreaming,
   type Log,
   type MaybePromise,
   type Methods,
@@ -22,6 +24,7 @@ import {
   durationOption,
   functionOption,
   type OptionsSpec,
+  optional,
   readOptions,
   refuseOptions,
   soundOptions,
@@ -32,17 +35,27 @@ import { policyOption } from '../resilience/policies/policy.ts'
 import type { ServeContext } from './context.ts'
 import { ofTheService, type ServerPolicies, type ServerStackOptions, serverStack } from './server-stack.ts'
 import { sharedSlots } from './shared-slots.ts'
-import { refuseStreams, targetOf } from './target.ts'
+import { handlingStreams, type OpenStreams, ServedStreamCall } from './streams/serving.ts'
+import { streamSlots, uselessPolicies } from './streams/stream-filters.ts'
+import { targetOf } from './target.ts'
 
-/** One function per method of a service. What it returns is checked, and stripped, by the output's schema. */
+/**
+ * One function per method of a service. What it returns is checked, and stripped, by the output's schema; where that is a
+ * stream, whatever can be iterated will do: an async generator above all, whose `finally` runs however the stream ends.
+ */
 export type ServiceHandlers<M extends Methods, C = ServeContext> = {
   readonly [K in keyof M]: (input: HandlerInput<M[K]>, ctx: C) => MaybePromise<HandlerOutput<M[K]>>
 }
 
 /** How a service is served. */
 export interface ServeOptions {
-  /** Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000. Default 60,000. */
+  /**
+   * Most milliseconds one call may take, whatever its caller would wait: 1 to 86,400,000; not of methods with streams.
+   * Default 60,000.
+   */
   readonly timeoutMs?: number | undefined
+  /** Most milliseconds a call with a stream may take, to its end: 1 to 2^31-1. Default: as long as its caller wants it. */
+  readonly streamTimeoutMs?: number | undefined
   /** Lets the most urgent calls go first, and turns away those that would wait in vain. Default: none. */
   readonly shedding?: ServerPolicies['shedding']
   /** Takes calls of the service on at a rate; with a `key`, of each tenant or caller. Default: none. */
@@ -51,7 +64,10 @@ export interface ServeOptions {
   readonly concurrencyLimit?: ServerPolicies['concurrencyLimit']
   /** Bounds how many calls of the service are under way at a time. Default: none. */
   readonly bulkhead?: ServerPolicies['bulkhead']
-  /** Does what has the same `idempotency-key` once, and answers repetitions with the result. Default: none. */
+  /**
+   * Does what has the same `idempotency-key` once, and answers repetitions with the result; not of methods with streams.
+   * Default: none.
+   */
   readonly idempotency?: ServerPolicies['idempotency']
   /** Injects faults, to see what they do. Default: none. */
   readonly chaos?: ServerPolicies['chaos']
@@ -65,6 +81,8 @@ export interface ServeHost<C> extends Omit<FilterDeps, 'target'> {
   readonly newId: () => string
   /** Makes what a handler is given beside its input. */
   readonly context: (call: Call) => C
+  /** Keeps the calls with streams that are under way. */
+  readonly open: OpenStreams
 }
 
 /** A served method that can account for itself. */
@@ -83,6 +101,7 @@ type Handler<C> = (input: unknown, ctx: C) => unknown
 
 interface ServeSettings extends ServerPolicies {
   readonly timeoutMs: number
+  readonly streamTimeoutMs: number | undefined
   readonly stack: NonNullable<ServeOptions['stack']>
 }
 
@@ -95,6 +114,7 @@ const spec: OptionsSpec<ServeSettings> = {
     idempotency: policyOption,
     chaos: policyOption,
     timeoutMs: durationOption(60_000, { min: 1, max: 86_400_000 }),
+    streamTimeoutMs: optional(durationOption(0, { min: 1 })),
     stack: functionOption((editor) => editor),
   },
 }
@@ -102,40 +122,48 @@ const spec: OptionsSpec<ServeSettings> = {
 /**
  * Makes served methods of a service's handlers.
  *
- * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option; CAPABILITY_UNSUPPORTED for
- *   streaming methods
+ * @throws CONFIG_INVALID listing every missing and unknown handler and every wrong option
  */
 export function servedMethods<M extends Methods, C>(
   init: ServeInit<M, C>,
   host: ServeHost<C>,
 ): readonly StackedMethod[] {
   const { service, options } = init
-  refuseStreams(service)
   const what = `serve(${service.name})`
-  const { stack: edit, ...policies } = soundOptions(options, spec)
+  const { stack: edit, streamTimeoutMs, ...policies } = soundOptions(options, spec)
   const slots = sharedSlots(edit(editStack(serverStack)).slots, ofTheService, service.name)
   const methods = Object.entries(service.methods)
-  const stackOf = ([method, contract]: (typeof methods)[number]): FilterStack =>
-    buildStack(slots, { ...policies, contract }, { ...host, target: targetOf(service.name, method) })
+  const stackOf = ([method, contract]: (typeof methods)[number]): FilterStack => {
+    const deps = { ...host, target: targetOf(service.name, method) }
+    return isStreaming(contract)
+      ? buildStack(streamSlots(slots), { ...policies, contract, timeoutMs: streamTimeoutMs }, deps)
+      : buildStack(slots, { ...policies, contract }, deps)
+  }
   checkTogether<unknown>([
     () => readOptions(what, options, spec),
     () => refuseOptions(handlerMistakes(what, service, init.handlers)),
-    // The stacks of all methods are set alike: one finds all mistakes, and each once.
-    ...methods.slice(0, 1).map((method) => () => checkWithin(what, () => stackOf(method))),
+    () => refuseOptions(uselessPolicies(what, service, { idempotency: policies.idempotency })),
+    // The stacks of all methods are set alike, but for streams, which lack some: one finds all mistakes, and each once.
+    ...[methods.find(([, contract]) => !isStreaming(contract)) ?? methods[0]!].map(
+      (method) => () => checkWithin(what, () => stackOf(method)),
+    ),
   ])
   const handlers = init.handlers as Readonly<Record<string, Handler<C>>>
   return methods.map(([method, contract]) => {
     const target = targetOf(service.name, method)
     const stack = stackOf([method, contract])
-    const run = stack.around(handling(handlers[method]!.bind(handlers), host))
-    const idempotent = contract.idempotent ?? false
-    return {
-      service: service.name,
-      method,
-      contract,
-      stack,
-      dispatch: (incoming) => new ServedCall(incoming, { target, idempotent, run }, host),
+    const handle = handlers[method]!.bind(handlers)
+    const own = { service: service.name, method, contract, stack }
+    if (isStreaming(contract)) {
+      const innermost = isStream(contract.output)
+        ? handlingStreams({ handle, failureOf }, host)
+        : handling(handle, host)
+      const run = stack.around(innermost)
+      return { ...own, dispatch: (incoming) => new ServedStreamCall(incoming, { target, contract, run }, host) }
     }
+    const run = stack.around(handling(handle, host))
+    const idempotent = contract.idempotent ?? false
+    return { ...own, dispatch: (incoming) => new ServedCall(incoming, { target, idempotent, run }, host) }
   })
 }
 

@@ -1,4 +1,4 @@
-import { type MethodContract, schemaOf } from '@posthaste/contracts'
+import { isStream, type MethodContract } from '@posthaste/contracts'
 import type { StackSlot } from '../pipeline/stack.ts'
 import { validation } from '../pipeline/validation.ts'
 import { bulkhead } from '../resilience/bulkhead/bulkhead.ts'
@@ -11,6 +11,7 @@ import { rateLimit } from '../resilience/rate-limit/rate-limit.ts'
 import { type SheddingOptions, shedding } from '../resilience/shedding/shedding.ts'
 import { deadline } from '../resilience/time/deadline.ts'
 import { outputCheck } from './checks.ts'
+import { inputItemsValidation, outputItemsCheck } from './streams/item-checks.ts'
 
 /** Policies around served methods: one of each for the whole service, so that they bound what it has under way. */
 export interface ServerPolicies extends Pick<PolicyOptions, 'rateLimit' | 'concurrencyLimit' | 'bulkhead' | 'chaos'> {
@@ -23,8 +24,8 @@ export interface ServerPolicies extends Pick<PolicyOptions, 'rateLimit' | 'concu
 /** What the stack of a served method is made from. */
 export interface ServerStackOptions extends ServerPolicies {
   readonly contract: MethodContract
-  /** Most milliseconds a call may take, whatever its caller would wait. */
-  readonly timeoutMs: number
+  /** Most milliseconds a call may take, whatever its caller would wait; undefined for as long as the caller does. */
+  readonly timeoutMs: number | undefined
 }
 
 /** Policies that a service has once for all its methods. */
@@ -63,7 +64,7 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
   {
     role: 'validation',
     why: 'outside of whatever the application adds, so that only what the contract allows is seen, counted or repeated',
-    create: ({ contract }) => validation(schemaOf(contract.input)),
+    create: ({ contract: { input } }) => (isStream(input) ? inputItemsValidation(input.stream) : validation(input)),
   },
   {
     role: 'idempotency',
@@ -78,6 +79,6 @@ export const serverStack: readonly StackSlot<ServerStackOptions>[] = [
   {
     role: 'output',
     why: 'innermost, around the handler alone: an answer that breaks the contract is the handler’s failure, for all filters',
-    create: ({ contract }) => outputCheck(schemaOf(contract.output)),
+    create: ({ contract: { output } }) => (isStream(output) ? outputItemsCheck(output.stream) : outputCheck(output)),
   },
 ]

@@ -1,4 +1,4 @@
-import { type Issue, PosthasteError, routeOf, type ServedMethod } from '@posthaste/contracts'
+import { type Issue, isStreaming, PosthasteError, routeOf, type ServedMethod } from '@posthaste/contracts'
 import Router from 'find-my-way'
 import type { PathParams } from './input.ts'
 
@@ -39,7 +39,7 @@ const segmentPattern = /^(?::[A-Za-z_]\w*|[\w.~!$&'+,=@-]*)$/
 /**
  * Builds the routing table. A `GET` route answers `HEAD` too, unless a method claims `HEAD` itself.
  * @throws CONFIG_INVALID listing every malformed route and every route that two methods claim; CAPABILITY_UNSUPPORTED
- *   for a method whose output is a stream
+ *   for a method with a stream
  */
 export function routesOf(methods: readonly ServedMethod[], healthPath: string | false): Routes {
   const table = new RouteTable()
@@ -52,10 +52,10 @@ function addMethod(table: RouteTable, served: ServedMethod): void {
   const route = routeOf(served.contract)
   if (route === undefined) return
   const owner = `${served.service}/${served.method}`
-  if ('stream' in served.contract.output) {
+  if (isStreaming(served.contract)) {
     throw new PosthasteError(
       'CAPABILITY_UNSUPPORTED',
-      `'${owner}' answers with a stream, which the http transport does not carry`,
+      `'${owner}' has a stream, which the http transport does not carry`,
     )
   }
   const takesBody = bodyVerbs.has(route.method)

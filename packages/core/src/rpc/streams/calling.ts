@@ -1,0 +1,238 @@
+import {
+  type Call,
+  type CalledMethod,
+  type Cancellation,
+  type ClientTransport,
+  isStream,
+  PosthasteError,
+  type Service,
+} from '@posthaste/contracts'
+import { createCall } from '../../pipeline/call.ts'
+import { type CancelSource, cancelSource } from '../../pipeline/cancellation.ts'
+import { attempt } from '../../pipeline/maybe-promise.ts'
+import { type CallOptions, checkStreamCallOptions, headersOf } from '../call-options.ts'
+import type { ClientHost } from '../client.ts'
+import { type CancelScope, scopeOf } from '../scope.ts'
+import { targetOf } from '../target.ts'
+import { ItemStream, isStreamSource, notAStream } from './item-stream.ts'
+
+/** What the calls of a method with a stream need. */
+export interface StreamCalling {
+  readonly run: Service
+  /** Milliseconds a stream may take; `Infinity` for as long as it lasts. */
+  readonly timeoutMs: number
+}
+
+/** The innermost service of a method with a stream: the transport, with what is left of the time. */
+export function carryingStreams(
+  method: CalledMethod,
+  transport: ClientTransport,
+  { clock }: Pick<ClientHost, 'clock'>,
+): Service {
+  const isOutputStream = isStream(method.contract.output)
+  return (call) => {
+    const over = `${call.target} over ${transport.name}`
+    const failureOf = (thrown: unknown): PosthasteError => PosthasteError.from(thrown, 'INTERNAL', over)
+    const leftMs = call.deadlineAtMs - clock.monotonicMs()
+    const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, leftMs)
+    const { headers, id, cancellation } = call
+    const lent = call.payload instanceof ItemStream ? new LentInput(call.payload) : undefined
+    const payload = lent ?? call.payload
+    return attempt(
+      () => transport.call(method, { payload, headers, timeoutMs, id, cancellation }),
+      (answer): unknown => {
+        if (!isOutputStream) return answer
+        if (!isStreamSource(answer)) throw notAStream('INTERNAL', `the answer of ${over}`, answer)
+        return new ItemStream(answer, { cancellation, failureOf })
+      },
+      (thrown) => {
+        lent?.takeBack()
+        throw failureOf(thrown)
+      },
+    )
+  }
+}
+
+/**
+ * The input of a call as one attempt has it: letting go of it before anything was taken leaves it to the next attempt. The
+ * call itself lets go of its input when it ends.
+ */
+class LentInput implements AsyncIterableIterator<unknown, undefined> {
+  readonly #input: ItemStream
+  #lent = true
+
+  constructor(input: ItemStream) {
+    this.#input = input
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#lent ? this.#input.next() : { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    if (this.#lent && this.#input.begun) void this.#input.return()
+    this.takeBack()
+    return { done: true, value: undefined }
+  }
+
+  takeBack(): void {
+    this.#lent = false
+  }
+}
+
+/**
+ * What callers of a method with a stream call: it answers with a stream that begins the call when its first item is asked for,
+ * so that one that nobody reads costs nothing, or with a promise where only the input is a stream.
+ */
+export function streamCallable(
+  method: CalledMethod,
+  calling: StreamCalling,
+  host: ClientHost,
+): (input: unknown, options?: CallOptions) => unknown {
+  if (isStream(method.contract.output))
+    return (input, options = {}) =>
+      new CalledStream(() => new StreamingCall(method, { input, options }, { calling, host }))
+  return async (input, options = {}) => {
+    const call = new StreamingCall(method, { input, options }, { calling, host })
+    try {
+      return await call.result
+    } finally {
+      call.end()
+    }
+  }
+}
+
+interface Given {
+  readonly input: unknown
+  readonly options: CallOptions
+}
+
+interface Means {
+  readonly calling: StreamCalling
+  readonly host: ClientHost
+}
+
+/** One call with a stream, from its beginning to its end. */
+class StreamingCall {
+  /** What the stack answers, or a rejection as soon as the call is cancelled. */
+  readonly result: Promise<unknown>
+  readonly #scope: CancelScope
+  readonly #source: CancelSource
+  #input: ItemStream | undefined = undefined
+
+  /** @throws CONFIG_INVALID for wrong options, PAYLOAD_INVALID for an input that is no stream, or why there are no calls now */
+  constructor({ service, method, contract }: CalledMethod, { input, options }: Given, { calling, host }: Means) {
+    const target = targetOf(service, method)
+    checkStreamCallOptions(target, options)
+    const isInputStream = isStream(contract.input)
+    if (isInputStream && !isStreamSource(input)) throw notAStream('PAYLOAD_INVALID', `the input of ${target}`, input)
+    this.#scope = scopeOf(options)
+    this.#source = cancelSource(this.#scope.cancellation)
+    const cancellation = this.#source.token
+    const refusal = host.refusal() ?? cancellation.reason
+    if (isInputStream && isStreamSource(input)) this.#input = this.#reading(input, target)
+    const ownDeadlineAtMs = host.clock.monotonicMs() + (options.timeoutMs ?? calling.timeoutMs)
+    const call = createCall({
+      kind: 'request',
+      target,
+      id: host.newId(),
+      payload: this.#input ?? input,
+      headers: headersOf(options),
+      deadlineAtMs: Math.min(ownDeadlineAtMs, options.within?.deadlineAtMs ?? Number.POSITIVE_INFINITY),
+      idempotent: contract.idempotent ?? false,
+      cancellation,
+      overrides: options,
+    })
+    this.result = refusal === undefined ? this.#run(call, calling.run, cancellation) : Promise.reject(refusal)
+  }
+
+  cancel(reason: PosthasteError): void {
+    this.#source.cancel(reason)
+  }
+
+  /** The call is over, in whatever way. */
+  end(): void {
+    void this.#input?.return()
+    this.#scope.leave()
+  }
+
+  /** The caller's own mistakes, and failures of what makes the items, end the call: nobody can go on with it. */
+  #reading(input: Parameters<typeof iterated>[0], target: string): ItemStream {
+    return iterated(input, {
+      cancellation: this.#source.token,
+      failureOf: (thrown) => PosthasteError.from(thrown, 'CANCELLED', `the input of ${target} failed`),
+      onFailure: (failure) => this.#source.cancel(failure),
+    })
+  }
+
+  #run(call: Call, run: Service, cancellation: Cancellation): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      cancellation.onCancel(reject)
+      void attempt(() => run(call), resolve, reject)
+    })
+  }
+}
+
+const iterated = (...given: ConstructorParameters<typeof ItemStream>): ItemStream => new ItemStream(...given)
+
+const done: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
+
+/** The output of a call, which begins with the first question. After its end, in whatever way, there is nothing more. */
+class CalledStream implements AsyncIterableIterator<unknown, undefined> {
+  readonly #begin: () => StreamingCall
+  #call: StreamingCall | undefined = undefined
+  #beginning: Promise<void> | undefined = undefined
+  #stream: ItemStream | undefined = undefined
+  #over = false
+
+  constructor(begin: () => StreamingCall) {
+    this.#begin = begin
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** Hot path from the second item on: the stream's own promise. */
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#stream?.next() ?? this.#first()
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#over = true
+    if (this.#stream !== undefined) return this.#stream.return()
+    this.#call?.cancel(new PosthasteError('CANCELLED', 'the caller wants no more of the stream'))
+    return done
+  }
+
+  async #first(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#over) return done
+    try {
+      this.#beginning ??= this.#start()
+      await this.#beginning
+    } catch (failure) {
+      if (this.#over) return done
+      this.#over = true
+      throw failure
+    }
+    return this.#stream?.next() ?? done
+  }
+
+  async #start(): Promise<void> {
+    const call = this.#begin()
+    this.#call = call
+    try {
+      const stream = (await call.result) as ItemStream
+      this.#stream = stream
+      void stream.ended.then(() => call.end())
+      if (this.#over) void stream.return()
+    } catch (failure) {
+      call.end()
+      throw failure
+    }
+  }
+}
