@@ -157,6 +157,7 @@ class StreamingCall {
   /** The call is over, in whatever way. */
   end(): void {
     void this.#input?.return()
+    this.#source.release()
     this.#scope.leave()
   }
 
