@@ -138,6 +138,7 @@ export type {
 export type {
   CalledMethod,
   ClientTransport,
+  ClientTransportHost,
   IncomingCall,
   OutgoingCall,
   RunningCall,

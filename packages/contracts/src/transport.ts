@@ -74,11 +74,21 @@ export interface RunningCall {
   cancel(reason: PosthasteError): void
 }
 
-/** What carries calls away from this application: the calling half. */
+/** What a transport of clients is lent by the application. */
+export interface ClientTransportHost {
+  readonly clock: Clock
+  readonly log: Log
+  /** From 0 up to but not 1. */
+  readonly random: () => number
+}
+
+/** What carries calls away from this application: the calling half. It belongs to one application, which closes it. */
 export interface ClientTransport {
   readonly name: string
   /** Whether it carries methods with streams; without, clients of services that have one are refused. */
   readonly streams?: boolean | undefined
+  /** Told what it may use, once, when the first client over it is made. Connects to nothing yet. */
+  open?(host: ClientTransportHost): void
   /**
    * Makes one call. `timeoutMs` is what remains of the deadline; cancelling must reach the callee where it can.
    *

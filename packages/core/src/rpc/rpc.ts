@@ -144,7 +144,7 @@ class Calls implements Rpc {
   client<const M extends Methods>(service: ServiceContract<M>, options: ClientOptions<M> = {}): Client<M> {
     const { client, stacks } = serviceClient(service, options, this.#host)
     for (const [target, stack] of stacks) this.#called.push({ target, stack })
-    if (options.transport !== undefined) this.#transports.add(options.transport)
+    if (options.transport !== undefined) this.#take(options.transport)
     return client
   }
 
@@ -167,6 +167,13 @@ class Calls implements Rpc {
 
   snapshot(): readonly MethodSnapshot[] {
     return this.#each((stack) => stack.snapshot())
+  }
+
+  #take(transport: ClientTransport): void {
+    if (this.#transports.has(transport)) return
+    this.#transports.add(transport)
+    const { clock, log, random } = this.#host
+    transport.open?.({ clock, log, random })
   }
 
   #each<T>(look: (stack: FilterStack) => T): { side: 'server' | 'client'; target: string; filters: T }[] {

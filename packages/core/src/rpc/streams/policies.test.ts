@@ -1,4 +1,11 @@
-import { type Filter, type OutgoingCall, PosthasteError, service, stream } from '@posthaste/contracts'
+import {
+  type ClientTransportHost,
+  type Filter,
+  type OutgoingCall,
+  PosthasteError,
+  service,
+  stream,
+} from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { filterDeps, filterSlot } from '../../pipeline/stack.ts'
@@ -439,18 +446,21 @@ describe('a transport', () => {
     await expect(reading(client.follow('a')).next()).rejects.toMatchObject({ code: 'INTERNAL' })
   })
 
-  it('is closed with the clients it was given to, once', async () => {
+  it('is lent the application’s clock, and closed with the clients it was given to, once', async () => {
+    const opened: unknown[] = []
     const closed: string[] = []
     const transport = (name: string) => ({
       name,
       streams: true,
+      open: (host: ClientTransportHost) => void opened.push(host.clock),
       call: () => [],
       async close() {
         closed.push(name)
         if (name === 'b') throw new Error('stuck')
       },
     })
-    const rpc = createRpc()
+    const clock = manualClock()
+    const rpc = createRpc({ clock })
     const shared = transport('a')
     rpc.client(Feed, { transport: shared })
     rpc.client(Streams, { transport: shared })
@@ -459,6 +469,7 @@ describe('a transport', () => {
     await expect(rpc.close()).rejects.toThrow('stuck')
     await rpc.close()
     expect(closed).toEqual(['a', 'b', 'c'])
+    expect(opened).toEqual([clock, clock, clock])
   })
 })
 
