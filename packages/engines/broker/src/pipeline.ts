@@ -125,8 +125,11 @@ export class Pipeline<Item> {
     this.#queue = [...again, ...this.#queue]
   }
 
-  /** Nothing of it will be answered any more. */
+  /** Nothing of it will be answered any more. What comes later is numbered from 1. */
   fail(outcome: Outcome): void {
+    this.#isAttached = false
+    this.#sent = 0
+    this.#answered = 0
     this.#underWay = []
     this.#queue = []
     const open = this.#open.splice(0)

@@ -1,6 +1,8 @@
-import type { EngineSubscription, Outcome, Settlement } from '@posthaste/contracts'
+import type { Delivery, Outcome, Settlement } from '@posthaste/contracts'
 import { succeeded } from '@posthaste/contracts'
+import type { DurableSubscription } from './durable-engine.ts'
 import { deliveryLost } from './errors.ts'
+import { vanished } from './group/delivery.ts'
 import type { Group } from './group/group.ts'
 import type { Member } from './group/member.ts'
 import { whenDurable } from './outcomes.ts'
@@ -16,7 +18,7 @@ export interface ConsumerContext {
 }
 
 /** A member's subscription, as the core sees it. */
-export class Consumer implements EngineSubscription {
+export class Consumer implements DurableSubscription {
   readonly #group: Group
   readonly #member: Member
   readonly #context: ConsumerContext
@@ -45,12 +47,21 @@ export class Consumer implements EngineSubscription {
   async extend(): Promise<void> {}
 
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
+    this.#stopped ??= this.#stop((member) => this.#group.leave(member))
     return this.#stopped
   }
 
-  async #stop(): Promise<void> {
-    this.#group.leave(this.#member)
+  vanish(): Promise<void> {
+    this.#stopped ??= this.#stop((member) => this.#group.leave(member, vanished))
+    return this.#stopped
+  }
+
+  held(): Iterable<Delivery> {
+    return this.#member.held()
+  }
+
+  async #stop(leave: (member: Member) => void): Promise<void> {
+    leave(this.#member)
     this.#context.stopped()
     if (this.#context.committer.failure === undefined) await this.#context.committer.flushed()
   }

@@ -1,7 +1,23 @@
-import type { Engine } from '@posthaste/contracts'
+import type {
+  Delivery,
+  DeliverySink,
+  Engine,
+  EngineSubscription,
+  SubscriptionSpec,
+  Topology,
+} from '@posthaste/contracts'
 
 /** An engine on a disk of this machine, with what its operator may ask of it alone. */
 export interface DurableEngine extends Engine {
+  /** As any engine, for a member that may be of another process. */
+  subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription>
+
+  /**
+   * The channels and groups that there are, in the order in which they were made; those of patterns among them.
+   * @throws ENGINE_CLOSED ENGINE_WRITE_FAILED
+   */
+  topology(): Topology
+
   /**
    * Goes on after a write has failed, once the disk is well again: reads anew what stands in the directory, and shows by a
    * durable write that it can be written. What was confirmed stands, what was refused may be published again. The
@@ -27,4 +43,16 @@ export interface DurableEngine extends Engine {
    * @throws ENGINE_CLOSED ENGINE_WRITE_FAILED
    */
   snapshot(dir: string): Promise<void>
+}
+
+/** A member's subscription, for who stands in for the member. */
+export interface DurableSubscription extends EngineSubscription {
+  /**
+   * The member's process has ended without a word: it leaves, and what it had in hand counts as an attempt. What was in hand
+   * when two processes ended is handed over alone from then on, so that it takes nothing else with it. As idempotent as
+   * `stop`, and does nothing after it.
+   */
+  vanish(): Promise<void>
+  /** What is in the member's hands, in the order of its delivery. */
+  held(): Iterable<Delivery>
 }

@@ -1,7 +1,6 @@
 import {
   type DeliverySink,
   type EngineHost,
-  type EngineSubscription,
   type LagReading,
   type Listing,
   type Outcome,
@@ -18,7 +17,7 @@ import {
 import { Browser } from './browser.ts'
 import { Consumer } from './consumer.ts'
 import { DamageReport } from './damage-report.ts'
-import type { DurableEngine } from './durable-engine.ts'
+import type { DurableEngine, DurableSubscription } from './durable-engine.ts'
 import { notOpen, writeFailed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group/group.ts'
@@ -176,6 +175,19 @@ export class EmbeddedEngine implements DurableEngine {
     return this.#running().registry.declare(topology)
   }
 
+  topology(): Topology {
+    const channels = [...this.#running().registry.channels.values()]
+    return {
+      channels: channels.map(({ spec }) => spec),
+      groups: channels.flatMap(({ groups }) =>
+        [...groups.values()].map(({ row }) => ({
+          ...{ channel: row.channel, group: row.group, lifetime: row.lifetime },
+          from: 'next' as const,
+        })),
+      ),
+    }
+  }
+
   publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
     const opened = this.#opened
     if (opened === undefined) return Promise.reject(notOpen())
@@ -189,7 +201,7 @@ export class EmbeddedEngine implements DurableEngine {
     })
   }
 
-  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {
+  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription> {
     const { registry, members, committer, publisher } = this.#running()
     const { group } = registry.group(spec.channel, spec.group)
     const member = new Member(spec, sink)

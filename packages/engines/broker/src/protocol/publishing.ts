@@ -13,6 +13,8 @@ export interface PublishBeginning {
   readonly session: string
   /** Batches of this session whose outcomes the client has; it is told of those after them. */
   readonly answered: number
+  /** Batches are numbered from 1 again: the client has given up all that were before. */
+  readonly afresh: boolean
 }
 
 /** What the broker answers. */

@@ -16,6 +16,11 @@ export class Writer {
     return this.#at - this.#start
   }
 
+  /** Forgets what is written of this message. */
+  discard(): void {
+    this.#at = this.#start
+  }
+
   /** Makes room for so many bytes; what follows, up to that, needs no further check. */
   reserve(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return

@@ -1,4 +1,4 @@
-import type { Delivery, DeliveryTag, OutgoingRecord } from '@posthaste/contracts'
+import type { Delivery, DeliveryTag, OutgoingRecord, ReleaseSettlement } from '@posthaste/contracts'
 import { positionOf } from '../log/position.ts'
 import type { Segment } from '../log/segments.ts'
 import type { Entry, Origin } from './entry.ts'
@@ -46,3 +46,30 @@ export class HeldDelivery implements Delivery {
 
 /** What is addressed to one group stands in a log of its own, behind everything in the channel's. */
 export const addressedMark = 'g'
+
+/** How a record goes back to its group. */
+export interface GivenBack {
+  /** Hand-overs that counted. */
+  readonly failed: number
+  /** Processes that ended with it in hand. */
+  readonly crashes: number
+  readonly visibleAtMs: number
+  readonly hold: boolean
+}
+
+/** By a member that says so: who lived to tell is cleared; who was not tried is, but for one more crash. */
+export function released({ attempt, entry }: HeldDelivery, settlement: Omit<ReleaseSettlement, 'tag'>): GivenBack {
+  const { countsAttempt, visibleAtMs = 0, holdKey: hold = false } = settlement
+  if (countsAttempt) return { failed: attempt, crashes: 0, visibleAtMs, hold }
+  return { failed: attempt - 1, crashes: Math.min(entry?.crashes ?? 0, 1), visibleAtMs, hold }
+}
+
+/** By a member that leaves in order. */
+export function handedBack(delivery: HeldDelivery): GivenBack {
+  return released(delivery, { kind: 'release', countsAttempt: false })
+}
+
+/** By a member that has ended without a word, and what it had in hand may be why: it counts, as if this process had ended. */
+export function vanished({ attempt, entry }: HeldDelivery): GivenBack {
+  return { failed: attempt, crashes: (entry?.crashes ?? 0) + 1, visibleAtMs: 0, hold: false }
+}

@@ -2,7 +2,7 @@ import type { Lag, OutgoingRecord, RecordFilter, ReleaseSettlement } from '@post
 import type { Block } from '../log/block.ts'
 import type { Cursor } from '../log/cursor.ts'
 import { Bound } from './bound.ts'
-import type { HeldDelivery, Place } from './delivery.ts'
+import { type GivenBack, type HeldDelivery, handedBack, type Place, released } from './delivery.ts'
 import { DueQueue } from './due-queue.ts'
 import { Entry, type InOrder, type Origin, orderOf } from './entry.ts'
 import { EntryRows } from './entry-rows.ts'
@@ -135,12 +135,12 @@ export class Group {
     this.schedule()
   }
 
-  /** A member is gone: what it had in hand is handed back. */
-  leave(member: Member): void {
+  /** A member is gone: what it had in hand is handed back, uncounted unless it has vanished. */
+  leave(member: Member, back: (delivery: HeldDelivery) => GivenBack = handedBack): void {
     if (!this.#roster.remove(member)) return
     this.#filter = this.#roster.newest?.filter
     for (const entry of this.#gate.feed(member)) this.#makeReady(entry)
-    for (const delivery of member.takeAll()) this.release(delivery, handBack)
+    for (const delivery of member.takeAll()) this.#giveBack(delivery, back(delivery))
     if (this.#roster.size === 0) this.#unmark()
     this.schedule()
   }
@@ -173,16 +173,19 @@ export class Group {
 
   /** The record goes back to the group. */
   release(delivery: HeldDelivery, settlement: Omit<ReleaseSettlement, 'tag'>): void {
+    this.#giveBack(delivery, released(delivery, settlement))
+  }
+
+  #giveBack(delivery: HeldDelivery, { failed, crashes, visibleAtMs, hold }: GivenBack): void {
     this.#putBack(delivery)
     const { record } = delivery
     const entry = delivery.entry ?? this.#entryAt(delivery, record.key)
-    entry.failed = settlement.countsAttempt ? delivery.attempt : delivery.attempt - 1
-    // Who lived to tell is cleared; who was not tried is, but for one more crash.
-    entry.crashes = settlement.countsAttempt ? 0 : Math.min(entry.crashes, 1)
+    entry.failed = failed
+    entry.crashes = crashes
     entry.inHand = false
-    entry.dueAtMs = settlement.visibleAtMs ?? 0
+    entry.dueAtMs = visibleAtMs
     entry.record = undefined
-    if (settlement.holdKey === true && record.key !== undefined) {
+    if (hold && record.key !== undefined) {
       entry.hold = true
       this.#gate.close(record.key, entry)
     }
@@ -495,5 +498,3 @@ export class Group {
     for (const { channel } of this.#lanes) channel.cursor.log.floorMoved()
   }
 }
-
-const handBack: Omit<ReleaseSettlement, 'tag'> = { kind: 'release', countsAttempt: false }
