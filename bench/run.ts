@@ -17,7 +17,7 @@ interface BenchModule {
 }
 
 const names = {
-  benches: ['embedded', 'limits', 'engines', 'sim', 'known-faults', 'pipeline'],
+  benches: ['embedded', 'limits', 'engines', 'sim', 'known-faults', 'pipeline', 'rpc', 'broker'],
   engines: { engines: serverNames },
 }
 const command = readCommand()
@@ -26,6 +26,9 @@ const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   embedded: () => import('./embedded.ts'),
   limits: () => import('./limits.ts'),
   pipeline: () => import('./pipeline.ts'),
+  rpc: () => import('./rpc.ts'),
+  rpc: () => import('./rpc.ts'),
+  broker: () => import('./broker.ts'),
   async engines() {
     const { bench, profiled } = await import('./engines.ts')
     const only = command.engine as ServerName | undefined

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { bench } from './rpc.ts'
+
+it('the benchmark of calls runs, at a small scale, and has a figure for everything', async () => {
+  const { results } = await bench(1, { ms: 50, warmMs: 20, connections: 20, peers: false })
+  expect(results.map(({ case: name }) => name)).toEqual(
+    expect.arrayContaining([
+      'unary, 100 B, 64 under way',
+      'unary, 100 B, 512 under way: latency p99',
+      'unary, 64 KiB, 64 under way',
+      'stream, items of 100 B',
+      'stream, items of 64 KiB',
+      "server's memory for each of 20 idle connections",
+    ]),
+  )
+  for (const { ours, peers } of results) {
+    expect(ours).not.toBeNaN()
+    for (const theirs of Object.values(peers)) expect(theirs).toBeGreaterThan(0)
+  }
+}, 120_000)

@@ -1,0 +1,32 @@
+import { type LinkClientOptions, type LinkOptions, link, linkClient } from '@posthaste/link'
+import { posthaste, service, stream } from 'posthaste'
+import { silentLog } from 'posthaste/pipeline'
+import { type Contestant, echo } from './contestant.ts'
+import { Order, ordersOf, Watch } from './order.ts'
+
+const Shop = service('bench.Shop', {
+  echo: { input: Order, output: Order, idempotent: true },
+  watch: { input: Watch, output: stream(Order) },
+})
+
+/** Ours with its default stacks, over link. */
+export function ours(server: LinkOptions, client: Omit<LinkClientOptions, 'url'> = {}): Contestant {
+  return {
+    async serve() {
+      const app = posthaste({ name: 'server', transports: [link(server)], log: silentLog })
+      app.serve(Shop, { echo, watch: (asked) => ordersOf(asked) })
+      await app.start()
+      return app.urls[0]!
+    },
+    async connect(url) {
+      const app = posthaste({ name: 'client', log: silentLog })
+      const shop = app.client(Shop, { transport: linkClient({ ...client, url }) })
+      await app.start()
+      return { echo: shop.echo, watch: (asked) => deferred(shop.watch(asked)) }
+    },
+  }
+}
+
+async function* deferred<T>(items: Promise<AsyncIterable<T>> | AsyncIterable<T>): AsyncGenerator<T> {
+  yield* await items
+}
