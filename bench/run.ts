@@ -27,7 +27,6 @@ const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   limits: () => import('./limits.ts'),
   pipeline: () => import('./pipeline.ts'),
   rpc: () => import('./rpc.ts'),
-  rpc: () => import('./rpc.ts'),
   broker: () => import('./broker.ts'),
   async engines() {
     const { bench, profiled } = await import('./engines.ts')
