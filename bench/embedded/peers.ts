@@ -2,7 +2,7 @@ import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:f
 import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import { latenciesOf, rateOf } from '../measure.ts'
-import type { Amount } from './ours.ts'
+import type { Amount } from './load.ts'
 import { withDirectory } from './scratch.ts'
 
 /** The store that the engine is built on, used as directly as it can be, as durably as the engine uses it. */
