@@ -4,17 +4,18 @@ import {
   type Cancellation,
   type ClientTransport,
   isStream,
+  type MaybePromise,
   PosthasteError,
   type Service,
 } from '@posthaste/contracts'
 import { createCall } from '../../pipeline/call.ts'
 import { type CancelSource, cancelSource } from '../../pipeline/cancellation.ts'
-import { attempt } from '../../pipeline/maybe-promise.ts'
+import { andThen, attempt } from '../../pipeline/maybe-promise.ts'
 import { type CallOptions, checkStreamCallOptions, headersOf } from '../call-options.ts'
 import type { ClientHost } from '../client.ts'
 import { type CancelScope, scopeOf } from '../scope.ts'
 import { targetOf } from '../target.ts'
-import { ItemStream, isStreamSource, notAStream } from './item-stream.ts'
+import { answeredStream, ItemStream, isStreamSource, notAStream } from './item-stream.ts'
 
 /** What the calls of a method with a stream need. */
 export interface StreamCalling {
@@ -147,7 +148,10 @@ class StreamingCall {
       cancellation,
       overrides: options,
     })
-    this.result = refusal === undefined ? this.#run(call, calling.run, cancellation) : Promise.reject(refusal)
+    const run: Service = isStream(contract.output)
+      ? (made) => andThen(calling.run(made), (answer) => answeredStream(answer, made))
+      : calling.run
+    this.result = refusal === undefined ? this.#run(call, run, cancellation) : Promise.reject(refusal)
   }
 
   cancel(reason: PosthasteError): void {
@@ -182,12 +186,18 @@ const iterated = (...given: ConstructorParameters<typeof ItemStream>): ItemStrea
 
 const done: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
 
+interface Reader {
+  resolve(result: MaybePromise<IteratorResult<unknown, undefined>>): void
+  reject(failure: unknown): void
+}
+
 /** The output of a call, which begins with the first question. After its end, in whatever way, there is nothing more. */
 class CalledStream implements AsyncIterableIterator<unknown, undefined> {
   readonly #begin: () => StreamingCall
   #call: StreamingCall | undefined = undefined
-  #beginning: Promise<void> | undefined = undefined
   #stream: ItemStream | undefined = undefined
+  /** Those who asked before the stream was there. */
+  #readers: Reader[] = []
   #over = false
 
   constructor(begin: () => StreamingCall) {
@@ -198,42 +208,56 @@ class CalledStream implements AsyncIterableIterator<unknown, undefined> {
     return this
   }
 
-  /** Hot path from the second item on: the stream's own promise. */
+  /** Hot path: the stream's own promise, once it is there. */
   next(): Promise<IteratorResult<unknown, undefined>> {
-    return this.#stream?.next() ?? this.#first()
+    if (this.#stream !== undefined) return this.#stream.next()
+    if (this.#over) return Promise.resolve(done)
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ resolve, reject })
+      if (this.#readers.length === 1) this.#start()
+    })
   }
 
-  async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#over = true
+  return(): Promise<IteratorReturnResult<undefined>> {
     if (this.#stream !== undefined) return this.#stream.return()
+    this.#end()
     this.#call?.cancel(new PosthasteError('CANCELLED', 'the caller wants no more of the stream'))
-    return done
+    return Promise.resolve(done)
   }
 
-  async #first(): Promise<IteratorResult<unknown, undefined>> {
-    if (this.#over) return done
+  #start(): void {
     try {
-      this.#beginning ??= this.#start()
-      await this.#beginning
+      const call = this.#begin()
+      this.#call = call
+      void call.result.then(
+        (stream) => this.#begun(stream as ItemStream, call),
+        (failure) => this.#failed(failure),
+      )
     } catch (failure) {
-      if (this.#over) return done
-      this.#over = true
-      throw failure
+      this.#failed(failure)
     }
-    return this.#stream?.next() ?? done
   }
 
-  async #start(): Promise<void> {
-    const call = this.#begin()
-    this.#call = call
-    try {
-      const stream = (await call.result) as ItemStream
-      this.#stream = stream
-      void stream.ended.then(() => call.end())
-      if (this.#over) void stream.return()
-    } catch (failure) {
-      call.end()
-      throw failure
+  #begun(stream: ItemStream, call: StreamingCall): void {
+    void stream.ended.then(() => call.end())
+    if (this.#over) {
+      void stream.return()
+      return
     }
+    this.#stream = stream
+    // In one go, or somebody who asks meanwhile would be answered before them.
+    for (const { resolve } of this.#readers.splice(0)) resolve(stream.next())
+  }
+
+  /** Told to whoever asked first; the others find that it is over. */
+  #failed(failure: unknown): void {
+    this.#call?.end()
+    this.#readers.shift()?.reject(failure)
+    this.#end()
+  }
+
+  #end(): void {
+    this.#over = true
+    for (const { resolve } of this.#readers.splice(0)) resolve(done)
   }
 }

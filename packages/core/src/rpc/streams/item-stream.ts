@@ -1,4 +1,10 @@
-import { type Cancellation, type MaybePromise, PosthasteError, type StreamSource } from '@posthaste/contracts'
+import {
+  type Call,
+  type Cancellation,
+  type MaybePromise,
+  PosthasteError,
+  type StreamSource,
+} from '@posthaste/contracts'
 import { neverCancelled } from '../../pipeline/cancellation.ts'
 import { follow } from '../../pipeline/continuation.ts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
@@ -265,6 +271,19 @@ function iteratorOf(source: StreamSource<unknown>): Source {
 /** Whether a value is a stream as its maker may pass it: anything that can be iterated, except text, which is one value. */
 export function isStreamSource(value: unknown): value is StreamSource<unknown> {
   return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+}
+
+/**
+ * The stream that a stack answers with: filters of the application may have made one of their own.
+ * @throws INTERNAL where it is none
+ */
+export function answeredStream(answer: unknown, { target, cancellation }: Call): ItemStream {
+  if (answer instanceof ItemStream) return answer
+  if (!isStreamSource(answer)) throw notAStream('INTERNAL', `the output of ${target}`, answer)
+  return new ItemStream(answer, {
+    cancellation,
+    failureOf: (thrown) => PosthasteError.from(thrown, 'INTERNAL', target),
+  })
 }
 
 /** What is wrong with something that is no stream where one has to be. */

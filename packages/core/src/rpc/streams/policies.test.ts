@@ -375,6 +375,37 @@ describe('a filter of the application', () => {
     await expect(client.ping('a')).rejects.not.toMatchObject({ code: 'OVERLOADED' })
   })
 
+  it('may answer with a stream of its own, on both sides', async () => {
+    const left: string[] = []
+    const answering = (role: string): Filter => ({
+      role,
+      describe: () => ({ role }),
+      apply: <R>() => counting(role) as R,
+    })
+    async function* counting(role: string): AsyncGenerator<number> {
+      try {
+        for (let n = 0; ; n++) yield n
+      } finally {
+        left.push(role)
+      }
+    }
+    const { rpc, client } = calling(() => [], {
+      stack: (stack) => stack.insertAfter('bulkhead', filterSlot(answering('mine'))),
+    })
+    for await (const item of client.follow('a')) if (item === 3) break
+    const stack: ServeOptions['stack'] = (given) => given.insertAfter('bulkhead', filterSlot(answering('theirs')))
+    rpc.serve(Feed, { follow: () => [], once: () => [], upload: () => 1, ping: (text) => text }, { stack })
+    for await (const item of rpc.client(Feed).follow('a')) if (item === 3) break
+    await settled()
+    expect(left).toEqual(['mine', 'theirs'])
+  })
+
+  it.each([[7], [undefined]])('that answers with %j for a stream is at fault', async (answer) => {
+    const wrong: Filter = { role: 'wrong', describe: () => ({ role: 'wrong' }), apply: <R>() => answer as R }
+    const { client } = calling(() => [], { stack: (stack) => stack.insertAfter('bulkhead', filterSlot(wrong)) })
+    await expect(reading(client.follow('a')).next()).rejects.toMatchObject({ code: 'INTERNAL' })
+  })
+
   async function* tenfoldOf(factor: number, items: AsyncIterable<number>): AsyncGenerator<number> {
     for await (const item of items) yield item * factor
   }

@@ -11,9 +11,9 @@ import {
 } from '@posthaste/contracts'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
-import { attempt } from '../../pipeline/maybe-promise.ts'
+import { andThen, attempt } from '../../pipeline/maybe-promise.ts'
 import type { ServeHost } from '../serve.ts'
-import { ItemStream, isStreamSource, notAStream } from './item-stream.ts'
+import { answeredStream, ItemStream, isStreamSource, notAStream } from './item-stream.ts'
 
 /** A handler, and what becomes of what it fails with. */
 export interface StreamHandler<C> {
@@ -106,7 +106,7 @@ export class ServedStreamCall implements RunningCall {
     this.result = new Promise((resolve, reject) => {
       this.#source.token.onCancel(reject)
       void attempt(
-        () => run(call),
+        () => (isStream(contract.output) ? andThen(run(call), (output) => answeredStream(output, call)) : run(call)),
         (output) => this.#answered(output, resolve),
         (thrown) => {
           reject(PosthasteError.from(thrown, 'INTERNAL', target))
