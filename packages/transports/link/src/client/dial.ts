@@ -1,7 +1,11 @@
-import { PosthasteError } from '@posthaste/contracts'
 import type { DialOptions, LinkDialer, LinkHost } from '../connection/options.ts'
+import { dialSettings } from './dial-options.ts'
+import { Dialer } from './dialer.ts'
 
-/** Connects to a server at first use. To be filled. */
+/**
+ * A client's connection to one server: made at first use, kept alive, and made anew when it is lost.
+ * @throws CONFIG_INVALID listing every wrong or unknown option
+ */
 export function dial(options: DialOptions, host: LinkHost): LinkDialer {
-  throw new PosthasteError('UNIMPLEMENTED', `not written yet ${typeof options} ${typeof host}`)
+  return new Dialer(dialSettings(options), host)
 }

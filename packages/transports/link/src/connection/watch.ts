@@ -1,0 +1,83 @@
+import type { LimitSettings } from './limits.ts'
+
+/** What a connection looks like at one moment. */
+export interface Sight {
+  readonly nowMs: number
+  /** When bytes came last. */
+  readonly heardAtMs: number
+  /** Frames so far, and whether one is underway. */
+  readonly frames: number
+  readonly underway: boolean
+  /** Whether the pipe is full, and how often it has had room again. */
+  readonly blocked: boolean
+  readonly drains: number
+  readonly greeting: boolean
+  readonly closing: boolean
+}
+
+/** What is to be done: `gone` where there is nobody who could be told. */
+export type WatchStep = 'nothing' | 'ping' | 'destroy' | { readonly message: string; readonly gone: boolean }
+
+/** How long a connection that is being closed may take to send its last bytes. */
+const closeMs = 5_000
+
+/** Keeps an eye on one connection: is the other side there, does it send what it has begun, does it read. */
+export class Watch {
+  readonly #limits: LimitSettings
+  readonly #beganAtMs: number
+  #closingAtMs = 0
+  #pingedAtMs: number | undefined
+  #frames = -1
+  #frameAtMs = 0
+  #drains = -1
+  #blockedAtMs = 0
+  #keepaliveMs: number
+
+  constructor(limits: LimitSettings, nowMs: number) {
+    this.#limits = limits
+    this.#beganAtMs = nowMs
+    this.#keepaliveMs = limits.keepaliveMs
+  }
+
+  /** The silence after which a PING is sent, where it is another than that of the limits. */
+  set keepaliveMs(silenceMs: number) {
+    this.#keepaliveMs = silenceMs
+  }
+
+  /** The connection is being closed from now on. */
+  closeFrom(nowMs: number): void {
+    this.#closingAtMs = nowMs
+  }
+
+  /** Looks once. */
+  look(sight: Sight): WatchStep {
+    const { nowMs } = sight
+    const { handshakeMs, stallMs } = this.#limits
+    if (sight.closing) return nowMs - this.#closingAtMs > closeMs ? 'destroy' : 'nothing'
+    if (sight.greeting) {
+      if (nowMs - this.#beganAtMs <= handshakeMs) return 'nothing'
+      return { message: `did not say HELLO within ${handshakeMs} ms`, gone: false }
+    }
+    if (!sight.underway || sight.frames !== this.#frames) this.#frameAtMs = nowMs
+    this.#frames = sight.frames
+    if (nowMs - this.#frameAtMs > stallMs) return { message: `did not end a frame within ${stallMs} ms`, gone: false }
+    if (!sight.blocked || sight.drains !== this.#drains) this.#blockedAtMs = nowMs
+    this.#drains = sight.drains
+    if (nowMs - this.#blockedAtMs > stallMs) return { message: `read nothing within ${stallMs} ms`, gone: true }
+    return this.#lookForLife(sight)
+  }
+
+  #lookForLife({ nowMs, heardAtMs }: Sight): WatchStep {
+    const { keepaliveTimeoutMs } = this.#limits
+    if (nowMs - heardAtMs < this.#keepaliveMs) {
+      this.#pingedAtMs = undefined
+      return 'nothing'
+    }
+    if (this.#pingedAtMs === undefined || this.#pingedAtMs < heardAtMs) {
+      this.#pingedAtMs = nowMs
+      return 'ping'
+    }
+    if (nowMs - this.#pingedAtMs < keepaliveTimeoutMs) return 'nothing'
+    return { message: `has not been heard for ${Math.round(nowMs - heardAtMs)} ms`, gone: true }
+  }
+}
