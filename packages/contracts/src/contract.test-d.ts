@@ -107,9 +107,11 @@ const inventory = service('shop.Inventory', {
   check: { input: order, output: numeric, http: 'GET /api/stock/:orderNo', idempotent: true },
   watch: { input: numeric, output: stream(order), http: { route: 'GET /api/watch', status: 200 } },
   later: { input: z.undefined(), output: callable },
+  load: { input: stream(order), output: numeric },
+  trade: { input: stream(numeric), output: stream(order) },
 })
 type InventoryMethods = (typeof inventory)['methods']
-expectTypeOf<keyof InventoryMethods>().toEqualTypeOf<'check' | 'watch' | 'later'>()
+expectTypeOf<keyof InventoryMethods>().toEqualTypeOf<'check' | 'watch' | 'later' | 'load' | 'trade'>()
 
 expectTypeOf<MethodInput<InventoryMethods['check']>>().toEqualTypeOf<OrderIn>()
 expectTypeOf<HandlerInput<InventoryMethods['check']>>().toEqualTypeOf<OrderOut>()
@@ -117,12 +119,21 @@ expectTypeOf<HandlerOutput<InventoryMethods['check']>>().toEqualTypeOf<string>()
 expectTypeOf<MethodOutput<InventoryMethods['check']>>().toEqualTypeOf<number>()
 
 expectTypeOf<MethodInput<InventoryMethods['watch']>>().toEqualTypeOf<string>()
-expectTypeOf<HandlerOutput<InventoryMethods['watch']>>().toEqualTypeOf<AsyncIterable<OrderIn>>()
+expectTypeOf<HandlerOutput<InventoryMethods['watch']>>().toEqualTypeOf<AsyncIterable<OrderIn> | Iterable<OrderIn>>()
 expectTypeOf<MethodOutput<InventoryMethods['watch']>>().toEqualTypeOf<AsyncIterable<OrderOut>>()
 
 expectTypeOf<MethodInput<InventoryMethods['later']>>().toEqualTypeOf<undefined>()
 expectTypeOf<HandlerOutput<InventoryMethods['later']>>().toEqualTypeOf<string>()
 expectTypeOf<MethodOutput<InventoryMethods['later']>>().toEqualTypeOf<Date>()
+
+expectTypeOf<MethodInput<InventoryMethods['load']>>().toEqualTypeOf<AsyncIterable<OrderIn> | Iterable<OrderIn>>()
+expectTypeOf<HandlerInput<InventoryMethods['load']>>().toEqualTypeOf<AsyncIterable<OrderOut>>()
+expectTypeOf<HandlerOutput<InventoryMethods['load']>>().toEqualTypeOf<string>()
+expectTypeOf<MethodOutput<InventoryMethods['load']>>().toEqualTypeOf<number>()
+
+expectTypeOf<MethodInput<InventoryMethods['trade']>>().toEqualTypeOf<AsyncIterable<string> | Iterable<string>>()
+expectTypeOf<HandlerInput<InventoryMethods['trade']>>().toEqualTypeOf<AsyncIterable<number>>()
+expectTypeOf<MethodOutput<InventoryMethods['trade']>>().toEqualTypeOf<AsyncIterable<OrderOut>>()
 
 expectTypeOf(inventory).toExtend<ServiceContract>()
 
@@ -148,6 +159,13 @@ const handlers: HandlersOf<typeof inventory> = {
     yield { orderNo: 'o-1', total: '5' }
   },
   later: () => '2026-11-21',
+  load: (items) => {
+    expectTypeOf(items).toEqualTypeOf<AsyncIterable<OrderOut>>()
+    return '5'
+  },
+  *trade() {
+    yield { orderNo: 'o-1', total: '5' }
+  },
 }
 expectTypeOf(handlers.check).returns.toEqualTypeOf<string>()
 
@@ -155,3 +173,5 @@ expectTypeOf(handlers.check).returns.toEqualTypeOf<string>()
 service('shop.Inventory', { check: { input: order } })
 // @ts-expect-error a stream is of a schema
 service('shop.Inventory', { watch: { input: order, output: stream(7) } })
+// @ts-expect-error a format writes inputs and outputs
+service('shop.Inventory', { check: { input: order, output: order, formats: [{ input: undefined }] } })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { command, event, routeOf, service, stream } from './contract.ts'
+import { command, event, isStream, isStreaming, routeOf, schemaOf, service, stream } from './contract.ts'
 import { PosthasteError } from './error.ts'
 
 const data = z.object({ orderNo: z.string() })
@@ -167,6 +167,7 @@ describe('a service', () => {
       none: undefined,
       all: { input: 1, output: 2, idempotent: 'yes', description: 1, timeoutMs: 5, http: 7 },
       streamed: { input: ref, output: { stream: 1 }, http: { route: 'get /a', status: 404, verb: 'GET' } },
+      taken: { input: { stream: ref['~standard'] }, output: ref },
       fine: { input: ref, output: ref, http: 'GET /a/:id' },
       same: { input: ref, output: ref, http: { route: 'GET /a/:other' } },
     }
@@ -183,10 +184,57 @@ describe('a service', () => {
       'all.timeoutMs': 'is no option; there are input, output, http, idempotent, formats, description',
       'all.http': "must be like 'GET /path/:parameter', each parameter a whole segment of its own, not 7",
       'streamed.output': 'must implement Standard Schema',
+      'taken.input': 'must implement Standard Schema',
       'streamed.http.verb': 'is no option; there are route, status',
       'streamed.http.route': `must be like 'GET /path/:parameter', each parameter a whole segment of its own, not "get /a"`,
       'streamed.http.status': 'must be a status of success, 200 to 299',
       'same.http': 'is the route of fine, too',
+    })
+  })
+
+  it('may take streams, answer with them, or both', () => {
+    const methods = {
+      unary: { input: ref, output: ref },
+      server: { input: ref, output: stream(ref) },
+      client: { input: stream(ref), output: ref },
+      both: { input: stream(ref), output: stream(ref) },
+    }
+    const { unary, server, client, both } = service('shop.Inventory', methods).methods
+    expect([unary, server, client, both].map(isStreaming)).toEqual([false, true, true, true])
+    expect([client.input, client.output].map(isStream)).toEqual([true, false])
+    expect([client.input, client.output, both.output].map(schemaOf)).toEqual([ref, ref, ref])
+    expect(Object.isFrozen(both.input)).toBe(true)
+  })
+
+  it('takes a schema that happens to have a field `stream` for what it is', () => {
+    const odd = Object.assign(z.string(), { stream: 7 })
+    expect(isStream(odd)).toBe(false)
+    expect(issuesOf(() => service('shop.Inventory', { get: { input: odd, output: odd } }))).toEqual({})
+  })
+
+  it('may have formats of its own, each of one content type, which nobody can change', () => {
+    const codec = (contentType: string) => ({ contentType, encode: () => new Uint8Array(), decode: () => 1 })
+    const formats = [{ input: codec('a/b'), output: codec('a/b') }]
+    const { get } = service('shop.Inventory', { get: { input: ref, output: ref, formats } }).methods
+    formats.push({ input: codec('c/d'), output: codec('c/d') })
+    expect(get.formats).toHaveLength(1)
+    for (const part of [get.formats, get.formats[0]]) expect(Object.isFrozen(part)).toBe(true)
+    const other = { input: codec('a/b'), output: codec('c/d') }
+    const wrong = [formats[0], other, 7, { input: codec('x/y') }]
+    expect(
+      issuesOf(() => untyped.service('shop.Inventory', { get: { input: ref, output: ref, formats: wrong } })),
+    ).toEqual({
+      'get.formats.1': 'is of a content type that stands before it, a/b',
+      'get.formats.2': 'must be an object with input and output',
+      'get.formats.3.output': 'must be a codec: contentType, encode and decode',
+    })
+    expect(issuesOf(() => service('shop.Inventory', { get: { input: ref, output: ref, formats: [other] } }))).toEqual({
+      'get.formats.0': 'must be of one content type, not a/b and c/d',
+    })
+    expect(
+      issuesOf(() => untyped.service('shop.Inventory', { get: { input: ref, output: ref, formats: {} } })),
+    ).toEqual({
+      'get.formats': 'must be a list of formats, each with input and output',
     })
   })
 
