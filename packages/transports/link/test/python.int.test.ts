@@ -1,0 +1,213 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemHost } from '../src/calls/system-host.ts'
+import { type LinkListener, type LinkStream, lastMessage, listen, type StreamSink } from '../src/connection/index.ts'
+
+/*
+ * A client that was written from docs/reference/link.md by itself, against the server here. Where there is no Python the
+ * tests are skipped; in CI they fail, so that nobody takes the silence for consent.
+ */
+
+const folder = fileURLToPath(new URL('../../../../examples/link-python/', import.meta.url))
+
+interface Outcome {
+  readonly status: number | null
+  readonly out: readonly unknown[]
+  readonly text: string
+  readonly error: {
+    readonly code: ErrorCode
+    readonly message: string
+    readonly details: unknown
+    readonly untouched: boolean
+  }
+}
+
+const python = (script: string, args: readonly string[], input = ''): Promise<Outcome> =>
+  new Promise((resolve, reject) => {
+    const child = spawn('python3', ['-B', script, ...args], { cwd: folder, timeout: 30_000 })
+    let text = ''
+    let errors = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk))
+    child.on('error', reject)
+    child.on('close', (status) => {
+      const told = status === 1 && errors.startsWith('{') ? (JSON.parse(errors) as Outcome['error']) : undefined
+      if (status !== 0 && told === undefined)
+        return reject(new Error(`python3 ${script}: ${status}\n${errors.slice(-4000)}`))
+      const lines = text.split('\n').filter((line) => /^[[{"\d]/.test(line))
+      const out = script === 'link_call.py' ? lines.map((line) => JSON.parse(line) as unknown) : []
+      resolve({ status, out, text, error: told as Outcome['error'] })
+    })
+    child.stdin.end(input)
+  })
+
+const hasPython = await python('-c', ['pass']).then(
+  () => true,
+  () => false,
+)
+
+/** What the server has been told, by method. */
+const cancelled: { readonly method: string; readonly code: ErrorCode }[] = []
+
+/** Sends numbers for as long as they are taken, and remembers how many it sent. */
+class Counting implements StreamSink {
+  sent = 0
+  #to = 0
+  readonly #stream: LinkStream
+  #over = false
+
+  constructor(stream: LinkStream) {
+    this.#stream = stream
+  }
+
+  message(body: Uint8Array): void {
+    this.#to = (JSON.parse(Buffer.from(body).toString()) as { to: number }).to
+    this.#send()
+  }
+
+  ended(): void {}
+
+  failed(error: PosthasteError): void {
+    this.#over = true
+    cancelled.push({ method: 'count', code: error.code })
+    this.#stream.end()
+  }
+
+  writable(): void {
+    this.#send()
+  }
+
+  #send(): void {
+    while (!this.#over && this.sent < this.#to) {
+      const item = { number: this.sent++, padding: 'x'.repeat(200) }
+      if (!this.#stream.send(Buffer.from(JSON.stringify(item)))) return
+    }
+    if (!this.#over) this.#stream.end()
+  }
+}
+
+/** Answers one message with what a function makes of it. */
+function answering(stream: LinkStream, method: string, answer: (input: unknown) => unknown): StreamSink {
+  return {
+    message(body, flags) {
+      expect(flags & lastMessage).toBe(lastMessage)
+      try {
+        const output = answer(JSON.parse(Buffer.from(body).toString()))
+        if (output !== undefined) stream.send(Buffer.from(JSON.stringify(output)), lastMessage)
+      } catch (error) {
+        stream.fail(error as PosthasteError)
+      }
+    },
+    ended: () => stream.end(),
+    failed: (error) => {
+      cancelled.push({ method, code: error.code })
+      stream.end()
+    },
+    writable() {},
+  }
+}
+
+let listener: LinkListener
+let unix: LinkListener
+let scratch: string
+const counts: Counting[] = []
+
+describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python that was written from the page', () => {
+  const call = (method: string, args: readonly string[] = [], input = '') =>
+    python('link_call.py', [listener.url, method, ...args, '--token', 's3cret'], input)
+
+  beforeAll(async () => {
+    expect(hasPython, 'python3 is needed in CI').toBe(true)
+    scratch = mkdtempSync(join(tmpdir(), 'link-python-'))
+    const options = {
+      codecs: ['application/msgpack', 'application/json'],
+      authenticate: ({ token }: { token: string | undefined }) => {
+        if (token !== 's3cret') throw new PosthasteError('UNAUTHENTICATED', 'no such token')
+        return { user: 'python' }
+      },
+    }
+    const accept: Parameters<typeof listen>[1] = ({ method, metadata, timeoutMs, codec, peer }, stream) => {
+      expect(codec).toBe('application/json')
+      if (method === 'test/count') {
+        const counting = new Counting(stream)
+        counts.push(counting)
+        return counting
+      }
+      return answering(stream, method, (input) => {
+        if (method === 'test/echo') return { input, metadata, timed: timeoutMs !== undefined, user: peer.user }
+        if (method === 'test/length') return (input as string).length
+        if (method === 'test/repeat') return 'é'.repeat(input as number)
+        if (method === 'test/sleep') return undefined
+        throw new PosthasteError('CONFLICT', 'sold out', { verdict: 'retryable', details: { left: 2 } })
+      })
+    }
+    listener = await listen({ ...options, port: 0 }, accept, systemHost)
+    unix = await listen({ codecs: ['application/json'], path: join(scratch, 'link.sock') }, accept, systemHost)
+  })
+
+  afterAll(async () => {
+    await Promise.all([listener?.drain(0), unix?.drain(0)])
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true })
+  })
+
+  it('reads and writes the vectors of the page', async () => {
+    const { status, text } = await python('check_vectors.py', [])
+    expect(text).toMatch(/^\d+ frames, \d+ violations: 0 faults\n$/)
+    expect(status).toBe(0)
+  })
+
+  it('makes a call, with metadata and a deadline', async () => {
+    const { out } = await call('test/echo', ['{"a":[1,"ü"]}', '--metadata', 'x-tenant=nörd', '--timeout', '20'])
+    expect(out).toEqual([{ input: { a: [1, 'ü'] }, metadata: { 'x-tenant': 'nörd' }, timed: true, user: 'python' }])
+  })
+
+  it('makes a call over a Unix socket', async () => {
+    const { out } = await python('link_call.py', [unix.url, 'test/echo', '1'])
+    expect(out).toEqual([{ input: 1, metadata: {}, timed: false }])
+  })
+
+  it('makes a call without an input that has no answer', async () => {
+    expect(await call('test/sleep')).toMatchObject({ status: 0, out: [] })
+  })
+
+  it('takes a stream of many windows to its end, in order', async () => {
+    const { out } = await call('test/count', ['{"to":5000}'])
+    expect(out.map((item) => (item as { number: number }).number)).toEqual(Array.from({ length: 5000 }, (_, at) => at))
+  })
+
+  it('holds back a server that sends more than is taken, and cancels what it does not want', async () => {
+    const { out } = await call('test/count', ['{"to":1e9}', '--take', '3'])
+    expect(out).toHaveLength(3)
+    await expect.poll(() => cancelled).toContainEqual({ method: 'count', code: 'CANCELLED' })
+    expect(counts.at(-1)?.sent).toBeLessThan(20_000)
+  })
+
+  it('sends and takes messages larger than a window, in pieces', async () => {
+    const large = JSON.stringify('y'.repeat(3_000_000))
+    const [sent, taken] = await Promise.all([call('test/length', ['-'], large), call('test/repeat', ['1000000'])])
+    expect(sent.out).toEqual([3_000_000])
+    expect(taken.out).toEqual(['é'.repeat(1_000_000)])
+  })
+
+  it('is told what went wrong', async () => {
+    const { status, error } = await call('test/fail', ['1'])
+    expect(status).toBe(1)
+    expect(error).toMatchObject({ code: 'CONFLICT', message: 'sold out', verdict: 'retryable', details: { left: 2 } })
+  })
+
+  it('gives up at its deadline, and the server is told why', async () => {
+    const { error } = await call('test/sleep', ['1', '--timeout', '0.3'])
+    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    await expect.poll(() => cancelled).toContainEqual({ method: 'test/sleep', code: 'DEADLINE_EXCEEDED' })
+  })
+
+  it('is not let in with a wrong token', async () => {
+    const { error } = await python('link_call.py', [listener.url, 'test/echo', '1', '--token', 'guess'])
+    expect(error).toMatchObject({ code: 'UNAUTHENTICATED', message: 'no such token' })
+  })
+})
