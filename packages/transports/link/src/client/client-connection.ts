@@ -120,7 +120,10 @@ export class ClientConnection extends Connection {
 
   /** Ends the connection once its streams have, and has no others begin. */
   drain(): void {
-    if (this.state === 'greeting') return this.leave(closed())
+    if (this.state === 'greeting') {
+      this.leave(closed())
+      return
+    }
     if (this.state !== 'open' && this.state !== 'draining') return
     if (this.state === 'open') this.goaway(undefined)
     this.state = 'draining'
@@ -129,7 +132,10 @@ export class ClientConnection extends Connection {
 
   /** Cancels the streams that run, and closes. */
   stop(): void {
-    if (this.state !== 'open' && this.state !== 'draining') return this.drain()
+    if (this.state !== 'open' && this.state !== 'draining') {
+      this.drain()
+      return
+    }
     for (const stream of [...this.streams.values()]) {
       this.tellFailed(stream)
       this.tell(stream, closed())

@@ -30,7 +30,8 @@ export function connect(address: LinkAddress, tls: DialTls | undefined, outcome:
   const onClose = (): void => onError(new Error('the server closed the connection'))
   const onConnect = (): void => {
     if (address.kind === 'tls' && (socket as TLSSocket).alpnProtocol !== alpnProtocol) {
-      return onError(new Error('the server speaks TLS, but not link'))
+      onError(new Error('the server speaks TLS, but not link'))
+      return
     }
     settle()
     outcome.connected(socketPipe(socket, url))

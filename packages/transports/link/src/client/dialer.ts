@@ -84,7 +84,10 @@ export class Dialer implements LinkDialer, ClientOwner {
   }
 
   connected(connection: ClientConnection, terms: ServerTerms): void {
-    if (this.state === 'closed') return connection.drain()
+    if (this.state === 'closed') {
+      connection.drain()
+      return
+    }
     this.#current = connection
     this.#connectedAtMs = this.#host.clock.monotonicMs()
     this.#patientUntilMs = 0
@@ -98,7 +101,10 @@ export class Dialer implements LinkDialer, ClientOwner {
     if (connection !== this.#current) return
     this.#current = undefined
     if (this.state === 'closed') return
-    if (error !== undefined) return this.#lose(error)
+    if (error !== undefined) {
+      this.#lose(error)
+      return
+    }
     const { clock } = this.#host
     this.#patientUntilMs = clock.monotonicMs() + this.#settings.handoverMs
     this.#enter('connecting', undefined)
@@ -137,8 +143,14 @@ export class Dialer implements LinkDialer, ClientOwner {
 
   #wait(stream: ClientStream): void {
     const { state } = this
-    if (state === 'lost' || state === 'closed') return refuseSoon(stream, asNotSent(this.#lastError))
-    if (this.#waiting.size >= this.#settings.waitingMax) return refuseSoon(stream, tooManyWait(this.#settings))
+    if (state === 'lost' || state === 'closed') {
+      refuseSoon(stream, asNotSent(this.#lastError))
+      return
+    }
+    if (this.#waiting.size >= this.#settings.waitingMax) {
+      refuseSoon(stream, tooManyWait(this.#settings))
+      return
+    }
     this.#waiting.add(stream, this.#host.clock.monotonicMs())
     if (state === 'idle') this.#connect()
   }

@@ -1,5 +1,5 @@
 import type { Headers, PosthasteError } from '@posthaste/contracts'
-import type { Carrier, Stream } from '../connection/stream.ts'
+import type { Carrier, Stream, Unsent } from '../connection/stream.ts'
 import { lastMessage } from '../connection/types.ts'
 import type { ClientStream } from './client-stream.ts'
 
@@ -39,14 +39,14 @@ export class Waiting implements Carrier {
   send(stream: Stream, body: Uint8Array, flags: number): boolean {
     if (stream.closed) return true
     if ((flags & lastMessage) !== 0) stream.closed = true
-    this.#say(stream as ClientStream, body, flags, undefined)
+    say(stream as ClientStream, { body, flags, ending: undefined, next: undefined })
     return false
   }
 
   end(stream: Stream, metadata: Headers = {}): void {
     if (stream.closed) return
     stream.closed = true
-    this.#say(stream as ClientStream, nothing, lastMessage, metadata)
+    say(stream as ClientStream, { body: nothing, flags: lastMessage, ending: metadata, next: undefined })
   }
 
   fail(stream: Stream): void {
@@ -56,10 +56,10 @@ export class Waiting implements Carrier {
   }
 
   consumed(): void {}
+}
 
-  #say(stream: ClientStream, body: Uint8Array, flags: number, ending: Headers | undefined): void {
-    stream.said?.push({ body, flags, ending, next: undefined })
-  }
+function say(stream: ClientStream, unsent: Unsent): void {
+  stream.said?.push(unsent)
 }
 
 /** Tells a stream that is on no connection that it will be on none. */

@@ -5,7 +5,7 @@ import { encodeGoaway, readGoaway } from '../wire/failure.ts'
 import type { Frame, FrameHandler } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import type { Side } from '../wire/frame-rules.ts'
-import { noMetadata } from '../wire/metadata.ts'
+import { metadataBytes, noMetadata } from '../wire/metadata.ts'
 import { readCredit, readEnd, readPing } from '../wire/payloads.ts'
 import { outOfPlace } from '../wire/violation.ts'
 import type { LimitSettings } from './limits.ts'
@@ -87,7 +87,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     try {
       this.reader.push(chunk)
     } catch (thrown) {
-      this.abort(PosthasteError.from(thrown, 'INTERNAL', 'a sink failed'))
+      this.broken(thrown)
     }
   }
 
@@ -106,17 +106,23 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   frame(frame: Frame): void {
     switch (frame.type) {
       case frameType.message:
-        return this.#message(frame)
+        this.#message(frame)
+        break
       case frameType.credit:
-        return this.#credit(frame)
+        this.#credit(frame)
+        break
       case frameType.end:
-        return this.#end(frame)
+        this.#end(frame)
+        break
       case frameType.ping:
-        return this.#ping(frame)
+        this.#ping(frame)
+        break
       case frameType.hello:
-        return this.greeted(frame)
+        this.greeted(frame)
+        break
       case frameType.goaway:
-        return this.#goaway(frame)
+        this.#goaway(frame)
+        break
       default:
         this.particular(frame)
     }
@@ -135,13 +141,26 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   }
 
   end(stream: Stream, metadata: Headers = noMetadata): void {
-    if (stream.closed) return this.lapsed(stream)
+    if (stream.closed) {
+      this.lapsed(stream)
+      return
+    }
     stream.closed = true
+    try {
+      // Measured now: what waits has nobody to tell.
+      if (metadata !== noMetadata) metadataBytes(metadata, this.sender.writer.metadataBytesMax)
+    } catch (thrown) {
+      this.failSoon(stream, PosthasteError.from(thrown, 'INVALID_ARGUMENT', 'the metadata cannot be sent'))
+      return
+    }
     this.sender.end(stream, metadata)
   }
 
   fail(stream: Stream, error: PosthasteError): void {
-    if (stream.over) return this.lapsed(stream)
+    if (stream.over) {
+      this.lapsed(stream)
+      return
+    }
     this.tellFailed(stream, error)
     this.finish(stream)
   }
@@ -155,6 +174,11 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   }
 
   turned(): void {}
+
+  /** A sink has thrown where it was told that there is room. */
+  broken(thrown: unknown): void {
+    this.abort(PosthasteError.from(thrown, 'INTERNAL', 'a sink failed'))
+  }
 
   /** Looks after what time brings. Called about every `sweepMs` of the limits. */
   sweep(nowMs: number): void {
@@ -170,9 +194,18 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
       closing: this.state === 'closing',
     })
     if (step === 'nothing') return
-    if (step === 'ping') return this.#askWhetherAlive()
-    if (step === 'destroy') return this.#destroy('did not close in time')
-    if (step.gone) return this.#destroy(step.message)
+    if (step === 'ping') {
+      this.#askWhetherAlive()
+      return
+    }
+    if (step === 'destroy') {
+      this.#destroy('did not close in time')
+      return
+    }
+    if (step.gone) {
+      this.#destroy(step.message)
+      return
+    }
     this.abort(new PosthasteError('UNAVAILABLE', `${this.pipe.name} ${step.message}`))
   }
 
@@ -184,7 +217,8 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     if (this.state === 'greeting') this.share.log.debug('a link connection did not come about', fields)
     else this.share.log.warn('a link connection is ended', fields)
     this.goaway(error)
-    this.leave(error)
+    const what = `the connection to ${this.pipe.name} was ended: ${error.message}`
+    this.leave(error.code === 'UNAVAILABLE' ? error : new PosthasteError('UNAVAILABLE', what, { cause: error }))
   }
 
   /** Closes once what is written has left; what still comes is not looked at. */
@@ -216,7 +250,11 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   protected tell(stream: Stream, error: PosthasteError): void {
     if (stream.over) return
     this.finish(stream)
-    stream.sink.failed(error)
+    try {
+      stream.sink.failed(error)
+    } catch (thrown) {
+      this.share.log.error('a sink of a link stream failed', { peer: this.pipe.name, error: thrown })
+    }
   }
 
   /** The work for a stream that was over has ended; only servers count it. */
@@ -267,7 +305,10 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   #end(frame: Frame): void {
     const metadata = readEnd(frame, this.share.limits.metadataBytesMax)
     const stream = this.streams.get(frame.stream)
-    if (stream === undefined) return this.checkKnown(frame.stream)
+    if (stream === undefined) {
+      this.checkKnown(frame.stream)
+      return
+    }
     if (stream.endReceived) throw outOfPlace(`stream ${stream.id} ends twice`)
     if (stream.unfinished !== undefined) throw outOfPlace(`stream ${stream.id} ends within a message`)
     this.touched(stream)
@@ -278,9 +319,15 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
 
   #credit(frame: Frame): void {
     const bytes = readCredit(frame)
-    if (frame.stream === 0) return this.sender.grantedAll(bytes)
+    if (frame.stream === 0) {
+      this.sender.grantedAll(bytes)
+      return
+    }
     const stream = this.streams.get(frame.stream)
-    if (stream === undefined) return this.checkKnown(frame.stream)
+    if (stream === undefined) {
+      this.checkKnown(frame.stream)
+      return
+    }
     this.touched(stream)
     this.sender.granted(stream, bytes)
   }

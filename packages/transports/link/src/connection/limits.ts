@@ -81,13 +81,13 @@ export function numberMistake(value: unknown, least: number, most: number): stri
 
 function relationIssues(limits: LimitSettings): readonly Issue[] {
   const issues: Issue[] = []
-  const atLeast = (name: keyof LimitSettings, other: keyof LimitSettings, times: number): void => {
-    if (limits[name] >= limits[other] * times) return
-    issues.push({ path: name, message: `must be at least ${times === 1 ? '' : `${times} times `}${other}` })
+  const atLeast = (name: keyof LimitSettings, other: keyof LimitSettings): void => {
+    if (limits[name] < limits[other]) issues.push({ path: name, message: `must be at least ${other}` })
   }
-  atLeast('frameBytesMax', 'metadataBytesMax', 1)
-  atLeast('connectionWindow', 'streamWindow', 1)
-  atLeast('unfinishedBytesMax', 'messageBytesMax', 1)
+  atLeast('frameBytesMax', 'metadataBytesMax')
+  atLeast('connectionWindow', 'streamWindow')
+  atLeast('unfinishedBytesMax', 'messageBytesMax')
+  atLeast('unsentBytesMax', 'messageBytesMax')
   return issues
 }
 

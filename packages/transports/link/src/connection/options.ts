@@ -18,7 +18,7 @@ export interface LinkLimits {
   readonly frameBytesMax?: number | undefined
   /** Largest message taken, put together from its pieces, 1 KiB to 1 GiB. Default: 16 MiB. */
   readonly messageBytesMax?: number | undefined
-  /** Names and values of one metadata block, 1 to 64 KiB; at most a quarter of a frame. Default: 16 KiB. */
+  /** Names and values of one metadata block, 1 to 64 KiB, at most a frame. Default: 16 KiB. */
   readonly metadataBytesMax?: number | undefined
   /** Credit of a new stream, 16 KiB to 1 GiB. Default: 256 KiB. */
   readonly streamWindow?: number | undefined
@@ -31,7 +31,7 @@ export interface LinkLimits {
    * them, 64 KiB to 4 GiB. Default: 16 MiB.
    */
   readonly unconsumedBytesMax?: number | undefined
-  /** Messages that wait to be sent to one peer, in bytes; beyond, its streams fail with OVERLOADED. Default: 64 MiB. */
+  /** Messages that wait to be sent to one peer, in bytes, at least one message; beyond, its streams fail with OVERLOADED. Default: 64 MiB. */
   readonly unsentBytesMax?: number | undefined
   /** Silence after which a PING is sent, 100 ms to 1 h. A server tells its clients. Default: 10 s. */
   readonly keepaliveMs?: number | undefined

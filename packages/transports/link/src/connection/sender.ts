@@ -19,6 +19,8 @@ export interface SenderOwner {
   sideEnded(stream: Stream): void
   /** A turn's bytes have left, so that there may be room for more. */
   turned(): void
+  /** A sink has thrown. */
+  broken(thrown: unknown): void
 }
 
 /**
@@ -169,7 +171,12 @@ export class Sender {
   readonly #flush = (): void => {
     this.#scheduled = false
     if (this.blocked || this.#stopped) return
-    this.#pump()
+    try {
+      this.#pump()
+    } catch (thrown) {
+      this.#owner.broken(thrown)
+      return
+    }
     const more = !this.open && this.#first !== undefined
     this.#write()
     if (more) this.touch()

@@ -56,7 +56,7 @@ export class Watch {
     if (sight.closing) return nowMs - this.#closingAtMs > closeMs ? 'destroy' : 'nothing'
     if (sight.greeting) {
       if (nowMs - this.#beganAtMs <= handshakeMs) return 'nothing'
-      return { message: `did not say HELLO within ${handshakeMs} ms`, gone: false }
+      return { message: `did not say HELLO within ${handshakeMs} ms`, gone: true }
     }
     if (!sight.underway || sight.frames !== this.#frames) this.#frameAtMs = nowMs
     this.#frames = sight.frames

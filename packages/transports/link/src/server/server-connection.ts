@@ -88,7 +88,10 @@ export class ServerConnection extends Connection {
 
   /** Fails the streams that still run, and closes. */
   stop(): void {
-    if (this.state !== 'draining' && this.state !== 'open') return this.abort(goingAway())
+    if (this.state !== 'draining' && this.state !== 'open') {
+      this.abort(goingAway())
+      return
+    }
     for (const stream of [...this.streams.values()]) {
       this.tellFailed(stream, goingAway())
       this.tell(stream, goingAway())
@@ -100,7 +103,10 @@ export class ServerConnection extends Connection {
     const hello = readClientHello(frame.bytes, frame.start, frame.end)
     const { address, certificate } = this.visitor
     const identity = this.share.authenticate({ token: hello.token, address, certificate })
-    if (!isPromise(identity)) return this.#welcome(hello, identity)
+    if (!isPromise(identity)) {
+      this.#welcome(hello, identity)
+      return
+    }
     identity.then(
       (known) => this.#attempt(() => this.#welcome(hello, known)),
       (thrown) =>
@@ -275,7 +281,10 @@ export class ServerConnection extends Connection {
 
   #cancel(frame: Frame): void {
     const stream = this.streams.get(frame.stream)
-    if (stream === undefined) return this.checkKnown(frame.stream)
+    if (stream === undefined) {
+      this.checkKnown(frame.stream)
+      return
+    }
     const reason = readCancelReason(frame)
     if (isRapid(stream, reason, this.heardAtMs)) this.#abuse.cancelled(this.heardAtMs)
     this.tell(stream, reason === cancelReason.deadline ? deadlinePassed() : givenUp())
