@@ -1,13 +1,141 @@
-import type { BrokerConfig } from './config.ts'
+import { PosthasteError } from '@posthaste/contracts'
+import type { BrokerConfig, HealthConfig, TlsConfig } from './config.ts'
+import { defaults, limitBounds, limitDefaults } from './defaults.ts'
+import { Fields } from './fields.ts'
+import { openness } from './openness.ts'
+import { usersOf } from './users.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The configuration that a file and the environment say together; the environment has the last word.
+ * The configuration that a file and the environment say together; the environment has the last word. Its names are
+ * `POSTHASTE_BROKER_` and those of the file in capitals: `POSTHASTE_BROKER_DATA_DIR`, `…_LISTEN` (several with commas),
+ * `…_TLS_CERT_FILE`, `…_HEALTH_PORT`.
  * @param text JSON of the configuration file; undefined where there is none
  * @throws CONFIG_INVALID listing every mistake, with what to do about it
  */
-export function configOf(
-  _text: string | undefined,
-  _environment: Readonly<Record<string, string | undefined>>,
-): BrokerConfig {
-  throw new Error('to come')
+export function configOf(text: string | undefined, environment: Environment): BrokerConfig {
+  const root = Fields.root(merged(parsed(text), environment))
+  const config: BrokerConfig = {
+    dataDir: root.text('dataDir') ?? '',
+    listen: root.texts('listen') ?? defaults.listen,
+    tls: tlsOf(root.object('tls')),
+    users: usersOf(root.objects('users')),
+    insecure: root.flag('insecure') ?? defaults.insecure,
+    limits: limitsOf(root.object('limits')),
+    health: healthOf(root),
+    drainMs: root.whole('drainMs', [0, 600_000]) ?? defaults.drainMs,
+  }
+  if (config.dataDir === '') root.mistake('dataDir', 'must be the path of a directory')
+  root.nothingElse()
+  for (const { path, message } of openness(config)) root.mistake(path, message)
+  refuse(root)
+  return config
+}
+
+function refuse(root: Fields): void {
+  const { mistakes: issues } = root
+  if (issues.length === 0) return
+  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
+  throw new PosthasteError('CONFIG_INVALID', `broker configuration: ${list}`, { issues })
+}
+
+function parsed(text: string | undefined): Record<string, unknown> {
+  if (text === undefined) return {}
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new PosthasteError('CONFIG_INVALID', `broker configuration: it is no JSON: ${(cause as Error).message}`)
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new PosthasteError('CONFIG_INVALID', 'broker configuration: it must be a JSON object')
+}
+
+const prefix = 'POSTHASTE_BROKER_'
+
+/** Where each variable goes, and what its text stands for. */
+const variables: Readonly<Record<string, readonly [path: string, as: 'text' | 'list' | 'number' | 'flag']>> = {
+  DATA_DIR: ['dataDir', 'text'],
+  LISTEN: ['listen', 'list'],
+  INSECURE: ['insecure', 'flag'],
+  DRAIN_MS: ['drainMs', 'number'],
+  TLS_CERT_FILE: ['tls.certFile', 'text'],
+  TLS_KEY_FILE: ['tls.keyFile', 'text'],
+  TLS_CA_FILE: ['tls.caFile', 'text'],
+  TLS_CLIENTS: ['tls.clients', 'text'],
+  HEALTH_HOST: ['health.host', 'text'],
+  HEALTH_PORT: ['health.port', 'number'],
+  LIMITS_CONNECTIONS_MAX: ['limits.connectionsMax', 'number'],
+  LIMITS_CHANNELS_MAX: ['limits.channelsMax', 'number'],
+  LIMITS_BYTES_IN_FLIGHT_MAX: ['limits.bytesInFlightMax', 'number'],
+  LIMITS_BODY_BYTES_MAX: ['limits.bodyBytesMax', 'number'],
+  LIMITS_SESSION_MS_MAX: ['limits.sessionMsMax', 'number'],
+}
+
+/** What a variable stands for; text that is none of its kind stays text, and is found to be wrong with the rest. */
+function valueFrom(text: string, as: 'text' | 'list' | 'number' | 'flag'): unknown {
+  if (as === 'list') return text.split(',').map((each) => each.trim())
+  if (as === 'number') return /^\d+$/.test(text) ? Number(text) : text
+  if (as === 'flag') return text === 'true' ? true : text === 'false' ? false : text
+  return text
+}
+
+function merged(file: Record<string, unknown>, environment: Environment): Record<string, unknown> {
+  const all: Record<string, unknown> = { ...file }
+  for (const [name, text] of Object.entries(environment)) {
+    if (text === undefined || text === '' || !name.startsWith(prefix)) continue
+    const found = variables[name.slice(prefix.length)]
+    if (found === undefined) {
+      all[name] = text
+      continue
+    }
+    const [path, as] = found
+    const [first = '', second] = path.split('.')
+    if (second === undefined) all[first] = valueFrom(text, as)
+    else {
+      const before = all[first]
+      const inner = typeof before === 'object' && before !== null ? before : {}
+      all[first] = { ...inner, [second]: valueFrom(text, as) }
+    }
+  }
+  return all
+}
+
+function tlsOf(fields: Fields | undefined): TlsConfig | undefined {
+  if (fields === undefined) return undefined
+  const caFile = fields.text('caFile')
+  const tls: TlsConfig = {
+    certFile: fields.needed('certFile'),
+    keyFile: fields.needed('keyFile'),
+    caFile,
+    clients: fields.choice('clients', ['none', 'accepted', 'required']) ?? (caFile === undefined ? 'none' : 'required'),
+  }
+  if (tls.clients !== 'none' && caFile === undefined)
+    fields.mistake('caFile', 'is needed to verify the certificates of clients')
+  fields.nothingElse()
+  return tls
+}
+
+function limitsOf(fields: Fields | undefined): BrokerConfig['limits'] {
+  const limits: Record<string, number> = { ...limitDefaults }
+  for (const [name, bounds] of Object.entries(limitBounds)) {
+    const value = fields?.whole(name, bounds)
+    if (value !== undefined) limits[name] = value
+  }
+  fields?.nothingElse()
+  return limits as unknown as BrokerConfig['limits']
+}
+
+/** `false` for none. */
+function healthOf(root: Fields): HealthConfig | undefined {
+  if (root.isFalse('health')) return undefined
+  const fields = root.object('health')
+  if (fields === undefined) return defaults.health
+  const health = {
+    host: fields.text('host') ?? '127.0.0.1',
+    port: fields.whole('port', [0, 65_535]) ?? 7421,
+  }
+  fields.nothingElse()
+  return health
 }

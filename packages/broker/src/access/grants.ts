@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { PosthasteError } from '@posthaste/contracts'
+import type { LinkCredentials, LinkIdentity } from '@posthaste/link/connection'
+import type { UserConfig, UserLimits } from '../config/config.ts'
+import { UserQuota } from '../quotas/quota.ts'
+import { allRights, Permissions } from './rights.ts'
+import { isTokenOf } from './tokens.ts'
+
+/** What goes with each connection of a user. */
+export interface Grants {
+  readonly user: string
+  readonly permissions: Permissions
+  readonly quota: UserQuota
+}
+
+/** Who may come in, and as whom. */
+export class Gate {
+  readonly #users: ReadonlyMap<string, { readonly config: UserConfig; readonly grants: Grants }>
+  readonly #anybody: Grants | undefined
+  /** Users by the digest of a token that was found to be theirs: a slow hash is paid for once. */
+  readonly #known = new Map<string, Grants>()
+
+  constructor(users: Readonly<Record<string, UserConfig>>, limits: UserLimits, nowMs: () => number) {
+    const entries = Object.entries(users).map(([user, config]) => {
+      const quota = new UserQuota({ ...limits, ...defined(config.limits) }, nowMs)
+      return [user, { config, grants: { user, permissions: new Permissions(config.rights), quota } }] as const
+    })
+    this.#users = new Map(entries)
+    this.#anybody =
+      entries.length > 0
+        ? undefined
+        : { user: 'anybody', permissions: new Permissions(allRights), quota: new UserQuota(limits, nowMs) }
+  }
+
+  /** @throws UNAUTHENTICATED OVERLOADED */
+  readonly authenticate = (credentials: LinkCredentials): LinkIdentity => {
+    const grants = this.#anybody ?? this.#byCertificate(credentials) ?? this.#byToken(credentials)
+    if (grants === undefined)
+      throw new PosthasteError('UNAUTHENTICATED', 'neither the token nor the certificate is of a user of this broker', {
+        remedy: 'Give the engine the token of a user, or a certificate whose common name is one of theirs.',
+      })
+    return { user: grants.user, grants }
+  }
+
+  #byCertificate({ certificate }: LinkCredentials): Grants | undefined {
+    if (certificate === undefined) return undefined
+    for (const { config, grants } of this.#users.values())
+      if (config.certificates.includes(certificate.commonName)) return grants
+    return undefined
+  }
+
+  #byToken({ token }: LinkCredentials): Grants | undefined {
+    if (token === undefined) return undefined
+    const digest = createHash('sha256').update(token).digest('base64')
+    const known = this.#known.get(digest)
+    if (known !== undefined) return known
+    for (const { config, grants } of this.#users.values()) {
+      if (!config.tokens.some((hash) => isTokenOf(token, hash))) continue
+      this.#known.set(digest, grants)
+      return grants
+    }
+    return undefined
+  }
+}
+
+/** What a user's limits leave open is the broker's. */
+function defined(limits: UserLimits): Partial<UserLimits> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+}

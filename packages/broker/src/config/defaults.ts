@@ -1,0 +1,40 @@
+import type { BrokerConfig, BrokerLimits, UserLimits } from './config.ts'
+
+const mib = 1024 * 1024
+
+/** What holds where nobody says otherwise. */
+export const limitDefaults: BrokerLimits = Object.freeze({
+  connectionsMax: 10_000,
+  channelsMax: 10_000,
+  bytesInFlightMax: 64 * mib,
+  bodyBytesMax: 8 * mib,
+  sessionMsMax: 60_000,
+})
+
+/** Whole numbers that a limit may be. */
+export const limitBounds: Readonly<Record<keyof BrokerLimits, readonly [least: number, most: number]>> = {
+  connectionsMax: [1, 1_000_000],
+  channelsMax: [1, 1_000_000],
+  bytesInFlightMax: [64 * 1024, 4 * 1024 * mib],
+  bodyBytesMax: [1024, 64 * mib],
+  sessionMsMax: [100, 3_600_000],
+}
+
+/** The same for the limits of a user. */
+export const userLimitBounds: Readonly<Record<keyof UserLimits, readonly [least: number, most: number]>> = {
+  connectionsMax: limitBounds.connectionsMax,
+  channelsMax: limitBounds.channelsMax,
+  bytesInFlightMax: limitBounds.bytesInFlightMax,
+  recordsPerSecondMax: [1, 100_000_000],
+}
+
+/** The configuration that is asked for nothing but a directory. */
+export const defaults: Omit<BrokerConfig, 'dataDir'> = Object.freeze({
+  listen: ['link://127.0.0.1:7420'],
+  tls: undefined,
+  users: {},
+  insecure: false,
+  limits: limitDefaults,
+  health: { host: '127.0.0.1', port: 7421 },
+  drainMs: 10_000,
+})

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { type Log, type LogFields, PosthasteError } from '@posthaste/contracts'
+import { configOf } from './config/config-of.ts'
+import { startBroker } from './serving/broker.ts'
+
+/*
+ * The broker as a program of its own, for containers and service managers: configured by the file that
+ * POSTHASTE_BROKER_CONFIG names and by the environment, ended by SIGTERM or SIGINT, and at once by a second one.
+ */
+
+/** One line of JSON per message, for whoever collects them. */
+const log: Log = {
+  debug: () => {},
+  info: (message, fields) => write('info', message, fields),
+  warn: (message, fields) => write('warn', message, fields),
+  error: (message, fields) => write('error', message, fields),
+}
+
+function write(level: string, message: string, fields: LogFields = {}): void {
+  const told = Object.entries(fields).map(([name, value]) => [name, value instanceof Error ? value.message : value])
+  process.stderr.write(`${JSON.stringify({ level, message, ...Object.fromEntries(told) })}\n`)
+}
+
+async function run(): Promise<void> {
+  const file = process.env.POSTHASTE_BROKER_CONFIG
+  const { POSTHASTE_BROKER_CONFIG: _, ...environment } = process.env
+  const broker = await startBroker(configOf(file ? readFileSync(file, 'utf8') : undefined, environment), { log })
+  const stop = (): void => {
+    broker.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // Whoever starts it again gives it another try at the disk.
+  void broker.failed.then(fail)
+}
+
+function fail(error: unknown): never {
+  const { message, remedy } = PosthasteError.from(error, 'INTERNAL', 'the broker')
+  write('error', message, { remedy })
+  process.exit(1)
+}
+
+await run().catch(fail)

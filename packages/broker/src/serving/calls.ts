@@ -1,0 +1,190 @@
+import { type CallName, type Parcel, packParcel, sentError } from '@posthaste/broker/protocol'
+import {
+  type BrowseQuery,
+  type Lag,
+  type Outcome,
+  type OutgoingRecord,
+  type PatternGroupSpec,
+  PosthasteError,
+  type PreparedName,
+  type SeekTarget,
+  type Topology,
+} from '@posthaste/contracts'
+import type { Grants } from '../access/grants.ts'
+import type { Right } from '../access/rights.ts'
+import { declaring } from './declaring.ts'
+import { denied } from './denied.ts'
+import type { Session } from './session.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** Who asks, and of what. */
+export interface Asked {
+  readonly grants: Grants
+  /** There for what is remembered with a session. */
+  readonly session: () => Session
+  readonly around: Surroundings
+}
+
+/** Answers a call with the messages of its answer. */
+export type Answering = (parcel: Parcel, asked: Asked) => Promise<readonly Uint8Array[]>
+
+/** Bytes of records of one message of an answer. */
+const answerBytesEnough = 4 * 1024 * 1024
+
+type InChannel = { readonly channel: string }
+
+function need({ permissions, user }: Grants, right: Right, channel: string): void {
+  if (!permissions.may(right, channel)) throw denied(user, right, `'${channel}'`)
+}
+
+function needAny({ permissions, user }: Grants, channel: string): void {
+  if (!permissions.mayAny(channel)) throw denied(user, 'consume', `'${channel}'`)
+}
+
+function answer(head: unknown): readonly Uint8Array[] {
+  return [packParcel(head)]
+}
+
+function outcomes(list: readonly Outcome[]): readonly Uint8Array[] {
+  return answer(list.map((outcome) => (outcome.ok ? null : sentError(outcome.error))))
+}
+
+/** JSON has no infinity. */
+const never = Number.POSITIVE_INFINITY
+
+/** What clients may ask for, by name. */
+export const answering: Readonly<Record<CallName, Answering>> = {
+  declare: async ({ head }, asked) => answer(await declaring(head as Topology, asked)),
+  async topology(_, { grants, around }) {
+    const { channels, groups } = around.engine.topology()
+    const sees = (channel: string): boolean => grants.permissions.mayAny(channel)
+    return answer({
+      channels: channels.filter(({ name }) => sees(name)),
+      groups: groups.filter(({ channel }) => sees(channel)),
+    })
+  },
+  async cancel({ head }, { grants, around }) {
+    const { channel, id } = head as InChannel & { readonly id: string }
+    need(grants, 'publish', channel)
+    return answer((await around.engine.scheduling?.cancel(channel, id)) ?? false)
+  },
+  async dueAt({ head }, { grants, around }) {
+    const { channel, id } = head as InChannel & { readonly id: string }
+    needAny(grants, channel)
+    return answer((await around.engine.scheduling?.dueAt(channel, id)) ?? null)
+  },
+  browse: async ({ head }, asked) => browse(head as BrowseQuery, asked),
+  move: async (parcel, asked) => move(parcel, asked),
+  async lag({ head }, { grants, around }) {
+    const { channel, group } = head as InChannel & { readonly group: string }
+    needAny(grants, channel)
+    return answer((await around.engine.lag?.lag(channel, group)) as Lag)
+  },
+  async seek({ head }, { grants, around }) {
+    const { channel, group, target } = head as InChannel & { readonly group: string; readonly target: SeekTarget }
+    need(grants, 'manage', channel)
+    await around.engine.seeking?.seek(channel, group, target)
+    return answer(null)
+  },
+  async prepare({ head, records }, { grants, around }) {
+    const { checkAtMs } = head as { readonly checkAtMs: number | null }
+    const [record] = records
+    if (record === undefined) throw new PosthasteError('BODY_MALFORMED', 'there is no record to prepare')
+    need(grants, 'publish', record.channel)
+    return outcomes([(await around.engine.preparing?.prepare(record, checkAtMs ?? never)) as Outcome])
+  },
+  commit: async ({ head }, asked) => decide(head as Names, asked, 'commit'),
+  rollback: async ({ head }, asked) => decide(head as Names, asked, 'rollback'),
+  async postpone({ head }, { grants, around }) {
+    const { name, checkAtMs } = head as { readonly name: PreparedName; readonly checkAtMs: number | null }
+    need(grants, 'publish', name.channel)
+    return outcomes([(await around.engine.preparing?.postpone(name, checkAtMs ?? never)) as Outcome])
+  },
+  async prepared({ head }, { grants, around }) {
+    const { channel, limit } = head as InChannel & { readonly limit: number }
+    need(grants, 'publish', channel)
+    const found = (await around.engine.preparing?.prepared(channel, limit)) ?? []
+    return inShares(
+      found,
+      ({ record }) => record,
+      (share) => share.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks]),
+    )
+  },
+  async declarePattern({ head }, { grants, around, session }) {
+    const spec = head as PatternGroupSpec
+    if (!grants.permissions.mayFollow(spec.pattern)) throw denied(grants.user, 'consume', `'${spec.pattern}'`)
+    // Only to say that there is such a session: its groups go with their last member.
+    session()
+    await around.engine.patterns?.declare(spec)
+    return answer(null)
+  },
+  async snapshot({ head }, { grants, around }) {
+    const { dir } = head as { readonly dir: string }
+    if (!grants.permissions.managesAll) throw denied(grants.user, 'manage', 'all channels')
+    await around.engine.snapshot(dir)
+    return answer(null)
+  },
+}
+
+interface Names {
+  readonly names: readonly PreparedName[]
+}
+
+async function decide({ names }: Names, { grants, around }: Asked, how: 'commit' | 'rollback') {
+  for (const { channel } of names) need(grants, 'publish', channel)
+  return outcomes((await around.engine.preparing?.[how](names)) ?? [])
+}
+
+async function browse(query: BrowseQuery, { grants, around }: Asked): Promise<readonly Uint8Array[]> {
+  need(grants, 'manage', query.channel)
+  const page = await around.engine.browsing?.browse(query)
+  if (page === undefined) return answer({ rows: [] })
+  // A page may be shorter than asked for.
+  let [count, bytes] = [0, 0]
+  while (count < page.records.length && (count === 0 || bytes < answerBytesEnough))
+    bytes += page.records[count++]!.record.body.byteLength
+  const records = page.records.slice(0, count)
+  const next = count < page.records.length ? records.at(-1)?.position : page.next
+  const rows = records.map(({ position, storedAtMs }) => [position, storedAtMs])
+  return [
+    packParcel(
+      { rows, next },
+      records.map(({ record }) => record),
+    ),
+  ]
+}
+
+async function move({ head, records }: Parcel, { grants, around }: Asked): Promise<readonly Uint8Array[]> {
+  const { channel, moves } = head as InChannel & { readonly moves: readonly (readonly [string, number])[] }
+  need(grants, 'manage', channel)
+  for (const record of records) if (record.group === undefined) need(grants, 'publish', record.channel)
+  let at = 0
+  const taken = moves.map(([position, count]) => {
+    const publish = records.slice(at, at + count)
+    at += count
+    return { position, publish }
+  })
+  return outcomes((await around.engine.browsing?.move(channel, taken)) ?? [])
+}
+
+/** Items in as many messages as their records need. */
+function inShares<Item>(
+  items: readonly Item[],
+  recordOf: (item: Item) => OutgoingRecord,
+  headOf: (share: readonly Item[]) => unknown,
+): readonly Uint8Array[] {
+  const messages: Uint8Array[] = []
+  let [share, bytes]: [Item[], number] = [[], 0]
+  const flush = (): void => {
+    messages.push(packParcel(headOf(share), share.map(recordOf)))
+    share = []
+    bytes = 0
+  }
+  for (const item of items) {
+    share.push(item)
+    bytes += recordOf(item).body.byteLength
+    if (bytes >= answerBytesEnough) flush()
+  }
+  if (share.length > 0 || messages.length === 0) flush()
+  return messages
+}

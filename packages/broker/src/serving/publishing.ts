@@ -1,0 +1,159 @@
+import {
+  batchesUnderWayMax,
+  type PublishBeginning,
+  type PublishBegun,
+  packParcel,
+  Reader,
+  readBatch,
+  readParcel,
+  Writer,
+  writeOutcomes,
+} from '@posthaste/broker/protocol'
+import { type Outcome, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
+import type { LinkStream, StreamSink } from '@posthaste/link/connection'
+import { denied } from './denied.ts'
+import { InOrder } from './in-order.ts'
+import type { Session } from './session.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** What a session has published: how many batches it is, and how the last of them went. */
+export class Publications {
+  readonly #session: Session
+  readonly #around: Surroundings
+  /** Outcomes of the last batches, by their numbers: for a client that comes back and has not heard of them. */
+  #results = new Map<number, readonly Outcome[]>()
+  #answers = this.#inOrder()
+  #taken = 0
+  #answeredBatches = 0
+  /** The newest that the client of this stream was told of. */
+  #told = 0
+  #stream: LinkStream | undefined
+  #isScheduled = false
+  readonly #writer = new Writer()
+
+  constructor(session: Session, around: Surroundings) {
+    this.#session = session
+    this.#around = around
+  }
+
+  /** A stream has come, in place of one that is gone. */
+  attach(stream: LinkStream, { answered, afresh }: PublishBeginning): void {
+    if (afresh) {
+      this.#results = new Map()
+      // What is still under way is answered to nobody.
+      this.#answers = this.#inOrder()
+      this.#taken = 0
+      this.#answeredBatches = 0
+    }
+    this.#told = answered
+    this.#stream = stream
+    const begun: PublishBegun = { taken: this.#taken }
+    stream.send(packParcel(begun))
+    this.#tellSoon()
+  }
+
+  #inOrder(): InOrder {
+    const answers: InOrder = new InOrder((outcomes) => {
+      if (this.#answers === answers) this.#answered(outcomes)
+    })
+    return answers
+  }
+
+  detach(stream: LinkStream): void {
+    if (this.#stream === stream) this.#stream = undefined
+  }
+
+  /** Takes a batch. Hot path. */
+  take(body: Uint8Array, stream: LinkStream): void {
+    const { grants } = this.#session
+    const records = readBatch(new Reader(body))
+    this.#taken += 1
+    grants.quota.took(body.byteLength)
+    const waitMs = grants.quota.waitMs(records.length)
+    const answers = this.#answers
+    const answer = this.#publish(records)
+    answers.add(answer)
+    const bytes = body.byteLength
+    const credit = (): void => {
+      if (waitMs === 0) stream.consumed(bytes)
+      else this.#around.clock.setTimer(waitMs, () => stream.consumed(bytes))
+    }
+    void answer.then(() => grants.quota.confirmed(bytes, credit))
+  }
+
+  #publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    const { engine, figures } = this.#around
+    const { permissions, user } = this.#session.grants
+    figures.published += records.length
+    let isAllowed = true
+    for (let at = 0; at < records.length && isAllowed; at++)
+      isAllowed = permissions.may('publish', records[at]!.channel)
+    const answered = isAllowed
+      ? engine.publish(records)
+      : engine
+          .publish(records.filter(({ channel }) => permissions.may('publish', channel)))
+          .then((outcomes) => merged(records, outcomes, { permissions, user }))
+    return answered.catch((thrown: unknown) => {
+      const error = PosthasteError.from(thrown, 'INTERNAL', 'publishing')
+      return new Array<Outcome>(records.length).fill({ ok: false, error })
+    })
+  }
+
+  #answered(outcomes: readonly Outcome[]): void {
+    this.#answeredBatches += 1
+    this.#results.set(this.#answeredBatches, outcomes)
+    this.#results.delete(this.#answeredBatches - 2 * batchesUnderWayMax)
+    this.#tellSoon()
+  }
+
+  /** What comes in one turn is told in one message. */
+  #tellSoon(): void {
+    if (this.#isScheduled || this.#stream === undefined) return
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      while (this.#told < this.#answeredBatches) writeOutcomes(this.#writer, this.#results.get(++this.#told) ?? [])
+      if (this.#writer.length > 0) this.#stream?.send(this.#writer.take())
+    })
+  }
+}
+
+function merged(
+  records: readonly OutgoingRecord[],
+  outcomes: readonly Outcome[],
+  { permissions, user }: Pick<Session['grants'], 'permissions' | 'user'>,
+): readonly Outcome[] {
+  let next = 0
+  return records.map(({ channel }) =>
+    permissions.may('publish', channel)
+      ? outcomes[next++]!
+      : { ok: false, error: denied(user, 'publish', `to '${channel}'`) },
+  )
+}
+
+/** The stream of a session's publications. */
+export function publishing(find: (id: string) => Session, stream: LinkStream): StreamSink {
+  let publications: Publications | undefined
+  const over = (): void => publications?.detach(stream)
+  return {
+    holdsCredit: true,
+    message(body) {
+      try {
+        if (publications !== undefined) return publications.take(body, stream)
+        const beginning = readParcel(body).head as PublishBeginning
+        publications = find(beginning.session).publications
+        publications.attach(stream, beginning)
+        stream.consumed(body.byteLength)
+      } catch (thrown) {
+        over()
+        stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'publish'))
+      }
+    },
+    ended() {
+      over()
+      stream.end()
+    },
+    failed: over,
+    writable() {},
+  }
+}

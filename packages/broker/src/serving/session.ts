@@ -1,0 +1,109 @@
+import { type GroupSpec, PosthasteError, type Timer } from '@posthaste/contracts'
+import type { LinkStream } from '@posthaste/link/connection'
+import type { Grants } from '../access/grants.ts'
+import { Publications } from './publishing.ts'
+import type { Subscription } from './subscription.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** Who a session is of, and for how long it stays without a connection. */
+export interface SessionInit {
+  readonly id: string
+  readonly instance: string
+  readonly grants: Grants
+  readonly sessionMs: number
+}
+
+/** Takes out what is there to say that a temporary group has a member, so that leaving it ends it. */
+const nobody = { deliver() {}, closed() {}, lost() {} }
+
+/**
+ * One client, over all of its connections: what it has in hand is held for it while it may come back. If it does not, it has
+ * vanished, and what it had in hand counts as an attempt.
+ */
+export class Session {
+  readonly id: string
+  readonly instance: string
+  readonly grants: Grants
+  readonly publications: Publications
+  readonly subscriptions = new Map<number, Subscription>()
+  /** Temporary groups that it has declared. */
+  readonly temporary = new Map<string, GroupSpec>()
+  /** Ends each watching of a pattern. */
+  readonly watching = new Set<() => void>()
+  readonly #around: Surroundings
+  readonly #sessionMs: number
+  readonly #ended: (session: Session) => void
+  #control: LinkStream | undefined
+  #expiry: Timer | undefined
+  #isOver = false
+
+  constructor(init: SessionInit, around: Surroundings, ended: (session: Session) => void) {
+    this.id = init.id
+    this.instance = init.instance
+    this.grants = init.grants
+    this.#sessionMs = init.sessionMs
+    this.#around = around
+    this.#ended = ended
+    this.publications = new Publications(this, around)
+  }
+
+  get isConnected(): boolean {
+    return this.#control !== undefined
+  }
+
+  /** The stream on which the client is told what is new; undefined while it is not connected. */
+  get control(): LinkStream | undefined {
+    return this.#control
+  }
+
+  attach(control: LinkStream): void {
+    this.#expiry?.cancel()
+    this.#expiry = undefined
+    this.#control = control
+  }
+
+  /** A connection is gone. It may be one that was followed by another already. */
+  detach(control: LinkStream, cause: PosthasteError): void {
+    if (this.#control !== control || this.#isOver) return
+    this.#control = undefined
+    const { log, clock } = this.#around
+    log.debug('a client is not connected', { instance: this.instance, cause: cause.message })
+    this.#expiry = clock.setTimer(this.#sessionMs, () => {
+      log.warn('a client has vanished: what it had in hand goes to others', { instance: this.instance })
+      void this.vanish()
+    })
+  }
+
+  /** The client says that it leaves: what it has in hand goes back uncounted. */
+  async leave(): Promise<void> {
+    const control = this.#control
+    await this.#end((subscription) => subscription.stop())
+    control?.end()
+  }
+
+  /** The client is gone without a word. */
+  async vanish(): Promise<void> {
+    const control = this.#control
+    await this.#end((subscription) => subscription.vanish())
+    control?.fail(new PosthasteError('UNAVAILABLE', 'the session has ended'))
+  }
+
+  async #end(each: (subscription: Subscription) => Promise<void>): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#expiry?.cancel()
+    this.#control = undefined
+    this.#ended(this)
+    for (const stop of this.watching) stop()
+    const ends = [...this.subscriptions.values()].map(each)
+    ends.push(...[...this.temporary.values()].map((spec) => this.#desert(spec)))
+    await Promise.allSettled(ends)
+  }
+
+  /** Ends a temporary group that nobody else has joined. */
+  async #desert({ channel, group }: GroupSpec): Promise<void> {
+    const { engine } = this.#around
+    const visit = await engine.subscribe({ channel, group, member: this.instance }, nobody).catch(() => undefined)
+    await visit?.stop()
+  }
+}

@@ -1,0 +1,55 @@
+import { readParcel, type SubscribeBeginning } from '@posthaste/broker/protocol'
+import { PosthasteError } from '@posthaste/contracts'
+import type { LinkStream, StreamSink } from '@posthaste/link/connection'
+import { denied } from './denied.ts'
+import type { Session } from './session.ts'
+import { Subscription } from './subscription.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** The stream of one subscription. */
+export function subscribing(find: (id: string) => Session, stream: LinkStream, around: Surroundings): StreamSink {
+  let subscription: Subscription | undefined
+  const fail = (thrown: unknown): void => {
+    subscription?.detach(stream)
+    stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'subscribe'))
+  }
+  const begin = (body: Uint8Array): void => {
+    const beginning = readParcel(body).head as SubscribeBeginning
+    const session = find(beginning.session)
+    const { subscription: number, channel, group, member, holding } = beginning
+    const known = session.subscriptions.get(number)
+    if (holding !== undefined) {
+      // It has ended meanwhile, and the client did not hear of it.
+      if (known === undefined) throw new PosthasteError('DELIVERY_LOST', 'the subscription has ended')
+      subscription = known
+      known.resume(stream, beginning)
+      return
+    }
+    const { permissions, user } = session.grants
+    if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
+    // A client that did not hear that it had joined joins again.
+    void known?.stop()
+    subscription = new Subscription({ session, number }, { channel, group, member }, around)
+    session.subscriptions.set(number, subscription)
+    subscription.join(stream, beginning).catch((thrown: unknown) => {
+      if (session.subscriptions.get(number) === subscription) session.subscriptions.delete(number)
+      fail(thrown)
+    })
+  }
+  return {
+    message(body) {
+      try {
+        if (subscription === undefined) begin(body)
+        else subscription.heard(body)
+      } catch (thrown) {
+        fail(thrown)
+      }
+    },
+    ended() {
+      subscription?.detach(stream)
+      stream.end()
+    },
+    failed: () => subscription?.detach(stream),
+    writable: () => subscription?.writable(),
+  }
+}

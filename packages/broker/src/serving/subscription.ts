@@ -1,0 +1,284 @@
+import {
+  DeliveryWriter,
+  fromBroker,
+  fromClient,
+  malformed,
+  Reader,
+  readSettlements,
+  type SubscribeBeginning,
+  sentError,
+  Writer,
+  writeOutcomes,
+} from '@posthaste/broker/protocol'
+import {
+  type Delivery,
+  type DeliverySink,
+  type Outcome,
+  PosthasteError,
+  type Settlement,
+  type SubscriptionSpec,
+} from '@posthaste/contracts'
+import type { DurableSubscription } from '@posthaste/embedded'
+import type { LinkStream } from '@posthaste/link/connection'
+import { denied } from './denied.ts'
+import { InOrder } from './in-order.ts'
+import type { Session } from './session.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** A message of deliveries is large enough with so many bytes, and never has more than so many of them. */
+const messageBytesEnough = 64 * 1024
+const messageDeliveriesMax = 1_024
+/** Deliveries that the engine may hand over before the client has taken those before, and their bytes. */
+const outstandingMax = 4_096
+const outstandingBytes = 8 * 1024 * 1024
+/** Before anything is known about the size of records. */
+const firstBytes = 32 * 1024
+
+/**
+ * A member of a group, for a client. What it has been handed is with the engine's member: a client that comes back is sent
+ * what it has not seen, under the same tags, and everything else stays as it was.
+ */
+export class Subscription implements DeliverySink {
+  readonly spec: SubscriptionSpec
+  readonly #session: Session
+  readonly #number: number
+  readonly #around: Surroundings
+  readonly #writer = new Writer()
+  readonly #deliveries: DeliveryWriter
+  #member: DurableSubscription | undefined
+  #stream: LinkStream | undefined
+  #answers = new InOrder(() => {})
+  /** What is to be sent, oldest first, from a place on. */
+  #outbox: Delivery[] = []
+  #sent = 0
+  #isWritable = false
+  /** Granted by the client, and not passed on to the engine. */
+  #credit = 0
+  /** Granted to the engine, and not handed over. */
+  #outstanding = 0
+  #recordBytes = firstBytes
+  #isDraining = false
+  #isOver = false
+
+  constructor(
+    of: { readonly session: Session; readonly number: number },
+    spec: SubscriptionSpec,
+    around: Surroundings,
+  ) {
+    this.spec = spec
+    this.#session = of.session
+    this.#number = of.number
+    this.#around = around
+    this.#deliveries = new DeliveryWriter(this.#writer, spec.channel)
+  }
+
+  /** Joins the group. @throws NOT_FOUND */
+  async join(stream: LinkStream, { credit }: SubscribeBeginning): Promise<void> {
+    this.#attach(stream)
+    this.#credit = credit
+    this.#member = await this.#around.engine.subscribe(this.spec, this)
+    this.#say(fromBroker.joined)
+    this.#pass()
+  }
+
+  /** The client is back over another stream, and says what it has. */
+  resume(stream: LinkStream, { credit, holding = [] }: SubscribeBeginning): void {
+    this.#attach(stream)
+    this.#say(fromBroker.joined)
+    const has = new Set(holding.flatMap(([first, count]) => Array.from({ length: count }, (_, at) => first + at)))
+    const unseen = [...(this.#member?.held() ?? [])].filter(({ tag }) => !has.has(tag))
+    this.#outbox = unseen
+    this.#sent = 0
+    // What it may be sent: some is with the engine already, and what it has not seen is on its way.
+    this.#credit = credit - this.#outstanding - unseen.length
+    this.#pump()
+  }
+
+  #attach(stream: LinkStream): void {
+    this.#stream = stream
+    this.#isWritable = true
+    this.#answers = new InOrder((outcomes) => this.#answer(stream, outcomes))
+  }
+
+  detach(stream: LinkStream): void {
+    if (this.#stream !== stream) return
+    this.#stream = undefined
+    this.#isWritable = false
+    // With the engine's member they are, and which of them the client has seen it says when it is back.
+    this.#outbox = []
+    this.#sent = 0
+  }
+
+  // ── From the client ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  heard(body: Uint8Array): void {
+    const reader = new Reader(body)
+    const what = reader.byte()
+    if (what === fromClient.grant) {
+      this.#credit += reader.varint()
+      this.#pass()
+    } else if (what === fromClient.settle) {
+      reader.varint()
+      this.#settle(readSettlements(reader, this.spec.channel))
+    } else if (what === fromClient.stop) void this.#leave()
+    else throw malformed(`no client says ${what}`)
+  }
+
+  #settle(settlements: readonly Settlement[]): void {
+    const member = this.#member
+    if (member === undefined) throw malformed('it settles before it has joined')
+    this.#around.figures.settled += settlements.length
+    const refusals = this.#refusals(settlements)
+    const settled =
+      refusals.size === 0
+        ? member.settle(settlements)
+        : member.settle(settlements.filter((each) => !refusals.has(each))).then((outcomes) => {
+            let next = 0
+            return settlements.map((each) => refusals.get(each) ?? outcomes[next++]!)
+          })
+    this.#answers.add(
+      settled.catch((thrown: unknown) => {
+        const error = PosthasteError.from(thrown, 'INTERNAL', 'settling')
+        return settlements.map(() => ({ ok: false, error }))
+      }),
+    )
+  }
+
+  /** Who settles may publish along with it only what they might publish otherwise. */
+  #refusals(settlements: readonly Settlement[]): ReadonlyMap<Settlement, Outcome> {
+    const { permissions, user } = this.#session.grants
+    const refusals = new Map<Settlement, Outcome>()
+    for (const settlement of settlements) {
+      if (settlement.kind !== 'ack' || settlement.publish === undefined) continue
+      const foreign = settlement.publish.find(({ channel }) => !permissions.may('publish', channel))
+      if (foreign === undefined) continue
+      refusals.set(settlement, { ok: false, error: denied(user, 'publish', `to '${foreign.channel}'`) })
+    }
+    return refusals
+  }
+
+  async #leave(): Promise<void> {
+    const stream = this.#stream
+    await this.stop()
+    this.#writer.byte(fromBroker.stopped)
+    const farewell = this.#writer.take()
+    stream?.send(farewell)
+    stream?.end()
+  }
+
+  // ── To the client ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** From the engine. Hot path. */
+  deliver(batch: readonly Delivery[]): void {
+    this.#outstanding -= batch.length
+    this.#around.figures.delivered += batch.length
+    // What comes while there is no stream is sent when there is one.
+    if (this.#stream === undefined) return
+    if (this.#outbox.length === 0) this.#outbox = [...batch]
+    else this.#outbox.push(...batch)
+    this.#pump()
+  }
+
+  /** The stream takes more. */
+  writable(): void {
+    this.#isWritable = true
+    this.#pump()
+  }
+
+  #pump(): void {
+    while (this.#isWritable && this.#sent < this.#outbox.length) this.#sendSome()
+    if (this.#sent < this.#outbox.length) return
+    this.#outbox = []
+    this.#sent = 0
+    this.#pass()
+  }
+
+  /** Sends deliveries whose tags follow each other. */
+  #sendSome(): void {
+    const outbox = this.#outbox
+    const from = this.#sent
+    const first = outbox[from]!.tag
+    this.#deliveries.begin(first)
+    let at = from
+    while (at < outbox.length && at - from < messageDeliveriesMax && this.#writer.length < messageBytesEnough) {
+      const delivery = outbox[at]!
+      if (delivery.tag !== first + at - from) break
+      this.#deliveries.add(delivery)
+      at++
+    }
+    this.#sent = at
+    const message = this.#writer.take()
+    this.#recordBytes = Math.max(1, message.byteLength / (at - from))
+    this.#isWritable = this.#stream?.send(message) ?? false
+  }
+
+  /** Grants the engine what the client can be sent without much waiting here. */
+  #pass(): void {
+    if (this.#credit <= 0 || this.#isDraining || !this.#isWritable || this.#member === undefined) return
+    const most = Math.max(1, Math.min(outstandingMax, Math.floor(outstandingBytes / this.#recordBytes)))
+    const more = Math.min(this.#credit, most - this.#outstanding)
+    if (more <= 0) return
+    this.#credit -= more
+    this.#outstanding += more
+    this.#member.grant(more)
+  }
+
+  #answer(stream: LinkStream, outcomes: readonly Outcome[]): void {
+    if (this.#stream !== stream) return
+    this.#writer.byte(fromBroker.settled)
+    writeOutcomes(this.#writer, outcomes)
+    stream.send(this.#writer.take())
+  }
+
+  #say(what: number): void {
+    this.#writer.byte(what)
+    this.#stream?.send(this.#writer.take())
+  }
+
+  /** Embedded takes nothing away. */
+  lost(): void {}
+
+  /** The engine has failed: the client's core subscribes again. */
+  closed(cause: PosthasteError): void {
+    this.#isOver = true
+    this.#session.subscriptions.delete(this.#number)
+    this.#writer.byte(fromBroker.closed)
+    this.#writer.sizedText(JSON.stringify(sentError(cause)))
+    this.#stream?.send(this.#writer.take())
+    this.#stream?.end()
+    this.#stream = undefined
+  }
+
+  /** The broker is about to stop: nothing more is handed over, and what has not begun is asked for. */
+  drain(): void {
+    this.#isDraining = true
+    this.#say(fromBroker.recall)
+  }
+
+  /** Whether the client has something that is not settled. */
+  get hasInHand(): boolean {
+    for (const _ of this.#member?.held() ?? []) return true
+    return false
+  }
+
+  // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What is unsettled goes back uncounted. */
+  stop(): Promise<void> {
+    return this.#end(this.#member?.stop())
+  }
+
+  /** What is unsettled counts. */
+  vanish(): Promise<void> {
+    return this.#end(this.#member?.vanish())
+  }
+
+  async #end(leaving: Promise<void> | undefined): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#outbox = []
+    this.#sent = 0
+    this.#session.subscriptions.delete(this.#number)
+    await leaving?.catch((cause: unknown) => this.#around.log.warn('a member could not leave', { cause }))
+  }
+}

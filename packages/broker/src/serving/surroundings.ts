@@ -1,0 +1,21 @@
+import type { Clock, Log } from '@posthaste/contracts'
+import type { DurableEngine } from '@posthaste/embedded'
+import type { BrokerConfig } from '../config/config.ts'
+
+/** Counts since the start. */
+export interface Counts {
+  published: number
+  delivered: number
+  settled: number
+}
+
+/** What everything that serves lives on. */
+export interface Surroundings {
+  readonly config: BrokerConfig
+  readonly engine: DurableEngine
+  readonly clock: Clock
+  readonly log: Log
+  readonly figures: Counts
+  /** Channels that users have made, by user, since the start. */
+  readonly made: Map<string, number>
+}
