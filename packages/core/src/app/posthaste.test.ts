@@ -6,6 +6,7 @@ import {
   type ServedMethod,
   type ServerTransport,
   service,
+  stream,
 } from '@posthaste/contracts'
 import { memory } from '@posthaste/memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -284,6 +285,68 @@ describe('starting and closing', () => {
     await closed
     expect(answers).toEqual([{ ok: true }])
     expect(app.health().subscriptions).toMatchObject([{ acked: 1 }])
+  })
+
+  it('waits at its end for streams within the process, for half of its grace, and closes the transports of clients last', async () => {
+    const { clock, log, make } = making()
+    const done: string[] = []
+    const app = make({ engine: watched(done), transports: [watchedTransport(done, 'http')], graceMs: 1_000 })
+    const Ticks = service('shop.Ticks', { follow: { input: z.number(), output: stream(z.number()) } })
+    app.serve(Ticks, {
+      async *follow(ticks, ctx) {
+        try {
+          for (let n = 0; n < ticks; n++) yield n
+        } finally {
+          done.push(`followed ${ticks} ${ctx.cancellation.reason?.code}`)
+        }
+      },
+    })
+    const far = {
+      name: 'far',
+      streams: true,
+      call: () => 1,
+      async close() {
+        done.push('far close')
+      },
+    }
+    app.client(Orders, { transport: far })
+    await app.start()
+    const short = app.client(Ticks).follow(2)[Symbol.asyncIterator]()
+    const endless = app.client(Ticks).follow(1_000_000)[Symbol.asyncIterator]()
+    await Promise.all([short.next(), endless.next()])
+    done.length = 0
+    const closed = app.close()
+    await clock.advance(0)
+    expect(done).toEqual(['http stop 1000'])
+    expect(await short.next()).toEqual({ done: false, value: 1 })
+    expect((await short.next()).done).toBe(true)
+    await clock.advance(500)
+    await closed
+    await expect(endless.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(done).toEqual([
+      'http stop 1000',
+      'followed 2 undefined',
+      'followed 1000000 UNAVAILABLE',
+      'engine close',
+      'far close',
+    ])
+    expect(log.entries.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  it('closes the transports of clients even where it was never started', async () => {
+    const { make } = making()
+    let closed = 0
+    const far = {
+      name: 'far',
+      call: () => 1,
+      async close() {
+        closed += 1
+      },
+    }
+    const app = make()
+    app.client(Orders, { transport: far })
+    await app.close()
+    expect(closed).toBe(1)
   })
 
   it('ends calls within the process by their deadline, also when it has closed meanwhile', async () => {

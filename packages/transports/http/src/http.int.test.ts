@@ -1,4 +1,4 @@
-import { PosthasteError } from '@posthaste/contracts'
+import { PosthasteError, type Schema, stream } from '@posthaste/contracts'
 import { silentLog, systemClock } from 'posthaste/pipeline'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Answer, failure, listening, raw, served } from '../test/rig.ts'
@@ -359,6 +359,17 @@ describe('starting', () => {
       'GET /health',
       'GET /b/:__proto__',
     ])
+  })
+
+  it('refuses methods with a stream on either side, and leaves those without a route out', async () => {
+    const method = served('GET /a', echo)
+    const { input } = method.contract
+    const streaming = { ...method, contract: { ...method.contract, output: stream(input as Schema) } }
+    const taking = { ...method, contract: { ...method.contract, input: stream(input as Schema) } }
+    for (const refused of [streaming, taking]) {
+      await expect(listening({}, refused)).rejects.toMatchObject({ code: 'CAPABILITY_UNSUPPORTED' })
+      await listening({}, { ...refused, contract: { ...refused.contract, http: undefined } })
+    }
   })
 
   it('says which address it cannot have', async () => {
