@@ -1,5 +1,6 @@
 import type { Command } from '../command/command.ts'
 import { bench } from './bench/bench.ts'
+import { broker } from './broker.ts'
 import { channels } from './channels.ts'
 import { completion } from './completion.ts'
 import { dlqList } from './dlq/list.ts'
@@ -16,6 +17,7 @@ import { version } from './version.ts'
 
 /** All commands, in the order in which people are told of them. */
 export const commands: readonly Command[] = [
+  broker,
   publish,
   tail,
   channels,

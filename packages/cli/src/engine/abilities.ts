@@ -6,6 +6,7 @@ import {
   PosthasteError,
   type Seeking,
 } from '@posthaste/contracts'
+import { listingOf } from './listing.ts'
 
 /** What engines can do beyond carrying messages, and how a user says it. */
 interface Abilities {
@@ -27,7 +28,8 @@ const inWords: Readonly<Record<keyof Abilities, string>> = {
  * @throws CAPABILITY_UNSUPPORTED where this one cannot
  */
 export function abilityOf<K extends keyof Abilities>(engine: Engine, name: K, remedy?: string): Abilities[K] {
-  const ability = engine[name] as Abilities[K] | undefined
+  const found = name === 'listing' ? listingOf(engine) : engine[name]
+  const ability = found as Abilities[K] | undefined
   if (ability !== undefined) return ability
   throw new PosthasteError('CAPABILITY_UNSUPPORTED', `the engine ${engine.name} cannot ${inWords[name]}`, { remedy })
 }

@@ -1,6 +1,8 @@
 import { type Engine, type EventContract, PosthasteError, type Schema } from '@posthaste/contracts'
 import { type Bus, createBus, type DeadLetters } from 'posthaste/bus'
+import { abilityOf } from '../../engine/abilities.ts'
 import type { EngineSurroundings } from '../../engine/engine-command.ts'
+import { listingOf } from '../../engine/listing.ts'
 
 /** Whose dead letters. */
 export interface Place {
@@ -30,17 +32,8 @@ export function channelNameOf({ channel, group, target }: Place): string {
 
 /** Every place that has been made for dead letters. @throws CAPABILITY_UNSUPPORTED where the engine cannot tell */
 export async function placesOf(engine: Engine): Promise<readonly Place[]> {
-  const { listing } = engine
-  if (listing === undefined) {
-    throw new PosthasteError(
-      'CAPABILITY_UNSUPPORTED',
-      `the engine ${engine.name} cannot tell which channels there are`,
-      {
-        remedy: 'Name the channel and the group: posthaste dlq list <channel> --group <group>.',
-      },
-    )
-  }
-  const channels = await listing.channels()
+  const remedy = 'Name the channel and the group: posthaste dlq list <channel> --group <group>.'
+  const channels = await abilityOf(engine, 'listing', remedy).channels()
   return channels.flatMap(({ name }) => placeIn(name) ?? [])
 }
 
@@ -53,7 +46,8 @@ export async function placeOf(
   { channel, group, target }: { channel: string; group: string | undefined; target: string | undefined },
 ): Promise<Place> {
   if (group !== undefined) return { channel, group, target }
-  if (engine.listing === undefined) return { channel, group: commandGroup, target }
+  const listing = listingOf(engine)
+  if (listing === undefined) return { channel, group: commandGroup, target }
   const found = (await placesOf(engine)).filter((each) => each.channel === channel && each.target === target)
   const [only, another] = found
   if (another !== undefined) {
@@ -64,7 +58,7 @@ export async function placeOf(
   }
   if (only !== undefined) return only
   // Says that there is none, where that is so.
-  await engine.listing.groups(channel)
+  await listing.groups(channel)
   return { channel, group: commandGroup, target }
 }
 
