@@ -5,10 +5,10 @@ import type { EngineHarness } from '@posthaste/conformance'
 import { runningServer, serverVariable } from '@posthaste/conformance/server'
 
 /** The engines of this repository, in the order of the documentation. */
-export const ownEngines = ['embedded', 'memory', 'rabbitmq', 'kafka', 'nats', 'redis'] as const
+export const ownEngines = ['embedded', 'memory', 'rabbitmq', 'kafka', 'nats', 'redis', 'broker'] as const
 
 /** Those that need a server of their name. */
-const serverEngines: readonly string[] = ['rabbitmq', 'kafka', 'nats', 'redis']
+const serverEngines: readonly string[] = ['rabbitmq', 'kafka', 'nats', 'redis', 'broker']
 
 /** Every engine that is asked for, each once; `all` stands for those of this repository. */
 export function namedEngines(asked: readonly string[]): readonly string[] {

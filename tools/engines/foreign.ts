@@ -2,8 +2,11 @@ import { serverVariable } from '@posthaste/conformance/server'
 import type { EngineKind, Recipe } from './recipe.ts'
 import type { ServerReport } from './report.ts'
 
-const standardPorts: Readonly<Record<EngineKind, number>> = { rabbitmq: 5672, kafka: 9092, nats: 4222, redis: 6379 }
-const encrypted: readonly string[] = ['amqps:', 'kafkas:', 'tls:', 'rediss:']
+const standardPorts: Readonly<Record<EngineKind, number>> = {
+  ...{ rabbitmq: 5672, kafka: 9092, nats: 4222, redis: 6379 },
+  broker: 7420,
+}
+const encrypted: readonly string[] = ['amqps:', 'kafkas:', 'tls:', 'rediss:', 'links:']
 
 /** Asks a server that the environment names whether it is ready; one that wants TLS is believed. */
 export async function ask({ name, kind, probe }: Recipe, text: string): Promise<ServerReport> {

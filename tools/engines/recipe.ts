@@ -1,11 +1,11 @@
 import type { Certificates } from './tls.ts'
 
 /** The servers that can be started, by the names they are asked for by. */
-export const serverNames = ['rabbitmq', 'kafka', 'nats', 'nats-2.9', 'redis'] as const
+export const serverNames = ['rabbitmq', 'kafka', 'nats', 'nats-2.9', 'redis', 'broker'] as const
 export type ServerName = (typeof serverNames)[number]
 
 /** Which kind of server it is: what the URL and the protocol depend on. */
-export type EngineKind = 'rabbitmq' | 'kafka' | 'nats' | 'redis'
+export type EngineKind = 'rabbitmq' | 'kafka' | 'nats' | 'redis' | 'broker'
 
 /** The ports of one server, by what they are for. */
 export type Ports = Readonly<Record<string, number>> & { readonly main: number }

@@ -28,6 +28,7 @@ async function factoryOf(name: string): Promise<(options: Readonly<Record<string
 
 const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unknown>>>> = {
   redis: (port) => ({ url: `redis://127.0.0.1:${port}`, sessionMs: leaseMs, reconnectMs: leaseMs, timeoutMs }),
+  broker: (port) => ({ url: `link://127.0.0.1:${port}`, sessionMs: leaseMs, timeoutMs }),
   nats: (port) => ({ url: `nats://127.0.0.1:${port}`, leaseMs, timeoutMs, keyRanges }),
   rabbitmq: (port) => ({ url: `amqp://guest:guest@127.0.0.1:${port}`, timeoutMs, keyRanges }),
   // A broker names itself by its own address, which would lead past the proxy.
@@ -41,7 +42,7 @@ const own: Readonly<Record<string, (port: number) => Readonly<Record<string, unk
 }
 
 /** The engines that have a network between them and their data, those first that start fast. */
-export const networkedEngines = ['redis', 'nats', 'kafka', 'rabbitmq'] as const
+export const networkedEngines = ['redis', 'broker', 'nats', 'kafka', 'rabbitmq'] as const
 export type NetworkedName = (typeof networkedEngines)[number]
 
 /** Those that give back a message without a key as a copy. */

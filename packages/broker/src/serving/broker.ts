@@ -98,7 +98,15 @@ class RunningBroker implements Broker {
     this.#fail = resolve
     this.#engine = embedded({ dir: config.dataDir })
     const engine = this.#engine
-    this.#around = { config, engine, clock, log, figures: this.#counts, made: new Map() }
+    this.#around = {
+      config,
+      engine,
+      clock,
+      log,
+      figures: this.#counts,
+      made: new Map(),
+      clients: () => this.#sessions.clients(),
+    }
     this.#sessions = new Sessions(this.#around)
   }
 

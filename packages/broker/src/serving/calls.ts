@@ -63,6 +63,10 @@ export const answering: Readonly<Record<CallName, Answering>> = {
       groups: groups.filter(({ channel }) => sees(channel)),
     })
   },
+  async clients(_, { grants, around }) {
+    if (!grants.permissions.managesAll) throw denied(grants.user, 'manage', 'all channels')
+    return answer(around.clients())
+  },
   async cancel({ head }, { grants, around }) {
     const { channel, id } = head as InChannel & { readonly id: string }
     need(grants, 'publish', channel)

@@ -8,6 +8,8 @@ import type { Surroundings } from './surroundings.ts'
 /** Who a session is of, and for how long it stays without a connection. */
 export interface SessionInit {
   readonly id: string
+  /** Counts the sessions since the start. */
+  readonly number: number
   readonly instance: string
   readonly grants: Grants
   readonly sessionMs: number
@@ -22,6 +24,7 @@ const nobody = { deliver() {}, closed() {}, lost() {} }
  */
 export class Session {
   readonly id: string
+  readonly number: number
   readonly instance: string
   readonly grants: Grants
   readonly publications: Publications
@@ -39,6 +42,7 @@ export class Session {
 
   constructor(init: SessionInit, around: Surroundings, ended: (session: Session) => void) {
     this.id = init.id
+    this.number = init.number
     this.instance = init.instance
     this.grants = init.grants
     this.#sessionMs = init.sessionMs

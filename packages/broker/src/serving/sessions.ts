@@ -1,4 +1,5 @@
 import {
+  type BrokerClient,
   packParcel,
   protocolVersion,
   readParcel,
@@ -23,6 +24,7 @@ export class Sessions {
   readonly #around: Surroundings
   readonly #sessions = new Map<string, Session>()
   #isDraining = false
+  #count = 0
 
   constructor(around: Surroundings) {
     this.#around = around
@@ -30,6 +32,13 @@ export class Sessions {
 
   get all(): Iterable<Session> {
     return this.#sessions.values()
+  }
+
+  clients(): readonly BrokerClient[] {
+    return [...this.#sessions.values()].map(({ number, instance, grants, isConnected, subscriptions }) => ({
+      ...{ number, instance, user: grants.user, isConnected },
+      subscriptions: subscriptions.size,
+    }))
   }
 
   get size(): number {
@@ -99,7 +108,14 @@ export class Sessions {
       throw new PosthasteError('CONFLICT', 'a session of this name is somebody else’s')
     if (known !== undefined && resume) return true
     void known?.vanish()
-    const init = { id: session, instance: String(instance).slice(0, 200), grants, sessionMs: this.#within(sessionMs) }
+    this.#count += 1
+    const init = {
+      id: session,
+      number: this.#count,
+      instance: String(instance).slice(0, 200),
+      grants,
+      sessionMs: this.#within(sessionMs),
+    }
     this.#sessions.set(
       session,
       new Session(init, this.#around, (each) => {

@@ -1,3 +1,4 @@
+import type { BrokerClient } from '@posthaste/broker'
 import type { Clock, Log } from '@posthaste/contracts'
 import type { DurableEngine } from '@posthaste/embedded'
 import type { BrokerConfig } from '../config/config.ts'
@@ -17,5 +18,7 @@ export interface Surroundings {
   readonly log: Log
   readonly figures: Counts
   /** Channels that users have made, by user, since the start. */
+  /** Who is connected. */
+  readonly clients: () => readonly BrokerClient[]
   readonly made: Map<string, number>
 }

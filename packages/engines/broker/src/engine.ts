@@ -26,6 +26,7 @@ import { promised } from './features.ts'
 import { type BrokerOptions, type CheckedOptions, checkOptions } from './options.ts'
 import { PatternGroups } from './patterns.ts'
 import { Presence } from './presence.ts'
+import type { BrokerClient } from './protocol/session.ts'
 import { Publisher } from './publisher.ts'
 import { ServerTime } from './server-time.ts'
 
@@ -36,6 +37,11 @@ export interface BrokerEngine extends Engine {
    * @throws UNAVAILABLE ENGINE_CLOSED
    */
   topology(): Promise<Topology>
+  /**
+   * Who is connected, and who has just lost the connection.
+   * @throws PERMISSION_DENIED for who may not manage all channels
+   */
+  clients(): Promise<readonly BrokerClient[]>
   /**
    * Has the broker copy all of its data into a directory of its own machine, as one moment had it.
    * @param dir absolute; made if it does not exist
@@ -210,6 +216,11 @@ class RemoteEngine implements BrokerEngine {
   async topology(): Promise<Topology> {
     const [parcel] = await this.#ask('topology', {}, { repeatable: true })
     return parcel?.head as Topology
+  }
+
+  async clients(): Promise<readonly BrokerClient[]> {
+    const [parcel] = await this.#ask('clients', {}, { repeatable: true })
+    return parcel?.head as readonly BrokerClient[]
   }
 
   async snapshot(dir: string): Promise<void> {

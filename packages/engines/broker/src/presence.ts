@@ -78,6 +78,7 @@ export class Presence {
         keepaliveTimeoutMs: quarterOf(options.sessionMs),
         messageBytesMax,
         unfinishedBytesMax: messageBytesMax,
+        unsentBytesMax: messageBytesMax,
         streamWindow: windowBytes,
         connectionWindow: 4 * windowBytes,
       },

@@ -25,6 +25,7 @@ export {
 export { malformed, Reader } from './reader.ts'
 export { RecordReader, RecordWriter } from './record-codec.ts'
 export {
+  type BrokerClient,
   protocolVersion,
   receivedCapabilities,
   type SentCapabilities,

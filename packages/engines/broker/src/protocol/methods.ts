@@ -12,6 +12,7 @@ export const streams = {
 export const callNames = [
   'declare',
   'topology',
+  'clients',
   'cancel',
   'dueAt',
   'browse',

@@ -38,6 +38,17 @@ export interface SessionBegun {
 /** What is told later on the stream. */
 export type SessionNews = { readonly draining: true }
 
+/** A client, as the broker tells of it. */
+export interface BrokerClient {
+  /** Counts the clients since the broker was started. */
+  readonly number: number
+  readonly instance: string
+  readonly user: string
+  /** False while the broker waits for it to come back. */
+  readonly isConnected: boolean
+  readonly subscriptions: number
+}
+
 /** Capabilities, with null where JSON has no infinity. */
 export type SentCapabilities = {
   readonly [Name in keyof EngineCapabilities]: EngineCapabilities[Name] | null
