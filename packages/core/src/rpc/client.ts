@@ -28,7 +28,8 @@ import { type ClientStackOptions, clientStackOf, ofTheClient } from './client-st
 import { checkFallbacks, fallbackOf } from './fallbacks.ts'
 import { scopeOf } from './scope.ts'
 import { sharedSlots } from './shared-slots.ts'
-import { carryingStreams, streamCallable } from './streams/calling.ts'
+import { streamCallable } from './streams/calling.ts'
+import { carryingStreams } from './streams/carrying.ts'
 import { streamSlots, uselessPolicies } from './streams/stream-filters.ts'
 import { refuseUncarried, targetOf } from './target.ts'
 

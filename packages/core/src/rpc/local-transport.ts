@@ -1,12 +1,13 @@
 import {
   type CalledMethod,
   type ClientTransport,
+  isStream,
   type MaybePromise,
   type OutgoingCall,
   PosthasteError,
   type ServedMethod,
 } from '@posthaste/contracts'
-import { ItemStream } from './streams/item-stream.ts'
+import type { ItemStream } from './streams/item-stream.ts'
 import { targetOf } from './target.ts'
 
 /**
@@ -30,8 +31,10 @@ export function localTransport(find: (target: string) => ServedMethod | undefine
       }
       const running = served.dispatch(outgoing)
       const leave = outgoing.cancellation.onCancel((reason) => running.cancel(reason))
-      // Taken back with the answer, or with a stream's end, or a long-lived caller would collect a listener per call.
-      running.result.then((answer) => (answer instanceof ItemStream ? answer.ended.then(leave) : leave()), leave)
+      // Taken back with the answer or a stream's end, or a long-lived caller would collect a listener per call.
+      if (isStream(method.contract.output))
+        running.result.then((stream) => (stream as ItemStream).ended.then(leave), leave)
+      else running.result.then(leave, leave)
       return running.result
     },
     async close() {},

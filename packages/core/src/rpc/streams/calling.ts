@@ -2,11 +2,11 @@ import {
   type Call,
   type CalledMethod,
   type Cancellation,
-  type ClientTransport,
   isStream,
   type MaybePromise,
   PosthasteError,
   type Service,
+  type StreamSource,
 } from '@posthaste/contracts'
 import { createCall } from '../../pipeline/call.ts'
 import { type CancelSource, cancelSource } from '../../pipeline/cancellation.ts'
@@ -22,67 +22,6 @@ export interface StreamCalling {
   readonly run: Service
   /** Milliseconds a stream may take; `Infinity` for as long as it lasts. */
   readonly timeoutMs: number
-}
-
-/** The innermost service of a method with a stream: the transport, with what is left of the time. */
-export function carryingStreams(
-  method: CalledMethod,
-  transport: ClientTransport,
-  { clock }: Pick<ClientHost, 'clock'>,
-): Service {
-  const isOutputStream = isStream(method.contract.output)
-  return (call) => {
-    const over = `${call.target} over ${transport.name}`
-    const failureOf = (thrown: unknown): PosthasteError => PosthasteError.from(thrown, 'INTERNAL', over)
-    const leftMs = call.deadlineAtMs - clock.monotonicMs()
-    const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, leftMs)
-    const { headers, id, cancellation } = call
-    const lent = call.payload instanceof ItemStream ? new LentInput(call.payload) : undefined
-    const payload = lent ?? call.payload
-    return attempt(
-      () => transport.call(method, { payload, headers, timeoutMs, id, cancellation }),
-      (answer): unknown => {
-        if (!isOutputStream) return answer
-        if (!isStreamSource(answer)) throw notAStream('INTERNAL', `the answer of ${over}`, answer)
-        return new ItemStream(answer, { cancellation, failureOf })
-      },
-      (thrown) => {
-        lent?.takeBack()
-        throw failureOf(thrown)
-      },
-    )
-  }
-}
-
-/**
- * The input of a call as one attempt has it: letting go of it before anything was taken leaves it to the next attempt. The
- * call itself lets go of its input when it ends.
- */
-class LentInput implements AsyncIterableIterator<unknown, undefined> {
-  readonly #input: ItemStream
-  #lent = true
-
-  constructor(input: ItemStream) {
-    this.#input = input
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async next(): Promise<IteratorResult<unknown, undefined>> {
-    return this.#lent ? this.#input.next() : { done: true, value: undefined }
-  }
-
-  async return(): Promise<IteratorReturnResult<undefined>> {
-    if (this.#lent && this.#input.begun) void this.#input.return()
-    this.takeBack()
-    return { done: true, value: undefined }
-  }
-
-  takeBack(): void {
-    this.#lent = false
-  }
 }
 
 /**
@@ -123,19 +62,18 @@ class StreamingCall {
   readonly result: Promise<unknown>
   readonly #scope: CancelScope
   readonly #source: CancelSource
-  #input: ItemStream | undefined = undefined
+  readonly #input: ItemStream | undefined
 
   /** @throws CONFIG_INVALID for wrong options, PAYLOAD_INVALID for an input that is no stream, or why there are no calls now */
   constructor({ service, method, contract }: CalledMethod, { input, options }: Given, { calling, host }: Means) {
     const target = targetOf(service, method)
     checkStreamCallOptions(target, options)
-    const isInputStream = isStream(contract.input)
-    if (isInputStream && !isStreamSource(input)) throw notAStream('PAYLOAD_INVALID', `the input of ${target}`, input)
+    const stream = isStream(contract.input) ? streamIn(input, target) : undefined
     this.#scope = scopeOf(options)
     this.#source = cancelSource(this.#scope.cancellation)
     const cancellation = this.#source.token
     const refusal = host.refusal() ?? cancellation.reason
-    if (isInputStream && isStreamSource(input)) this.#input = this.#reading(input, target)
+    this.#input = stream && this.#reading(stream, target)
     const ownDeadlineAtMs = host.clock.monotonicMs() + (options.timeoutMs ?? calling.timeoutMs)
     const call = createCall({
       kind: 'request',
@@ -166,8 +104,8 @@ class StreamingCall {
   }
 
   /** The caller's own mistakes, and failures of what makes the items, end the call: nobody can go on with it. */
-  #reading(input: Parameters<typeof iterated>[0], target: string): ItemStream {
-    return iterated(input, {
+  #reading(input: StreamSource<unknown>, target: string): ItemStream {
+    return new ItemStream(input, {
       cancellation: this.#source.token,
       failureOf: (thrown) => PosthasteError.from(thrown, 'CANCELLED', `the input of ${target} failed`),
       onFailure: (failure) => this.#source.cancel(failure),
@@ -182,7 +120,11 @@ class StreamingCall {
   }
 }
 
-const iterated = (...given: ConstructorParameters<typeof ItemStream>): ItemStream => new ItemStream(...given)
+/** @throws PAYLOAD_INVALID where the input is no stream */
+function streamIn(input: unknown, target: string): StreamSource<unknown> {
+  if (isStreamSource(input)) return input
+  throw notAStream('PAYLOAD_INVALID', `the input of ${target}`, input)
+}
 
 const done: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
 

@@ -1,92 +1,23 @@
-import {
-  type ClientTransportHost,
-  type Filter,
-  type OutgoingCall,
-  PosthasteError,
-  service,
-  stream,
-} from '@posthaste/contracts'
+import { type Filter, PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { z } from 'zod'
+import {
+  calling,
+  down,
+  Feed,
+  never,
+  pushed,
+  reading,
+  Streams,
+  serving,
+  settled,
+  value,
+} from '../../../test/rpc/streams-rig.ts'
 import { filterDeps, filterSlot } from '../../pipeline/stack.ts'
 import { chaos } from '../../resilience/chaos/chaos.ts'
 import { hedged, standard } from '../../resilience/policies/presets.ts'
 import { manualClock } from '../../testing/manual-clock.ts'
-import { recordingLog } from '../../testing/recording-log.ts'
-import type { ClientOptions } from '../client-options.ts'
 import { createRpc } from '../rpc.ts'
 import type { ServeOptions } from '../serve.ts'
-
-const Feed = service('shop.Feed', {
-  follow: { input: z.string(), output: stream(z.number()), idempotent: true },
-  once: { input: z.string(), output: stream(z.number()) },
-  upload: { input: stream(z.string()), output: z.number(), idempotent: true },
-  ping: { input: z.string(), output: z.string(), idempotent: true },
-})
-const Streams = service('shop.Streams', { follow: Feed.methods.follow, upload: Feed.methods.upload })
-
-type FeedOptions = ClientOptions<typeof Feed.methods>
-
-const down = new PosthasteError('UNAVAILABLE', 'down')
-const never = (): Promise<never> => new Promise(() => {})
-const settled = async (): Promise<void> => {
-  for (let turn = 0; turn < 100; turn++) await Promise.resolve()
-}
-
-/** A stream that a test pushes, and that says whether it was let go of. */
-function pushed() {
-  const told = { returned: 0 }
-  const waiting: PromiseWithResolvers<IteratorResult<number>>[] = []
-  const ready: PromiseWithResolvers<IteratorResult<number>>[] = []
-  const take = (from: typeof waiting, to: typeof waiting): PromiseWithResolvers<IteratorResult<number>> => {
-    const known = from.shift()
-    if (known !== undefined) return known
-    const made = Promise.withResolvers<IteratorResult<number>>()
-    to.push(made)
-    return made
-  }
-  return {
-    told,
-    push: (value: number) => take(waiting, ready).resolve({ done: false, value }),
-    end: () => take(waiting, ready).resolve({ done: true, value: undefined }),
-    fail: (failure: unknown) => take(waiting, ready).reject(failure),
-    [Symbol.asyncIterator]: () => ({
-      next: () => take(ready, waiting).promise,
-      async return() {
-        told.returned += 1
-        return { done: true as const, value: undefined }
-      },
-    }),
-  }
-}
-
-/** A client over a transport that answers as it is told, counting. */
-function calling(answer: (call: OutgoingCall, nth: number) => unknown, options: FeedOptions = {}) {
-  const clock = manualClock()
-  const calls: OutgoingCall[] = []
-  const transport = {
-    name: 'test',
-    streams: true,
-    call(_: unknown, outgoing: OutgoingCall) {
-      calls.push(outgoing)
-      return answer(outgoing, calls.length)
-    },
-    async close() {},
-  }
-  const rpc = createRpc({ clock, random: () => 0 })
-  return { clock, calls, rpc, client: rpc.client(Feed, { transport, ...options }) }
-}
-
-/** The same rpc on both sides. */
-function serving(follow: () => AsyncIterable<number>, options: ServeOptions = {}) {
-  const clock = manualClock()
-  const rpc = createRpc({ clock, random: () => 0 })
-  rpc.serve(Feed, { follow, once: follow, upload: () => 1, ping: (text) => text }, options)
-  return { clock, rpc, client: rpc.client(Feed) }
-}
-
-const reading = (items: AsyncIterable<number>): AsyncIterator<number> => items[Symbol.asyncIterator]()
-const value = async (next: Promise<IteratorResult<number>>): Promise<number | undefined> => (await next).value
 
 describe('the time of a stream', () => {
   it('has no end unless one is said: what a client and a server set for calls is not for streams', async () => {
@@ -458,115 +389,5 @@ describe('policies that keep or make up answers', () => {
     })
     await expect(client.upload([], options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     expect(calls).toEqual([])
-  })
-})
-
-describe('a transport', () => {
-  it('that carries no streams is refused for services that have some', () => {
-    const transport = { name: 'plain', call: () => 1, async close() {} }
-    expect(() => createRpc().client(Feed, { transport })).toThrow(
-      expect.objectContaining({
-        code: 'CAPABILITY_UNSUPPORTED',
-        issues: ['follow', 'once', 'upload'].map((path) => ({ path, message: 'has a stream' })),
-      }),
-    )
-  })
-
-  it.each([[1], ['text'], [undefined]])('that answers with %j for a stream is at fault', async (answer) => {
-    const { client } = calling(() => answer)
-    await expect(reading(client.follow('a')).next()).rejects.toMatchObject({ code: 'INTERNAL' })
-  })
-
-  it('is lent the application’s clock, and closed with the clients it was given to, once', async () => {
-    const opened: unknown[] = []
-    const closed: string[] = []
-    const transport = (name: string) => ({
-      name,
-      streams: true,
-      open: (host: ClientTransportHost) => void opened.push(host.clock),
-      call: () => [],
-      async close() {
-        closed.push(name)
-        if (name === 'b') throw new Error('stuck')
-      },
-    })
-    const clock = manualClock()
-    const rpc = createRpc({ clock })
-    const shared = transport('a')
-    rpc.client(Feed, { transport: shared })
-    rpc.client(Streams, { transport: shared })
-    rpc.client(Streams, { transport: transport('b') })
-    rpc.client(Streams, { transport: transport('c') })
-    await expect(rpc.close()).rejects.toThrow('stuck')
-    await rpc.close()
-    expect(closed).toEqual(['a', 'b', 'c'])
-    expect(opened).toEqual([clock, clock, clock])
-  })
-})
-
-describe('draining', () => {
-  it('waits for streams that are under way, and for those that begin meanwhile', async () => {
-    const sources = [pushed(), pushed()]
-    let nth = 0
-    const { client, rpc } = serving(() => sources[nth++]!)
-    const first = reading(client.follow('a'))
-    sources[0]!.push(1)
-    await first.next()
-    let drained = false
-    const draining = rpc.drain(1_000).then(() => {
-      drained = true
-    })
-    const second = reading(client.follow('b'))
-    sources[1]!.push(1)
-    await second.next()
-    await first.return?.()
-    await settled()
-    expect(drained).toBe(false)
-    sources[1]!.end()
-    expect((await second.next()).done).toBe(true)
-    await draining
-  })
-
-  it('cancels those that are left when its time is up', async () => {
-    const source = pushed()
-    const { client, clock, rpc } = serving(() => source)
-    const items = reading(client.follow('a'))
-    const failing = expect(items.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    await settled()
-    const draining = rpc.drain(1_000)
-    await clock.advance(1_000)
-    await draining
-    await failing
-    await settled()
-    expect(source.told.returned).toBe(1)
-    await rpc.drain(1_000)
-    expect(clock.pending()).toBe(0)
-  })
-})
-
-describe('a listener', () => {
-  it('of a long-lived caller is taken back with each stream', async () => {
-    let listeners = 0
-    const cancellation = {
-      reason: undefined,
-      signal: new AbortController().signal,
-      onCancel() {
-        listeners += 1
-        return () => {
-          listeners -= 1
-        }
-      },
-    }
-    const within = { deadlineAtMs: Number.POSITIVE_INFINITY, signal: cancellation.signal, cancellation }
-    const log = recordingLog()
-    const rpc = createRpc({ clock: manualClock(), log, random: () => 0 })
-    rpc.serve(Feed, { follow: () => [1, 2], once: () => [1], upload: () => 1, ping: (text) => text })
-    const client = rpc.client(Feed, { preset: standard, bulkhead: { concurrency: 10 } })
-    for await (const _ of client.follow('a', { within })) expect(listeners).toBeGreaterThan(0)
-    for await (const _ of client.follow('a', { within })) break
-    await client.upload(['a'], { within })
-    await settled()
-    expect(listeners).toBe(0)
-    expect(log.entries).toEqual([])
   })
 })
