@@ -106,6 +106,7 @@ class RunningBroker implements Broker {
       figures: this.#counts,
       made: new Map(),
       clients: () => this.#sessions.clients(),
+      isKept: (name) => this.#sessions.isKept(name),
     }
     this.#sessions = new Sessions(this.#around)
   }

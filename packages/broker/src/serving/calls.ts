@@ -117,8 +117,7 @@ export const answering: Readonly<Record<CallName, Answering>> = {
   async declarePattern({ head }, { grants, around, session }) {
     const spec = head as PatternGroupSpec
     if (!grants.permissions.mayFollow(spec.pattern)) throw denied(grants.user, 'consume', `'${spec.pattern}'`)
-    // Only to say that there is such a session: its groups go with their last member.
-    session()
+    if (spec.lifetime === 'temporary') session().temporary.set(`pattern ${spec.pattern} ${spec.group}`, spec)
     await around.engine.patterns?.declare(spec)
     return answer(null)
   },

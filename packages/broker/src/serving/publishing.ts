@@ -85,14 +85,18 @@ export class Publications {
     const { engine, figures } = this.#around
     const { permissions, user } = this.#session.grants
     figures.published += records.length
-    let isAllowed = true
-    for (let at = 0; at < records.length && isAllowed; at++)
-      isAllowed = permissions.may('publish', records[at]!.channel)
-    const answered = isAllowed
+    const { bodyBytesMax } = this.#around.config.limits
+    const refuse = (record: OutgoingRecord): PosthasteError | undefined => {
+      const { channel, body, id } = record
+      if (!permissions.may('publish', channel)) return denied(user, 'publish', `to '${channel}'`)
+      return body.byteLength > bodyBytesMax ? tooLarge(id, bodyBytesMax) : undefined
+    }
+    const refusals = records.map(refuse)
+    const answered = refusals.every((error) => error === undefined)
       ? engine.publish(records)
       : engine
-          .publish(records.filter(({ channel }) => permissions.may('publish', channel)))
-          .then((outcomes) => merged(records, outcomes, { permissions, user }))
+          .publish(records.filter((_, at) => refusals[at] === undefined))
+          .then((outcomes) => merged(refusals, outcomes))
     return answered.catch((thrown: unknown) => {
       const error = PosthasteError.from(thrown, 'INTERNAL', 'publishing')
       return new Array<Outcome>(records.length).fill({ ok: false, error })
@@ -118,17 +122,13 @@ export class Publications {
   }
 }
 
-function merged(
-  records: readonly OutgoingRecord[],
-  outcomes: readonly Outcome[],
-  { permissions, user }: Pick<Session['grants'], 'permissions' | 'user'>,
-): readonly Outcome[] {
+function tooLarge(id: string, bytesMax: number): PosthasteError {
+  return new PosthasteError('BODY_TOO_LARGE', `record ${id}: its body is over the broker's limit of ${bytesMax} bytes`)
+}
+
+function merged(refusals: readonly (PosthasteError | undefined)[], outcomes: readonly Outcome[]): readonly Outcome[] {
   let next = 0
-  return records.map(({ channel }) =>
-    permissions.may('publish', channel)
-      ? outcomes[next++]!
-      : { ok: false, error: denied(user, 'publish', `to '${channel}'`) },
-  )
+  return refusals.map((error) => (error === undefined ? outcomes[next++]! : { ok: false, error }))
 }
 
 /** The stream of a session's publications. */

@@ -1,4 +1,4 @@
-import { type GroupSpec, PosthasteError, type Timer } from '@posthaste/contracts'
+import { type GroupSpec, type PatternGroupSpec, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
 import { Publications } from './publishing.ts'
@@ -29,8 +29,8 @@ export class Session {
   readonly grants: Grants
   readonly publications: Publications
   readonly subscriptions = new Map<number, Subscription>()
-  /** Temporary groups that it has declared. */
-  readonly temporary = new Map<string, GroupSpec>()
+  /** Temporary groups that it has declared, of channels and of patterns, by names that tell them apart. */
+  readonly temporary = new Map<string, GroupSpec | PatternGroupSpec>()
   /** Ends each watching of a pattern. */
   readonly watching = new Set<() => void>()
   readonly #around: Surroundings
@@ -99,14 +99,20 @@ export class Session {
     this.#control = undefined
     this.#ended(this)
     for (const stop of this.watching) stop()
-    const ends = [...this.subscriptions.values()].map(each)
-    ends.push(...[...this.temporary.values()].map((spec) => this.#desert(spec)))
-    await Promise.allSettled(ends)
+    await Promise.allSettled([...this.subscriptions.values()].map(each))
+    const deserted = [...this.temporary].filter(([name]) => !this.#around.isKept(name))
+    await Promise.allSettled(deserted.map(([, spec]) => this.#desert(spec)))
   }
 
-  /** Ends a temporary group that nobody else has joined. */
-  async #desert({ channel, group }: GroupSpec): Promise<void> {
+  /** Ends a temporary group that nobody else has joined: it goes with its last member, and a pattern with its last watcher. */
+  async #desert(spec: GroupSpec | PatternGroupSpec): Promise<void> {
     const { engine } = this.#around
+    if ('pattern' in spec) {
+      const stop = await engine.patterns?.watch(spec.pattern, () => {})
+      stop?.()
+      return
+    }
+    const { channel, group } = spec
     const visit = await engine.subscribe({ channel, group, member: this.instance }, nobody).catch(() => undefined)
     await visit?.stop()
   }

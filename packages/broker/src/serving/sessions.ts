@@ -34,6 +34,11 @@ export class Sessions {
     return this.#sessions.values()
   }
 
+  isKept(name: string): boolean {
+    for (const { temporary } of this.#sessions.values()) if (temporary.has(name)) return true
+    return false
+  }
+
   clients(): readonly BrokerClient[] {
     return [...this.#sessions.values()].map(({ number, instance, grants, isConnected, subscriptions }) => ({
       ...{ number, instance, user: grants.user, isConnected },

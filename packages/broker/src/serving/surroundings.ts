@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly log: Log
   readonly figures: Counts
   /** Channels that users have made, by user, since the start. */
+  /** Whether a client has declared a temporary group of that name, and has not ended. */
+  readonly isKept: (name: string) => boolean
   /** Who is connected. */
   readonly clients: () => readonly BrokerClient[]
   readonly made: Map<string, number>

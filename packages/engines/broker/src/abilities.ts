@@ -12,10 +12,11 @@ import type {
   Scheduling,
   Seeking,
 } from '@posthaste/contracts'
-import { succeeded } from '@posthaste/contracts'
+import { type EngineCapabilities, succeeded } from '@posthaste/contracts'
 import type { Ask } from './calls.ts'
 import type { Parcel } from './protocol/calls.ts'
 import { receivedError, type SentError } from './protocol/errors.ts'
+import { refusalOf } from './publisher.ts'
 import type { ServerTime } from './server-time.ts'
 
 /** Outcomes as parcels have them: null for what went well. */
@@ -129,12 +130,14 @@ export function seeking(ask: Ask, time: ServerTime): Seeking {
 }
 
 /** Half messages. */
-export function preparing(ask: Ask, time: ServerTime): Preparing {
+export function preparing(ask: Ask, time: ServerTime, capabilities: () => EngineCapabilities): Preparing {
   // JSON has no infinity.
   const atServer = (atMs: number): number | null => (Number.isFinite(atMs) ? time.atServer(atMs) : null)
   const one = (outcomes: readonly Outcome[]): Outcome => outcomes[0] ?? succeeded
   return {
     async prepare(record, checkAtMs) {
+      const refusal = refusalOf(record, capabilities())
+      if (refusal !== undefined) return refusal
       const records = [away(record, time)]
       return one(outcomesOf(await ask('prepare', { checkAtMs: atServer(checkAtMs) }, { records })))
     },

@@ -96,7 +96,7 @@ class RemoteEngine implements BrokerEngine {
     this.browsing = browsing(this.#ask, time)
     this.lag = lagReading(this.#ask)
     this.seeking = seeking(this.#ask, time)
-    this.preparing = preparing(this.#ask, time)
+    this.preparing = preparing(this.#ask, time, () => this.#capabilities)
     this.#groups = new PatternGroups(this.#ask, presence)
     this.patterns = this.#groups
   }
