@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A package of the workspace; every path is relative to the workspace and uses `/`. */
@@ -78,6 +78,8 @@ function expand(root: string, pattern: string): readonly string[] {
   return readdirSync(join(root, dir), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => `${dir}/${entry.name}`)
+    // As npm does: a folder without a manifest, such as an example in another language, is no package.
+    .filter((folder) => existsSync(join(root, folder, 'package.json')))
 }
 
 function walk(root: string, dir: string): readonly string[] {
