@@ -242,7 +242,9 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     stream.over = true
     stream.closed = true
     this.sender.drop(stream)
-    this.receiver.release(stream)
+    const freed = this.receiver.release(stream)
+    if (freed && this.state !== 'closing' && this.state !== 'closed' && this.receiver.grant(undefined))
+      this.sender.touch()
     this.streams.delete(stream.id)
   }
 

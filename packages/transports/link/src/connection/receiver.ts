@@ -81,11 +81,13 @@ export class Receiver {
     return this.grant(stream)
   }
 
-  /** A stream is over: what it held is free. */
-  release(stream: Stream): void {
-    this.#unconsumed -= stream.unconsumed
+  /** A stream is over: what it held is free. Returns whether there was anything. */
+  release(stream: Stream): boolean {
+    const held = stream.unconsumed
+    this.#unconsumed -= held
     stream.unconsumed = 0
     this.#forgetUnfinished(stream)
+    return held > 0
   }
 
   /** Grants what is due to a stream, and to the connection. Returns whether something has been written. */

@@ -212,41 +212,49 @@ export class ServerConnection extends Connection {
   }
 
   #open(frame: Frame): void {
-    const { share, receiver } = this
+    const { share } = this
     const opening = this.#opening
     readOpening({ frame, metadataBytesMax: share.limits.metadataBytesMax, into: opening })
     const id = frame.stream
     if (id <= this.lastId) throw outOfPlace(`stream ${id} is opened after stream ${this.lastId}`)
     this.lastId = id
     const method = this.#methodOf(opening.method, opening.name)
+    const codec = opening.codec === octetStreamCodec ? octetStream : share.codecs[opening.codec]
+    if (codec === undefined) throw malformed(`stream ${id} has codec ${opening.codec}, which the server did not name`)
+    const takesIt = this.state === 'open' && this.running < share.limits.streamsMax
+    const stream = takesIt ? this.#begin(id, opening.timeoutMs) : undefined
     const hasBody = (frame.flags & frameFlag.body) !== 0
-    if (this.state !== 'open' || this.running >= share.limits.streamsMax) {
-      if (hasBody) receiver.spend(undefined, frame.end - opening.bodyStart)
-      if (receiver.grant(undefined)) this.sender.touch()
-      // After GOAWAY the client knows that nothing is done with it: it was told the last stream that counts.
-      if (this.state === 'open') this.#refuse(id, frameFlag.untouched, tooManyStreams(share.limits.streamsMax))
+    if (hasBody) this.receiver.spend(stream, frame.end - opening.bodyStart)
+    const { metadata, timeoutMs, bodyStart } = opening
+    if (stream === undefined) this.#turnAway(id)
+    else if (this.#accept({ method, metadata, timeoutMs, codec, peer: this.#peer }, stream)) {
+      if (hasBody) this.deliver(stream, frame, bodyStart)
+      else if ((frame.flags & frameFlag.last) !== 0) this.#endedAtOnce(stream)
       return
     }
-    this.workedId = id
+    if (this.receiver.grant(undefined)) this.sender.touch()
+  }
+
+  #begin(id: number, timeoutMs: number | undefined): Stream {
     this.#abuse.opened()
     const stream = new Stream(noSink, this)
     stream.id = id
     stream.sendCredit = this.#peerStreamWindow
-    stream.receiveCredit = share.limits.streamWindow
+    stream.receiveCredit = this.share.limits.streamWindow
     stream.openedAtMs = this.heardAtMs
-    stream.timeoutMs = opening.timeoutMs
-    if (hasBody) receiver.spend(stream, frame.end - opening.bodyStart)
+    stream.timeoutMs = timeoutMs
     this.streams.set(id, stream)
-    const codec = opening.codec === octetStreamCodec ? octetStream : share.codecs[opening.codec]
-    if (codec === undefined) throw malformed(`stream ${id} has codec ${opening.codec}, which the server did not name`)
-    const { metadata, timeoutMs, bodyStart } = opening
-    if (!this.#accept({ method, metadata, timeoutMs, codec, peer: this.#peer }, stream)) return
-    if (hasBody) this.deliver(stream, frame, bodyStart)
-    else if ((frame.flags & frameFlag.last) !== 0) this.#endedAtOnce(stream)
+    return stream
+  }
+
+  /** After GOAWAY a client knows without being told: it was told the last stream that counts. */
+  #turnAway(id: number): void {
+    if (this.state === 'open') this.#refuse(id, frameFlag.untouched, tooManyStreams(this.share.limits.streamsMax))
   }
 
   /** Returns whether the stream goes on. */
   #accept(incoming: IncomingStream, stream: Stream): boolean {
+    this.workedId = stream.id
     try {
       const sink = this.share.accept(incoming, stream)
       stream.sink = sink

@@ -1,0 +1,272 @@
+import { describe, expect, it } from 'vitest'
+import { bodyOf, Pair, problem, Recorder } from '../../test/connection-rig.ts'
+import { settled } from '../../test/pipes.ts'
+import { RawPair } from '../../test/raw-pair.ts'
+import { frameFlag } from '../wire/constants.ts'
+import { lastMessage } from './types.ts'
+
+async function connected(shape: ConstructorParameters<typeof Pair>[0] = {}): Promise<Pair> {
+  const pair = new Pair(shape)
+  await settled()
+  return pair
+}
+
+/** Lets time pass as sweepers do. */
+async function pass(pair: Pair, ms: number, stepMs = 500): Promise<void> {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    await pair.clock.advance(stepMs)
+    pair.client.sweep(pair.clock.monotonicMs())
+    pair.server.sweep(pair.clock.monotonicMs())
+    await settled(5)
+  }
+}
+
+describe('HELLO', () => {
+  it('tells each side what the other takes, and who it is', async () => {
+    const pair = await connected({
+      limits: { streamsMax: 7, messageBytesMax: 9_999 },
+      token: 'secret',
+      compressAboveBytes: 10,
+      authenticate: ({ token, address }) => ({ user: `${token} at ${address}`, grants: ['a'] }),
+    })
+    expect(pair.terms).toEqual({
+      agent: 'test',
+      codecs: ['application/json', 'application/protobuf'],
+      compression: 'gzip',
+      compressAboveBytes: 10,
+      messageBytesMax: 9_999,
+      metadataBytesMax: 16_384,
+      streamsMax: 7,
+    })
+    pair.open({ flags: lastMessage })
+    await settled()
+    expect(pair.accepted[0]?.opening.peer).toMatchObject({
+      user: 'secret at 127.0.0.1',
+      grants: ['a'],
+      compressAboveBytes: 10,
+    })
+  })
+
+  it('that the server refuses tells the client why', async () => {
+    const pair = await connected({ authenticate: () => Promise.reject(problem('NOT_FOUND')) })
+    expect(pair.told).toEqual(['gone NOT_FOUND'])
+    expect(pair.serverGone).toBe(true)
+  })
+
+  it('that does not come in time ends the connection', async () => {
+    const raw = new RawPair({ limits: { handshakeMs: 5_000 } })
+    raw.pipes.client.write([Buffer.from('PHLI')])
+    await raw.pass(5_000)
+    expect(raw.client.closed).toBe(false)
+    await raw.pass(200)
+    expect(raw.client.closed).toBe(true)
+    expect(raw.serverGone).toBe(true)
+  })
+})
+
+describe('Keepalive', () => {
+  it('asks after silence, and is content with an answer', async () => {
+    const pair = await connected({ limits: { keepaliveMs: 10_000 } })
+    await pass(pair, 120_000)
+    expect(pair.told).toEqual(['connected'])
+    expect(pair.server.state).toBe('open')
+  })
+
+  it('follows the server where it wants to be asked more often', async () => {
+    const pair = await connected({ limits: { keepaliveMs: 1_000 }, clientLimits: { keepaliveMs: 60_000 } })
+    pair.pipes.server.held = true
+    await pass(pair, 7_000)
+    expect(pair.told).toEqual(['connected', 'gone UNAVAILABLE'])
+  })
+
+  it('gives up a side that does not answer, and fails its streams once', async () => {
+    const pair = await connected({ limits: { keepaliveMs: 10_000, keepaliveTimeoutMs: 5_000 } })
+    const { sink } = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    pair.pipes.client.held = true
+    pair.pipes.server.held = true
+    await pass(pair, 14_500)
+    expect(sink.told).toEqual([])
+    await pass(pair, 1_500)
+    expect(sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(pair.accepted[0]?.sink.told.at(-1)).toBe('failed UNAVAILABLE')
+    expect([pair.told.at(-1), pair.serverGone]).toEqual(['gone UNAVAILABLE', true])
+  })
+})
+
+describe('A peer that stalls', () => {
+  it('in the middle of a frame is sent away (slow loris), however it dribbles', async () => {
+    const raw = new RawPair({ limits: { stallMs: 30_000 } })
+    raw.client.greet()
+    await settled()
+    raw.client.bytes(0, 4, 0, 2, 0, 0, 0, 0, 1)
+    for (let second = 0; second < 29; second++) {
+      raw.client.bytes(65)
+      await raw.pass(1_000)
+    }
+    expect(raw.server.state).toBe('open')
+    raw.client.bytes(65)
+    await raw.pass(3_000)
+    await settled()
+    expect(raw.client.told.at(-1)).toBe('goaway 0 UNAVAILABLE')
+    expect(raw.server.state).not.toBe('open')
+  })
+
+  it('with a frame now and then is not', async () => {
+    const raw = new RawPair({ limits: { stallMs: 30_000 } })
+    raw.client.greet()
+    await settled()
+    for (let second = 0; second < 60; second++) {
+      const frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+      const half = second % 2 === 0 ? frame.slice(0, 5) : frame.slice(5)
+      raw.client.bytes(...half)
+      await raw.pass(1_000)
+    }
+    expect(raw.server.state).toBe('open')
+  })
+
+  it('and reads nothing of what waits for it is dropped, and its streams fail', async () => {
+    const raw = new RawPair({ capacity: 10_000, limits: { stallMs: 30_000, keepaliveMs: 3_600_000 } })
+    raw.client.greet()
+    await settled()
+    raw.client.open(1)
+    raw.client.flush()
+    await settled()
+    raw.pipes.server.held = true
+    expect(raw.accepted[0]?.stream.send(Buffer.alloc(20_000))).toBe(true)
+    await settled()
+    expect(raw.accepted[0]?.stream.send(Buffer.alloc(20_000))).toBe(false)
+    await raw.pass(29_000)
+    expect(raw.server.state).toBe('open')
+    await raw.pass(2_000)
+    expect(raw.pipes.server.destroyed).toBe(true)
+    expect(raw.told()[0]).toEqual(['message 1 last', 'failed UNAVAILABLE'])
+  })
+})
+
+describe('GOAWAY', () => {
+  it('of the server lets the streams that run end, then both sides close', async () => {
+    const pair = await connected()
+    const { sink } = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    pair.server.drain()
+    await settled()
+    expect(pair.told).toEqual(['connected', 'leaving orderly'])
+    expect(pair.client.hasRoom).toBe(false)
+    pair.accepted[0]?.stream.send(bodyOf('y'), lastMessage)
+    await settled()
+    expect(sink.told).toEqual(['message 1 last'])
+    expect([pair.told.at(-1), pair.serverGone]).toEqual(['gone UNAVAILABLE', true])
+  })
+
+  it('gives back the streams that crossed it, with all that they had said, and the server has not seen them', async () => {
+    const pair = await connected()
+    pair.open({ body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    pair.server.drain()
+    const unary = pair.open({ body: bodyOf('call'), flags: lastMessage })
+    const chat = pair.open({ body: bodyOf('one') })
+    chat.stream.send(bodyOf('two'))
+    chat.stream.end({ three: '3' })
+    await settled()
+    expect(pair.accepted).toHaveLength(1)
+    expect(pair.movedStreams).toEqual([unary.stream, chat.stream])
+    const next = await connected()
+    for (const stream of pair.movedStreams) next.client.open(stream, next.clock.monotonicMs())
+    await settled()
+    expect(next.accepted.map(({ sink }) => sink.messages)).toEqual([['call'], ['one', 'two']])
+    expect(next.accepted[1]?.sink.metadata).toEqual({ three: '3' })
+    next.accepted[0]?.stream.send(bodyOf('answer'), lastMessage)
+    await settled()
+    expect(unary.sink.told).toEqual(['message 6 last'])
+    expect(chat.sink.told).toEqual([])
+  })
+
+  it('gives back a stream whose large message was half sent, whole', async () => {
+    const limits = { streamWindow: 16 * 1024, frameBytesMax: 16 * 1024 }
+    const pair = await connected({ limits })
+    pair.server.drain()
+    const { stream } = pair.open()
+    stream.send(bodyOf('x'.repeat(100_000)), lastMessage)
+    await settled()
+    expect(pair.movedStreams).toEqual([stream])
+    const next = await connected({ limits })
+    next.client.open(stream, next.clock.monotonicMs())
+    await settled(100)
+    expect(next.accepted[0]?.sink.told).toEqual(['message 100000 last'])
+  })
+
+  it('is followed by failure for what still runs when the grace is over', async () => {
+    const pair = await connected()
+    const { sink } = pair.open({ body: bodyOf('x') })
+    await settled()
+    pair.server.drain()
+    await settled()
+    pair.server.stop()
+    await settled()
+    expect(sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(sink.error?.message).toMatch(/shutting down/)
+    expect(pair.accepted[0]?.sink.told.at(-1)).toBe('failed UNAVAILABLE')
+    expect([pair.told.at(-1), pair.serverGone]).toEqual(['gone UNAVAILABLE', true])
+  })
+
+  it('of the client lets its streams end, and cancels those that do not when it stops', async () => {
+    const pair = await connected()
+    const ends = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    const stays = pair.open({ body: bodyOf('x') })
+    await settled()
+    pair.client.drain()
+    pair.accepted[0]?.stream.send(bodyOf('y'), lastMessage)
+    await settled()
+    expect(ends.sink.told).toEqual(['message 1 last'])
+    expect(pair.serverGone).toBe(false)
+    pair.client.stop()
+    await settled()
+    expect(stays.sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(pair.accepted[1]?.sink.told.at(-1)).toBe('failed CANCELLED')
+    expect([pair.told.at(-1), pair.serverGone]).toEqual(['gone UNAVAILABLE', true])
+  })
+})
+
+describe('A connection that is lost', () => {
+  it('fails every stream once, and says so of those that never left that they did not', async () => {
+    const pair = await connected()
+    const sent = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    const unsent = pair.open({ body: bodyOf('y'), flags: lastMessage })
+    pair.client.closed(new Error('ECONNRESET'))
+    await settled()
+    expect(sent.sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(unsent.sink.told).toEqual(['failed UNAVAILABLE not sent'])
+    expect(sent.sink.error?.message).toContain('ECONNRESET')
+    sent.stream.fail(problem('CANCELLED'))
+    sent.stream.send(bodyOf('z'))
+    expect(sent.sink.told).toHaveLength(1)
+  })
+
+  it('is what becomes of one whose sink throws, and the others are told', async () => {
+    const bad = new Recorder()
+    bad.onMessage = () => {
+      throw new TypeError('a bug')
+    }
+    const pair = await connected({ sink: ({ method }) => (method === 'bad' ? bad : new Recorder()) })
+    const good = pair.open({ method: 'good', body: bodyOf('x'), flags: lastMessage })
+    pair.open({ method: 'bad', body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    expect(good.sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(pair.told).toContain('leaving INTERNAL')
+    expect(pair.log.entries.some(({ level }) => level === 'warn')).toBe(true)
+  })
+
+  it('by a server that sends what is not allowed is ended by the client', async () => {
+    const pair = await connected()
+    const { sink } = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    await settled()
+    // MESSAGE on stream 99, which was never opened.
+    pair.pipes.server.write([Uint8Array.from([0, 0, 1, 2, frameFlag.last, 0, 0, 0, 99, 65])])
+    await settled()
+    expect(sink.told).toEqual(['failed UNAVAILABLE'])
+    expect(pair.told.at(-1)).toBe('gone UNAVAILABLE')
+    expect(pair.serverGone).toBe(true)
+  })
+})
