@@ -105,7 +105,7 @@ export type {
 export type { PublishAllOptions, PublishOptions, ScheduleOptions } from '../bus/publishing/publish-options.ts'
 // Calls.
 export type { Client } from '../rpc/client.ts'
-export type { CallOptions } from '../rpc/call-options.ts'
+export type { CallOptions, StreamCallOptions } from '../rpc/call-options.ts'
 export type { ClientOptions } from '../rpc/client-options.ts'
 export type { ServeOptions, ServiceHandlers } from '../rpc/serve.ts'
 // The application.
