@@ -61,8 +61,8 @@ const standingMs = 100
  * Bounds how many calls are under way at a time, so that one slow callee does not take all that a process has. What is too
  * much waits in a bounded queue, or is refused with OVERLOADED, `notSent` and `retryAfterMs`; a call whose own deadline
  * passes while it waits fails with DEADLINE_EXCEEDED and `notSent`, and one that is cancelled leaves the queue at once. A
- * slot is held until the work has ended, though its caller may have given up before; a stream has ended with its head, and
- * an attempt with the timeout that stands inside of this.
+ * slot is held until the work has ended, though its caller may have given up before; a stream has ended with its head
+ * (around methods of services, with its end), and an attempt with the timeout that stands inside of this.
  *
  * While all slots are taken a consumer takes no messages on; those that were on their way by then wait in the queue. The same
  * value may stand around several services and consumers: then they share the slots.

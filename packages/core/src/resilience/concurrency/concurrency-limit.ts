@@ -120,9 +120,10 @@ const newsEveryMs = 1_000
 /**
  * Finds out how many calls at a time a callee can do, and lets no more through: the queue stays short and what is let
  * through is answered, however much is asked for. Refuses with OVERLOADED, `notSent` and `retryAfterMs`. A place is taken
- * until the call has ended, a stream's with its head; one that a time limit inside of it has given up has ended, for it is
- * what callers wait that tells how busy the callee is. Learns from answers and from OVERLOADED, DEADLINE_EXCEEDED and
- * UNAVAILABLE; other failures, cancelled calls and answers that are there at once say nothing.
+ * until the call has ended, a stream's with its head (around methods of services, with its end); one that a time limit inside
+ * of it has given up has ended, for it is what callers wait that tells how busy the callee is. Learns from answers and from
+ * OVERLOADED, DEADLINE_EXCEEDED and UNAVAILABLE; other failures, cancelled calls and answers that are there at once say
+ * nothing.
  *
  * While no place is free a consumer takes no messages on; a message that is refused nevertheless goes back without counting
  * an attempt. The same value may stand around several services and consumers: then they share the limit.

@@ -54,7 +54,8 @@ const spec: OptionsSpec<Settings> = {
  * Keeps a server well that is asked for more than it can do: works on so many calls at a time, the most urgent first, and
  * refuses others before any work is lost on them, with OVERLOADED, `notSent` and `retryAfterMs`: by priority, when the queue
  * is full; by age, when it stands. A call whose own deadline passes while it waits fails with DEADLINE_EXCEEDED and
- * `notSent`, and one that is cancelled leaves at once. A slot is held until the work has ended, a stream's with its head.
+ * `notSent`, and one that is cancelled leaves at once. A slot is held until the work has ended, a stream's with its head,
+ * or around methods of services with its end.
  *
  * Tells `shed` (`by`: `priority`, `age` or `full`; `urgency`, `waitedMs`).
  *

@@ -16,7 +16,8 @@ const spec: OptionsSpec<{ readonly timeoutMs: number | undefined }> = {
 /**
  * Bounds the whole call: what is inside sees the earlier of its own deadline and this one, as `deadlineAtMs`. Stands
  * outside the retry, which gives up rather than outlive it. A call whose deadline has passed fails with
- * DEADLINE_EXCEEDED without being passed on. A stream is bounded up to its head.
+ * DEADLINE_EXCEEDED without being passed on. A stream is bounded up to its head,
+ * around methods of services up to its end.
  *
  * Events: `timedOut` (id, timeoutMs) when the time of a call is up.
  *
