@@ -1,0 +1,42 @@
+import process from 'node:process'
+import { fuzz } from '../../packages/transports/link/test/fuzz/fuzz.ts'
+import type { FuzzOptions } from './options.ts'
+
+/*
+ * Runs the inputs in a process of its own, which can be killed where it hangs, and whose memory is that of the inputs alone.
+ * Says how far it is on standard output, a line of JSON each time, and at last what there was.
+ */
+
+/** A line of this process. */
+export type FuzzLine =
+  | { readonly done: number; readonly heldMb: number; readonly residentMb: number }
+  | { readonly figures: object }
+  | { readonly fault: string }
+
+const say = (line: FuzzLine): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+const megabyte = 1024 ** 2
+
+/** What is on the heap and in buffers after all garbage was collected. */
+function heldMb(): number {
+  globalThis.gc?.()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return (heapUsed + arrayBuffers) / megabyte
+}
+
+const options = JSON.parse(process.argv[2] ?? '') as FuzzOptions
+const report = (done: number): void => say({ done, heldMb: heldMb(), residentMb: process.memoryUsage.rss() / megabyte })
+const every = Math.max(5000, Math.floor(options.inputs / 200 / 5000) * 5000)
+
+await fuzz({ ...options, progress: (done) => done % every === 0 && report(done) }).then(
+  (figures) => {
+    report(options.inputs)
+    say({ figures })
+  },
+  (error: unknown) => {
+    say({ fault: error instanceof Error ? error.message : String(error) })
+    process.exitCode = 1
+  },
+)
