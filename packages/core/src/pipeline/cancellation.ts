@@ -41,14 +41,20 @@ export function releaseAfter(source: CancelSource, value: unknown): void {
 
 type Listener = (reason: PosthasteError) => void
 
+/** A listener, wrapped, so that a function registered twice is told twice and can be taken back once. */
+interface Entry {
+  readonly tell: Listener
+}
+
 const doNothing = (): void => {}
 
 /** Both sides in one object, because one is made per call and limit. */
 class Source implements CancelSource, Cancellation {
   #parent: Cancellation
   #reason: PosthasteError | undefined = undefined
-  /** Wrapped, so that a function registered twice is told twice and can be taken back once. */
-  #listeners: Set<{ readonly tell: Listener }> | undefined = undefined
+  /** The only one there is, as with most calls; where there are more, all stand in the set. */
+  #only: Entry | undefined = undefined
+  #listeners: Set<Entry> | undefined = undefined
   #leaveParent: (() => void) | undefined = undefined
   #controller: AbortController | undefined = undefined
 
@@ -80,15 +86,10 @@ class Source implements CancelSource, Cancellation {
       quietly(tell, reason)
       return doNothing
     }
-    this.#leaveParent ??= this.#parent.onCancel((cause) => this.#fire(cause))
-    this.#listeners ??= new Set()
-    const listeners = this.#listeners
+    if (this.#parent !== neverCancelled) this.#leaveParent ??= this.#parent.onCancel((cause) => this.#fire(cause))
     const entry = { tell }
-    listeners.add(entry)
-    return () => {
-      listeners.delete(entry)
-      if (listeners.size === 0 && this.#listeners === listeners) this.#leave()
-    }
+    this.#add(entry)
+    return () => this.#remove(entry)
   }
 
   cancel(reason: PosthasteError): void {
@@ -103,6 +104,21 @@ class Source implements CancelSource, Cancellation {
     this.#leaveParent = doNothing
   }
 
+  #add(entry: Entry): void {
+    if (this.#listeners !== undefined) this.#listeners.add(entry)
+    else if (this.#only === undefined) this.#only = entry
+    else {
+      this.#listeners = new Set([this.#only, entry])
+      this.#only = undefined
+    }
+  }
+
+  #remove(entry: Entry): void {
+    if (this.#only === entry) this.#only = undefined
+    else if (this.#listeners?.delete(entry) !== true || this.#listeners.size > 0) return
+    this.#leave()
+  }
+
   /** Nobody listens any more: a stream that has ended leaves no trace on its parent either. */
   #leave(): void {
     if (this.#parent === neverCancelled) return
@@ -112,12 +128,15 @@ class Source implements CancelSource, Cancellation {
 
   #fire(reason: PosthasteError): void {
     this.#reason ??= reason
+    const only = this.#only
     const listeners = this.#listeners
     this.release()
+    this.#only = undefined
+    if (only !== undefined) quietly(only.tell, this.#reason)
     if (listeners === undefined) return
-    this.#listeners = undefined
     // A listener may take another one back while it runs; a Set skips what was deleted meanwhile.
     for (const listener of listeners) quietly(listener.tell, this.#reason)
+    this.#listeners = undefined
   }
 }
 

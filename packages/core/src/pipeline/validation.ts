@@ -7,7 +7,7 @@ import {
   type SchemaIssue,
   type SchemaResult,
 } from '@posthaste/contracts'
-import { andThen, isPromiseLike } from './maybe-promise.ts'
+import { isPromiseLike } from './maybe-promise.ts'
 
 /**
  * Checks a value against a schema. Synchronous where the schema is.
@@ -31,9 +31,9 @@ export function validation(schema: Schema): Filter {
     describe: () => ({ role: 'validation', vendor: schema['~standard'].vendor }),
     apply(call, next) {
       // The one place where a filter changes the payload's type: whoever sets the stack up pairs schema and service.
-      return andThen(validateWith(schema, call.payload, call.target), (output) =>
-        next(call.withPayload(output as typeof call.payload)),
-      )
+      const output = validateWith(schema, call.payload, call.target)
+      if (isPromiseLike(output)) return output.then((later) => next(call.withPayload(later as typeof call.payload)))
+      return next(call.withPayload(output as typeof call.payload))
     },
   }
 }

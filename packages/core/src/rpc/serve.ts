@@ -17,7 +17,8 @@ import {
 } from '@posthaste/contracts'
 import { createCall } from '../pipeline/call.ts'
 import { cancelSource } from '../pipeline/cancellation.ts'
-import { attempt } from '../pipeline/maybe-promise.ts'
+import { type Continuation, continueWith } from '../pipeline/continuation.ts'
+import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import {
   checkTogether,
   checkWithin,
@@ -186,16 +187,23 @@ function handlerOf(handlers: object, method: string): unknown {
   return Object.hasOwn(handlers, method) || !(method in Object.prototype) ? found : undefined
 }
 
-/** The innermost service: the handler, its failures turned into what a caller may know. */
+/** The innermost service: the handler, its failures turned into what a caller may know. Hot path: no closure per call. */
 function handling<C>(handler: Handler<C>, host: ServeHost<C>): Service {
-  return (call) =>
-    attempt(
-      () => handler(call.payload, host.context(call)),
-      (output) => output,
-      (thrown) => {
-        throw failureOf(thrown, call, host.log)
-      },
-    )
+  const handled: Continuation<Call> = {
+    succeeded: (output) => output,
+    failed(thrown, call) {
+      throw failureOf(thrown, call, host.log)
+    },
+  }
+  return (call) => {
+    let output: unknown
+    try {
+      output = handler(call.payload, host.context(call))
+    } catch (thrown) {
+      return handled.failed(thrown, call)
+    }
+    return isPromiseLike(output) ? continueWith(output, handled, call) : output
+  }
 }
 
 /** A failure a handler did not mean is told to the log, with its cause, and to the caller as INTERNAL, without. */
@@ -221,10 +229,13 @@ interface Served {
   readonly run: Service
 }
 
-/** One call on its way through the serving stack. Hot path: one object, one promise, one cancellation. */
+/** One call on its way through the serving stack. Hot path: one object, one promise, one cancellation, no closure. */
 class ServedCall implements RunningCall {
   readonly result: Promise<unknown>
   readonly #source = cancelSource()
+  readonly #target: string
+  readonly #resolve: (output: unknown) => void
+  readonly #reject: (failure: PosthasteError) => void
   #ended = false
 
   constructor(incoming: IncomingCall, served: Served, host: Pick<ServeHost<unknown>, 'clock' | 'newId'>) {
@@ -238,25 +249,52 @@ class ServedCall implements RunningCall {
       idempotent: served.idempotent,
       cancellation: this.#source.token,
     })
-    this.result = new Promise((resolve, reject) => {
-      // Whoever cancels has its answer at once, however long the handler takes to notice.
-      this.#source.token.onCancel(reject)
-      // Nothing to wait for: both ways end in the promise.
-      void attempt(
-        () => served.run(call),
-        (output) => {
-          this.#ended = true
-          resolve(output)
-        },
-        (thrown) => {
-          this.#ended = true
-          reject(PosthasteError.from(thrown, 'INTERNAL', served.target))
-        },
-      )
-    })
+    this.#target = served.target
+    this.result = new Promise(capture)
+    this.#resolve = captured.resolve
+    this.#reject = captured.reject
+    let output: unknown
+    try {
+      output = served.run(call)
+    } catch (thrown) {
+      this.failed(thrown)
+      return
+    }
+    // Nothing to wait for: both ways end in the promise.
+    if (isPromiseLike(output)) void continueWith(output, settling, this)
+    else this.succeeded(output)
   }
 
+  /** Whoever cancels has its answer at once, however long the handler takes to notice. */
   cancel(reason: PosthasteError): void {
-    if (!this.#ended) this.#source.cancel(reason)
+    if (this.#ended) return
+    this.#source.cancel(reason)
+    this.#reject(reason)
   }
+
+  succeeded(output: unknown): void {
+    this.#ended = true
+    this.#resolve(output)
+  }
+
+  failed(thrown: unknown): void {
+    this.#ended = true
+    this.#reject(PosthasteError.from(thrown, 'INTERNAL', this.#target))
+  }
+}
+
+const settling: Continuation<ServedCall> = {
+  succeeded: (output, call) => call.succeeded(output),
+  failed: (thrown, call) => call.failed(thrown),
+}
+
+/** Where the two functions of a promise that was just made are picked up. */
+const captured: { resolve: (output: unknown) => void; reject: (failure: PosthasteError) => void } = {
+  resolve() {},
+  reject() {},
+}
+
+function capture(resolve: (output: unknown) => void, reject: (failure: PosthasteError) => void): void {
+  captured.resolve = resolve
+  captured.reject = reject
 }
