@@ -51,9 +51,9 @@ export class Match {
   /** Bytes of the server for each connection that does nothing. */
   async bytesPerConnection(connections: number): Promise<number> {
     await this.#client.ask({ kind: 'idle', connections: 1 })
-    const before = await this.#usage()
+    const before = await this.#usage('memory')
     await this.#client.ask({ kind: 'idle', connections: 1 + connections }, 120_000)
-    const after = await this.#usage()
+    const after = await this.#usage('memory')
     return (after.bytes - before.bytes) / connections
   }
 
@@ -61,7 +61,7 @@ export class Match {
     await Promise.all([this.#server.stop(), this.#client.stop()])
   }
 
-  #usage(): Promise<Usage> {
-    return this.#server.ask({})
+  #usage(of: 'time' | 'memory' = 'time'): Promise<Usage> {
+    return this.#server.ask(of)
   }
 }
