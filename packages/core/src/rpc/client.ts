@@ -19,13 +19,14 @@ import { neverCancelled } from '../pipeline/cancellation.ts'
 import { type Continuation, continueWith } from '../pipeline/continuation.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import { checkTogether, checkWithin, refuseOptions } from '../pipeline/options.ts'
-import { buildStack, editStack, type FilterDeps, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
+import { buildStack, editStack, type FilterStack, type StackSlot } from '../pipeline/stack.ts'
 import { policyStack } from '../resilience/policies/policy-stack.ts'
 import { type RetryBudget, retryBudget } from '../resilience/retry/retry-budget.ts'
 import { type CallOptions, checkCallOptions, headersOf, type StreamCallOptions } from './call-options.ts'
 import { type ClientOptions, type ClientSettings, readClientOptions, soundClientOptions } from './client-options.ts'
 import { type ClientStackOptions, clientStackOf, ofTheClient } from './client-stack.ts'
 import { checkFallbacks, fallbackOf } from './fallbacks.ts'
+import type { ClientHost } from './hosts.ts'
 import { scopeOf } from './scope.ts'
 import { sharedSlots } from './shared-slots.ts'
 import { streamCallable } from './streams/calling.ts'
@@ -51,15 +52,6 @@ type OptionsOf<M extends MethodContract> = M['output'] extends StreamOf
 
 /** A service, as its callers see it: one function per method. Each fails with a `PosthasteError`. */
 export type Client<M extends Methods> = { readonly [K in keyof M]: ClientMethod<M[K]> }
-
-/** What calling needs of its host. */
-export interface ClientHost extends Omit<FilterDeps, 'target'> {
-  readonly newId: () => string
-  /** Carries the calls of clients that bring no transport. */
-  readonly local: ClientTransport
-  /** Why no calls can be made just now; undefined while they can. */
-  readonly refusal: () => PosthasteError | undefined
-}
 
 /** A client, and what stands around each of its methods by target. */
 export interface StackedClient<M extends Methods> {

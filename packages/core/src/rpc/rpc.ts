@@ -19,7 +19,7 @@ import type { ClientOptions } from './client-options.ts'
 import { RequestContext, type ServeContext } from './context.ts'
 import { localTransport } from './local-transport.ts'
 import { type ServeOptions, type ServiceHandlers, type StackedMethod, servedMethods } from './serve.ts'
-import { drainStreams, type OpenStreams } from './streams/serving.ts'
+import { drainStreams, type OpenStreams } from './streams/open-streams.ts'
 import { targetOf } from './target.ts'
 
 /** What calls need of the application around them; the machine's own where it is left out. */

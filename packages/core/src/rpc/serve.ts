@@ -30,13 +30,14 @@ import {
   refuseOptions,
   soundOptions,
 } from '../pipeline/options.ts'
-import { buildStack, editStack, type FilterDeps, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
+import { buildStack, editStack, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
 import { wasNotSent } from '../resilience/failure.ts'
 import { policyOption } from '../resilience/policies/policy.ts'
 import type { ServeContext } from './context.ts'
+import type { ServeHost } from './hosts.ts'
 import { ofTheService, type ServerPolicies, type ServerStackOptions, serverStack } from './server-stack.ts'
 import { sharedSlots } from './shared-slots.ts'
-import { handlingStreams, type OpenStreams, ServedStreamCall } from './streams/serving.ts'
+import { handlingStreams, ServedStreamCall } from './streams/serving.ts'
 import { streamSlots, uselessPolicies } from './streams/stream-filters.ts'
 import { targetOf } from './target.ts'
 
@@ -74,16 +75,6 @@ export interface ServeOptions {
   readonly chaos?: ServerPolicies['chaos']
   /** Edits the serving stack, {@link serverStack}, of every method. */
   readonly stack?: ((editor: StackEditor<ServerStackOptions>) => StackEditor<ServerStackOptions>) | undefined
-}
-
-/** What serving needs of its host. */
-export interface ServeHost<C> extends Omit<FilterDeps, 'target'> {
-  /** Makes ids for requests that come without one. */
-  readonly newId: () => string
-  /** Makes what a handler is given beside its input. */
-  readonly context: (call: Call) => C
-  /** Keeps the calls with streams that are under way. */
-  readonly open: OpenStreams
 }
 
 /** A served method that can account for itself. */

@@ -1,6 +1,6 @@
 import { type CalledMethod, type ClientTransport, isStream, PosthasteError, type Service } from '@posthaste/contracts'
 import { attempt } from '../../pipeline/maybe-promise.ts'
-import type { ClientHost } from '../client.ts'
+import type { ClientHost } from '../hosts.ts'
 import { ItemStream, isStreamSource, notAStream } from './item-stream.ts'
 
 /** The innermost service of a method with a stream: the transport, with what is left of the time. */

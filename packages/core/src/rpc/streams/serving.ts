@@ -1,6 +1,5 @@
 import {
   type Call,
-  type Clock,
   type IncomingCall,
   isStream,
   type Log,
@@ -12,7 +11,7 @@ import {
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
 import { andThen, attempt } from '../../pipeline/maybe-promise.ts'
-import type { ServeHost } from '../serve.ts'
+import type { ServeHost } from '../hosts.ts'
 import { answeredStream, ItemStream, isStreamSource, notAStream } from './item-stream.ts'
 
 /** A handler, and what becomes of what it fails with. */
@@ -51,24 +50,6 @@ export interface ServedStreams {
   readonly target: string
   readonly contract: MethodContract
   readonly run: Service
-}
-
-/** Calls with streams that are under way. */
-export type OpenStreams = Set<ServedStreamCall>
-
-/** Waits until none is under way, those that begin meanwhile included, for `graceMs` at most; cancels those that are left. */
-export async function drainStreams(open: OpenStreams, graceMs: number, clock: Clock): Promise<void> {
-  let isTimeUp = graceMs <= 0
-  const timeUp = Promise.withResolvers<void>()
-  const timer = isTimeUp ? undefined : clock.setTimer(graceMs, timeUp.resolve)
-  void timeUp.promise.then(() => {
-    isTimeUp = true
-  })
-  while (open.size > 0 && !isTimeUp) {
-    await Promise.race([timeUp.promise, Promise.all([...open].map(({ ended }) => ended))])
-  }
-  timer?.cancel()
-  for (const call of open) call.cancel(new PosthasteError('UNAVAILABLE', 'the application is shutting down'))
 }
 
 /** One call with a stream on its way through the serving stack, under way until its streams have ended. */
