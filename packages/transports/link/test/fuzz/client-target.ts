@@ -43,7 +43,7 @@ export class ClientTarget {
     if (random.once(4)) connection.stop()
     await this.#turn(connection, caller)
     pipe.events?.closed(undefined)
-    client.checkCredit(grantedBy(input))
+    client.check(grantedBy(input))
     caller.checkOver()
   }
 

@@ -18,6 +18,8 @@ export class Overhearing {
   readonly #ended = new Set<number>()
   readonly #over = new Set<number>()
   readonly #opening = emptyOpening()
+  /** Kept, because whoever calls from within a connection is not the one who is told. */
+  #fault: unknown
   readonly #spent = new Map<number, number>()
 
   constructor(sender: Side, hello: Input['hello']) {
@@ -27,14 +29,19 @@ export class Overhearing {
   }
 
   hear(bytes: Uint8Array): void {
-    this.#reader.push(bytes)
+    try {
+      this.#reader.push(bytes)
+    } catch (fault) {
+      this.#fault ??= fault
+    }
   }
 
   /**
-   * Holds what was sent against the credit that the peer gave.
+   * Says what was wrong with what was sent, if anything, and holds it against the credit that the peer gave.
    * @param granted by stream, 0 for the connection
    */
-  checkCredit(granted: ReadonlyMap<number, number>): void {
+  check(granted: ReadonlyMap<number, number>): void {
+    if (this.#fault !== undefined) throw this.#fault
     if (this.#hello === undefined) return
     const { connectionWindow, streamWindow } = this.#hello
     for (const [stream, spent] of this.#spent) {

@@ -53,7 +53,7 @@ export class ServerTarget {
     await this.#turn(connection, random)
     if (random.once(4)) connection.stop()
     pipe.events?.closed(random.once(2) ? undefined : new Error('reset'))
-    server.checkCredit(grantedBy(input))
+    server.check(grantedBy(input))
     this.#checkGone(connection)
   }
 

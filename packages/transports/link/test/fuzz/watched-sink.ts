@@ -19,6 +19,8 @@ export class WatchedSink implements StreamSink {
   #ended = false
   #failed = false
   #told = false
+  /** Kept, because a connection catches what a sink throws. */
+  #fault: Fault | undefined
 
   constructor(conduct: Conduct, random: Random) {
     this.#conduct = conduct
@@ -50,15 +52,15 @@ export class WatchedSink implements StreamSink {
   }
 
   failed(error: PosthasteError): void {
-    if (this.#told) throw new Fault('a sink failed twice')
-    if (!PosthasteError.is(error)) throw new Fault('a sink failed with something else')
+    if (this.#told) this.#note('failed twice')
+    if (!PosthasteError.is(error)) this.#note('failed with no error of ours')
     this.#told = true
     // Whoever works on a stream says when the work is over.
     this.#end()
   }
 
   writable(): void {
-    if (this.#told) throw new Fault('a sink that failed is writable')
+    if (this.#told || this.#failed) this.#note('writable after the failure')
   }
 
   /** Something that comes from above, in a turn of its own. */
@@ -71,16 +73,21 @@ export class WatchedSink implements StreamSink {
     else if (dice === 2) this.#end()
   }
 
-  /** The connection is gone. */
+  /** The connection is gone: says what was wrong, if anything. */
   checkOver(): void {
+    if (this.#fault !== undefined) throw this.#fault
     if (this.#told || this.#failed || (this.#ended && this.#otherEnded)) return
     throw new Fault(`a sink was not told that its stream is over: ${this.#conduct}`)
   }
 
   #check(what: string): void {
-    if (this.#told) throw new Fault(`${what} after the failure`)
-    if (this.#failed) throw new Fault(`${what} after this side failed the stream`)
-    if (this.#otherEnded) throw new Fault(`${what} after the end`)
+    if (this.#told) this.#note(`${what} after the failure`)
+    if (this.#failed) this.#note(`${what} after this side failed the stream`)
+    if (this.#otherEnded) this.#note(`${what} after the end`)
+  }
+
+  #note(what: string): void {
+    this.#fault ??= new Fault(`a sink that was to ${this.#conduct} was told: ${what}`)
   }
 
   #answer(flags: number): void {
