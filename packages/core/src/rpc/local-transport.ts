@@ -30,7 +30,10 @@ export function localTransport(find: (target: string) => ServedMethod | undefine
         })
       }
       const running = served.dispatch(outgoing)
-      const leave = outgoing.cancellation.onCancel((reason) => running.cancel(reason))
+      const isInputStream = isStream(method.contract.input)
+      const leave = outgoing.cancellation.onCancel((reason) =>
+        running.cancel(isInputStream ? tellable(reason) : reason),
+      )
       // Taken back with the answer or a stream's end, or a long-lived caller would collect a listener per call.
       if (isStream(method.contract.output))
         running.result.then((stream) => (stream as ItemStream).ended.then(leave), leave)
@@ -39,4 +42,10 @@ export function localTransport(find: (target: string) => ServedMethod | undefine
     },
     async close() {},
   }
+}
+
+/** What stops a caller's input is the caller's affair: the callee learns, as it would from afar, that the call was given up. */
+function tellable(reason: PosthasteError): PosthasteError {
+  if (reason.code === 'CANCELLED' || reason.code === 'DEADLINE_EXCEEDED') return reason
+  return new PosthasteError('CANCELLED', 'the caller gave the call up', { cause: reason })
 }

@@ -326,7 +326,7 @@ describe('the input of a call', () => {
     })
     await expect(client.sum(failing.items)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     await settled()
-    expect(seen).toBe('NOT_FOUND')
+    expect(seen).toBe('CANCELLED')
   })
 
   it('ends with a cancelled call', async () => {
