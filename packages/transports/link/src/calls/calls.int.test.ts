@@ -246,7 +246,7 @@ describe('policies over link', () => {
   it('open a breaker on a server that is gone', async () => {
     const { app, url } = await served([Shop, plain])
     const breaker = { callsMin: 5, windowMs: 10_000 }
-    const shop = await client(Shop, url, { breaker })
+    const shop = await client(Shop, { url, handoverMs: 20 }, { breaker })
     expect(await shop.echo({ text: '' })).toEqual({ text: '' })
     await app.close()
     const codes = new Set<unknown>()

@@ -9,8 +9,7 @@ import {
 import { dial, type LinkDialer, type LinkHost } from '../connection/index.ts'
 import { builtInMethod, type LinkHealth, type LinkMethod } from './built-in.ts'
 import { Callee, type CalleeHost } from './callee.ts'
-import { codecIssues } from './formats.ts'
-import { type LinkClientOptions, messageBytesMaxDefault, refuse } from './options.ts'
+import { checkClient, type LinkClientOptions, messageBytesMaxDefault } from './options.ts'
 import { StreamCalling } from './stream-calling.ts'
 import { systemHost } from './system-host.ts'
 import { UnaryCalling } from './unary-calling.ts'
@@ -54,7 +53,7 @@ class LinkClientTransport implements LinkClient {
   #closed = false
 
   constructor(options: LinkClientOptions) {
-    refuse('link client options', codecIssues(options.codecs))
+    checkClient(options)
     this.#options = options
   }
 

@@ -3,7 +3,7 @@ import { type LinkListener, listen } from '../connection/index.ts'
 import { builtIn, describeMethod, healthMethod } from './built-in.ts'
 import { endpointsOf } from './endpoint.ts'
 import { contentTypesOf } from './formats.ts'
-import { type LinkOptions, messageBytesMaxDefault, refuse, serverIssues } from './options.ts'
+import { checkServer, type LinkOptions, messageBytesMaxDefault } from './options.ts'
 import { acceptorOf } from './serving.ts'
 import { authenticateBy } from './tokens.ts'
 
@@ -29,7 +29,7 @@ class LinkTransport implements ServerTransport {
   #listening: Promise<LinkListener> | undefined
 
   constructor(options: LinkOptions) {
-    refuse('link options', serverIssues(options))
+    checkServer(options)
     this.#options = options
   }
 

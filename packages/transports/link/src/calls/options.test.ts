@@ -1,28 +1,41 @@
+import { PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { link } from './link.ts'
 import { linkClient } from './link-client.ts'
 import { authenticateBy } from './tokens.ts'
 
-const refused = (...paths: string[]) =>
-  expect.objectContaining({ code: 'CONFIG_INVALID', issues: paths.map((path) => expect.objectContaining({ path })) })
+/** Where the mistakes are that options are refused for. */
+function mistakesOf(make: () => unknown): readonly string[] {
+  try {
+    make()
+  } catch (error) {
+    if (PosthasteError.is(error, 'CONFIG_INVALID')) return error.issues.map(({ path }) => path).sort()
+    throw error
+  }
+  return []
+}
 
 describe('the options of link', () => {
   it('are refused all at once, and no secret is told', () => {
     const options = { codecs: 'x', tokens: { ann: 'short', bob: ['same-secret', 'same-secret'] }, authorize: true }
-    expect(() => link(options as never)).toThrow(refused('codecs', 'tokens.ann', 'tokens.bob', 'authorize'))
+    const more = { port: -1, streamsMax: 0, unknown: 1 }
+    const paths = ['authorize', 'codecs', 'port', 'streamsMax', 'tokens.ann', 'tokens.bob', 'unknown']
+    expect(mistakesOf(() => link({ ...options, ...more } as never))).toEqual(paths)
     expect(() => link({ tokens: { ann: 'short' } })).not.toThrow('short')
   })
 
   it('take tokens or a function that authenticates, and not both', () => {
     const authenticate = () => ({ user: 'ann' })
-    expect(() => link({ tokens: { ann: 'secret-of-ann' }, authenticate })).toThrow(refused('tokens'))
-    expect(() => link({ authenticate })).not.toThrow()
+    expect(mistakesOf(() => link({ tokens: { ann: 'secret-of-ann' }, authenticate }))).toEqual(['tokens'])
+    expect(mistakesOf(() => link({ authenticate }))).toEqual([])
   })
 })
 
 describe('the options of a client of link', () => {
   it('are refused', () => {
-    expect(() => linkClient({ url: 'link://localhost', codecs: [{}] as never })).toThrow(refused('codecs.0'))
+    const options = { url: 'http://localhost', codecs: [{}], waitingMax: -1 }
+    expect(mistakesOf(() => linkClient(options as never))).toEqual(['codecs.0', 'url', 'waitingMax'])
+    expect(mistakesOf(() => linkClient('localhost'))).toEqual(['url'])
   })
 })
 

@@ -1,7 +1,10 @@
 import { type Codec, type Issue, PosthasteError } from '@posthaste/contracts'
+import { dialSettings } from '../client/dial-options.ts'
 import type { DialOptions, ListenOptions } from '../connection/index.ts'
+import { listenSettings } from '../server/listen-options.ts'
 import type { Authorize } from './endpoint.ts'
 import { codecIssues } from './formats.ts'
+import { json } from './json.ts'
 
 /** Where a server of link listens, who may call what, and how messages are written. Every limit has a default. */
 export interface LinkOptions extends Omit<ListenOptions, 'codecs'> {
@@ -29,21 +32,37 @@ export interface LinkClientOptions extends DialOptions {
 /** Largest message taken, where options do not say. */
 export const messageBytesMaxDefault = 16 * 1024 * 1024
 
-/** @throws CONFIG_INVALID listing every issue, if there are any */
-export function refuse(what: string, issues: readonly Issue[]): void {
-  if (issues.length === 0) return
-  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
-  throw new PosthasteError('CONFIG_INVALID', `${what}: ${list}`, { issues })
-}
-
-/** What is wrong with what a server of link has beside the options of its listener. */
-export function serverIssues({ codecs, tokens, authorize, authenticate }: LinkOptions): readonly Issue[] {
+/** @throws CONFIG_INVALID listing every wrong or unknown option of a server */
+export function checkServer(options: LinkOptions): void {
+  const { codecs, tokens, authorize, ...listening } = options
   const issues = [...codecIssues(codecs), ...tokenIssues(tokens)]
   if (authorize !== undefined && typeof authorize !== 'function')
     issues.push({ path: 'authorize', message: 'must be a function' })
-  if (tokens !== undefined && authenticate !== undefined)
+  if (tokens !== undefined && options.authenticate !== undefined)
     issues.push({ path: 'tokens', message: 'excludes authenticate' })
-  return issues
+  issues.push(...issuesOf(() => listenSettings({ ...listening, codecs: [json.contentType] })))
+  refuse('link options', issues)
+}
+
+/** @throws CONFIG_INVALID listing every wrong or unknown option of a client */
+export function checkClient({ codecs, ...dialing }: LinkClientOptions): void {
+  refuse('link client options', [...codecIssues(codecs), ...issuesOf(() => dialSettings(dialing))])
+}
+
+function issuesOf(check: () => unknown): readonly Issue[] {
+  try {
+    check()
+    return []
+  } catch (error) {
+    if (PosthasteError.is(error, 'CONFIG_INVALID')) return error.issues
+    throw error
+  }
+}
+
+function refuse(what: string, issues: readonly Issue[]): void {
+  if (issues.length === 0) return
+  const list = issues.map(({ path, message }) => `${path}: ${message}`).join('; ')
+  throw new PosthasteError('CONFIG_INVALID', `${what}: ${list}`, { issues })
 }
 
 function tokenIssues(tokens: unknown): readonly Issue[] {
