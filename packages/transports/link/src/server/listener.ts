@@ -32,6 +32,7 @@ export class Listener implements LinkListener {
   readonly #admitted = new Set<ServerConnection>()
   #drained: PromiseWithResolvers<void> | undefined
   #grace: Timer | undefined
+  #serverClosed = false
 
   constructor({ settings, accept, host, server }: ListenerParts) {
     const { limits, codecs, compressAboveBytes, agent, authenticate } = settings
@@ -110,17 +111,24 @@ export class Listener implements LinkListener {
   #gone(connection: ServerConnection): void {
     this.#admitted.delete(connection)
     this.#sweeper.remove(connection)
+    this.#settleDrain()
   }
 
   #beginDrain(): PromiseWithResolvers<void> {
     const drained = Promise.withResolvers<void>()
-    // Closed once the last socket is.
     this.#server.close(() => {
-      this.#grace?.cancel()
-      drained.resolve()
+      this.#serverClosed = true
+      this.#settleDrain()
     })
     for (const connection of this.#sweeper.members()) connection.drain()
     this.#lobby.clear()
     return drained
+  }
+
+  /** The server knows of sockets that have no connection yet, the connections learn of their end a little later. */
+  #settleDrain(): void {
+    if (!this.#serverClosed || this.#sweeper.size > 0) return
+    this.#grace?.cancel()
+    this.#drained?.resolve()
   }
 }

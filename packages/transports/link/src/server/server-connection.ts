@@ -101,18 +101,14 @@ export class ServerConnection extends Connection {
 
   protected greeted(frame: Frame): void {
     const hello = readClientHello(frame.bytes, frame.start, frame.end)
-    const { address, certificate } = this.visitor
-    const identity = this.share.authenticate({ token: hello.token, address, certificate })
+    const identity = this.#identify(hello)
     if (!isPromise(identity)) {
-      this.#welcome(hello, identity)
+      if (identity !== 'refused') this.#welcome(hello, identity)
       return
     }
     identity.then(
       (known) => this.#attempt(() => this.#welcome(hello, known)),
-      (thrown) =>
-        this.#attempt(() =>
-          this.abort(PosthasteError.from(thrown, 'UNAVAILABLE', 'the server could not tell who the client is')),
-        ),
+      (thrown) => this.#attempt(() => this.#disown(thrown)),
     )
   }
 
@@ -162,6 +158,26 @@ export class ServerConnection extends Connection {
     if (!stream.lingering) return
     stream.lingering = false
     this.#lingering--
+  }
+
+  #identify({ token }: ClientHello): MaybePromise<LinkIdentity | undefined> | 'refused' {
+    const { address, certificate } = this.visitor
+    try {
+      return this.share.authenticate({ token, address, certificate })
+    } catch (thrown) {
+      this.#disown(thrown)
+      return 'refused'
+    }
+  }
+
+  /** Nobody could say who the client is; what went wrong with that, beyond a refusal, is none of its business. */
+  #disown(thrown: unknown): void {
+    if (PosthasteError.is(thrown)) {
+      this.abort(thrown)
+      return
+    }
+    this.share.log.error('the authentication of a link client failed', { peer: this.pipe.name, error: thrown })
+    this.abort(new PosthasteError('INTERNAL', 'the server could not tell who the client is'))
   }
 
   #welcome(hello: ClientHello, identity: LinkIdentity | undefined): void {
