@@ -33,7 +33,8 @@ export function bodyText(body: Uint8Array, headers: Headers): string {
   const said = bodyJson(body, headers)
   if ('dataBase64' in said) return `(${body.length} bytes of ${headers.datacontenttype ?? 'unknown type'})`
   if (said.data === undefined) return ''
-  return oneLine(typeof said.data === 'string' ? said.data : JSON.stringify(said.data))
+  const isText = typeof said.data === 'string' && headers.datacontenttype?.startsWith('text/') === true
+  return oneLine(isText ? String(said.data) : JSON.stringify(said.data))
 }
 
 /** A record, as `tail --json` prints it and `publish --records` takes it. */

@@ -1,0 +1,109 @@
+import type { Engine, PosthasteError } from '@posthaste/contracts'
+import { type MemoryStore, memory, memoryStore } from '@posthaste/memory'
+import { type ManualClock, manualClock, silentLog } from 'posthaste/testing'
+import type { Connect } from '../src/engine/connect.ts'
+import type { Io, Out } from '../src/io.ts'
+import { run } from '../src/run.ts'
+
+/** What a command line came to. */
+export interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** How a command line is run. */
+export interface RunWith {
+  readonly stdin?: string
+  /** What a person answers; without one there is nobody to ask. */
+  readonly answer?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly isTerminal?: boolean
+  readonly signal?: AbortSignal
+  /** Told of all that is written, as it comes. */
+  readonly onText?: (text: string) => void
+}
+
+/** The program in this process, on an engine in memory whose data outlives each command. */
+export interface Rig {
+  readonly clock: ManualClock
+  /** Questions that were asked. */
+  readonly asked: string[]
+  readonly connect: Connect
+  run(words: readonly string[], how?: RunWith): Promise<Ended>
+  /** Does something on the engine between two commands. */
+  with<T>(work: (engine: Engine) => Promise<T>): Promise<T>
+}
+
+export function rig(change: (engine: Engine) => Engine = (engine) => engine): Rig {
+  const clock = manualClock()
+  const store: MemoryStore = memoryStore()
+  const asked: string[] = []
+  const answered = async (question: string, answer: string): Promise<string> => {
+    asked.push(question)
+    return answer
+  }
+  const connect: Connect = async () => change(memory({ store }))
+  return {
+    clock,
+    asked,
+    connect,
+    async run(words, how = {}) {
+      const { env = {}, isTerminal = false, answer, signal = new AbortController().signal } = how
+      const out = sink(isTerminal, how.onText)
+      const err = sink(isTerminal, how.onText)
+      const io: Io = {
+        out,
+        err,
+        input: bytesOf(how.stdin ?? ''),
+        inputIsTerminal: false,
+        ask: answer === undefined ? undefined : (question) => answered(question, answer),
+        env: { POSTHASTE_ENGINE: 'embedded:./memory', ...env },
+        clock,
+        signal,
+      }
+      const code = await run(words, io, { connect })
+      return { code, out: out.text(), err: err.text() }
+    },
+    async with(work) {
+      const engine = memory({ store })
+      await engine.open({ clock, log: silentLog, instance: 'rig', random: () => 0.5, onState: () => {} })
+      return work(engine).finally(() => engine.close())
+    },
+  }
+}
+
+function sink(isTerminal: boolean, onText: (text: string) => void = () => {}): Out & { text(): string } {
+  let all = ''
+  return {
+    isTerminal,
+    columns: isTerminal ? 80 : undefined,
+    text: () => all,
+    write: async (text) => {
+      all += text
+      onText(text)
+    },
+  }
+}
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  // In pieces, as pipes have it.
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; at += 7) yield bytes.subarray(at, at + 7)
+}
+
+/** An engine that lacks some of its abilities. */
+export function without(engine: Engine, ...abilities: readonly (keyof Engine)[]): Engine {
+  return new Proxy(engine, {
+    get: (target, name) => {
+      if (abilities.includes(name as keyof Engine)) return undefined
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+/** An engine that fails to open. */
+export function failing(error: PosthasteError): (engine: Engine) => Engine {
+  return (engine) => Object.assign(without(engine), { open: () => Promise.reject(error) })
+}
