@@ -123,14 +123,14 @@ export const layers: readonly Layer[] = [
   },
   {
     name: 'programs',
-    at: ['broker', 'gateway', 'console'].map((name) => `packages/${name}/src/`),
+    at: ['broker', 'gateway', 'console'].flatMap((name) => [`packages/${name}/src/`, `packages/${name}/test/`]),
     imports: product,
     portable: false,
     because: 'a program composes the product; programs speak to each other over the wire, and test doubles do not ship',
   },
   {
     name: 'cli',
-    at: ['packages/cli/src/'],
+    at: ['packages/cli/src/', 'packages/cli/test/'],
     imports: [...product, 'programs'],
     portable: false,
     because: 'the command starts the programs, and nobody leans on a command',
@@ -145,14 +145,14 @@ export const layers: readonly Layer[] = [
   {
     name: 'bench',
     at: ['bench/'],
-    imports: [...product, 'conformance', 'testing'],
+    imports: [...product, 'programs', 'conformance', 'testing'],
     portable: false,
     because: 'a benchmark may measure anything that is exported, and nobody leans on a benchmark',
   },
   {
     name: 'tools',
     at: ['tools/'],
-    imports: [...product, 'conformance'],
+    imports: [...product, 'programs', 'conformance'],
     portable: false,
     because: 'a tool may read what it checks, and nothing that ships leans on a tool',
   },

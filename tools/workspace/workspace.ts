@@ -31,6 +31,15 @@ interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
+/** Folders of a package that bring dependencies of their own, which are installed when they are needed. */
+const installedApart = ['bench/rpc/peers']
+
+function withApart(root: string, each: WorkspacePackage): WorkspacePackage {
+  const apart = installedApart.filter((dir) => dir.startsWith(`${each.dir}/`))
+  const more = apart.flatMap((dir) => Object.keys(readManifest(root, dir).dependencies ?? {}))
+  return more.length === 0 ? each : { ...each, dependencies: new Set([...each.dependencies, ...more]) }
+}
+
 const generated = new Set(['node_modules', 'dist', 'coverage'])
 
 /** Reads manifests and file names; opens no source. */
@@ -38,7 +47,7 @@ export function readWorkspace(root: string): Workspace {
   const manifest = readManifest(root, '.')
   const packages = (manifest.workspaces ?? [])
     .flatMap((pattern) => expand(root, pattern))
-    .map((dir) => toPackage(readManifest(root, dir), dir))
+    .map((dir) => withApart(root, toPackage(readManifest(root, dir), dir)))
   const files = ['packages', 'examples', 'bench', 'tools'].flatMap((dir) => walk(root, dir)).sort()
   return { root, packages, devDependencies: new Set(Object.keys(manifest.devDependencies ?? {})), files }
 }
@@ -75,11 +84,13 @@ function readManifest(root: string, dir: string): Manifest {
 function expand(root: string, pattern: string): readonly string[] {
   if (!pattern.endsWith('/*')) return [pattern]
   const dir = pattern.slice(0, -2)
-  return readdirSync(join(root, dir), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => `${dir}/${entry.name}`)
-    // As npm does: a folder without a manifest, such as an example in another language, is no package.
-    .filter((folder) => existsSync(join(root, folder, 'package.json')))
+  return (
+    readdirSync(join(root, dir), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => `${dir}/${entry.name}`)
+      // As npm does: a folder without a manifest, such as an example in another language, is no package.
+      .filter((folder) => existsSync(join(root, folder, 'package.json')))
+  )
 }
 
 function walk(root: string, dir: string): readonly string[] {
