@@ -11,4 +11,5 @@ export type {
   UserLimits,
 } from './config/config.ts'
 export { configOf } from './config/config-of.ts'
-export { type Broker, type BrokerFigures, type BrokerHost, startBroker } from './serving/broker.ts'
+export { type Broker, type BrokerHost, startBroker } from './serving/broker.ts'
+export type { BrokerFigures } from './serving/figures.ts'

@@ -29,6 +29,7 @@ async function run(): Promise<void> {
   const broker = await startBroker(configOf(file ? readFileSync(file, 'utf8') : undefined, environment), { log })
   const stop = (): void => {
     broker.stop().then(
+      // tidy-allow process-exit: this is the program
       () => process.exit(0),
       (error: unknown) => fail(error),
     )
@@ -42,6 +43,7 @@ async function run(): Promise<void> {
 function fail(error: unknown): never {
   const { message, remedy } = PosthasteError.from(error, 'INTERNAL', 'the broker')
   write('error', message, { remedy })
+  // tidy-allow process-exit: this is the program
   process.exit(1)
 }
 

@@ -13,12 +13,16 @@ export interface Grants {
   readonly quota: UserQuota
 }
 
+/** Tokens that are remembered; of those that are wrong there may be any number. */
+const knownMax = 10_000
+
 /** Who may come in, and as whom. */
 export class Gate {
   readonly #users: ReadonlyMap<string, { readonly config: UserConfig; readonly grants: Grants }>
   readonly #anybody: Grants | undefined
-  /** Users by the digest of a token that was found to be theirs: a slow hash is paid for once. */
-  readonly #known = new Map<string, Grants>()
+  /** Users by the digest of a token that was found to be theirs, or nobody's: a slow hash is paid for once. */
+  readonly #known = new Map<string, Grants | undefined>()
+  #judging: Promise<void> = Promise.resolve()
 
   constructor(users: Readonly<Record<string, UserConfig>>, limits: UserLimits, nowMs: () => number) {
     const entries = Object.entries(users).map(([user, config]) => {
@@ -32,9 +36,9 @@ export class Gate {
         : { user: 'anybody', permissions: new Permissions(allRights), quota: new UserQuota(limits, nowMs) }
   }
 
-  /** @throws UNAUTHENTICATED OVERLOADED */
-  readonly authenticate = (credentials: LinkCredentials): LinkIdentity => {
-    const grants = this.#anybody ?? this.#byCertificate(credentials) ?? this.#byToken(credentials)
+  /** @throws UNAUTHENTICATED */
+  readonly authenticate = async (credentials: LinkCredentials): Promise<LinkIdentity> => {
+    const grants = this.#anybody ?? this.#byCertificate(credentials) ?? (await this.#byToken(credentials))
     if (grants === undefined)
       throw new PosthasteError('UNAUTHENTICATED', 'neither the token nor the certificate is of a user of this broker', {
         remedy: 'Give the engine the token of a user, or a certificate whose common name is one of theirs.',
@@ -49,16 +53,27 @@ export class Gate {
     return undefined
   }
 
-  #byToken({ token }: LinkCredentials): Grants | undefined {
+  async #byToken({ token }: LinkCredentials): Promise<Grants | undefined> {
     if (token === undefined) return undefined
     const digest = createHash('sha256').update(token).digest('base64')
     const known = this.#known.get(digest)
-    if (known !== undefined) return known
-    for (const { config, grants } of this.#users.values()) {
-      if (!config.tokens.some((hash) => isTokenOf(token, hash))) continue
-      this.#known.set(digest, grants)
-      return grants
-    }
+    if (known !== undefined || this.#known.has(digest)) return known
+    // One at a time: whoever guesses keeps one thread busy, not all of them.
+    const before = this.#judging
+    const judging = before.then(() => this.#judge(token))
+    this.#judging = judging.then(
+      () => {},
+      () => {},
+    )
+    const grants = await judging
+    if (this.#known.size >= knownMax) this.#known.clear()
+    this.#known.set(digest, grants)
+    return grants
+  }
+
+  async #judge(token: string): Promise<Grants | undefined> {
+    for (const { config, grants } of this.#users.values())
+      for (const hash of config.tokens) if (await isTokenOf(token, hash)) return grants
     return undefined
   }
 }

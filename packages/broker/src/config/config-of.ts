@@ -18,6 +18,7 @@ export function configOf(text: string | undefined, environment: Environment): Br
   const root = Fields.root(merged(parsed(text), environment))
   const config: BrokerConfig = {
     dataDir: root.text('dataDir') ?? '',
+    snapshotsDir: root.text('snapshotsDir') ?? `${root.text('dataDir') ?? ''}.snapshots`,
     listen: root.texts('listen') ?? defaults.listen,
     tls: tlsOf(root.object('tls')),
     users: usersOf(root.objects('users')),
@@ -57,6 +58,7 @@ const prefix = 'POSTHASTE_BROKER_'
 /** Where each variable goes, and what its text stands for. */
 const variables: Readonly<Record<string, readonly [path: string, as: 'text' | 'list' | 'number' | 'flag']>> = {
   DATA_DIR: ['dataDir', 'text'],
+  SNAPSHOTS_DIR: ['snapshotsDir', 'text'],
   LISTEN: ['listen', 'list'],
   INSECURE: ['insecure', 'flag'],
   DRAIN_MS: ['drainMs', 'number'],

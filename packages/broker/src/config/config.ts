@@ -4,6 +4,8 @@ import type { Rights } from '../access/rights.ts'
 export interface BrokerConfig {
   /** Directory of the data, on a local file system; made if it does not exist. One broker owns it at a time. */
   readonly dataDir: string
+  /** Where snapshots go that clients ask for, each in a directory of its own. */
+  readonly snapshotsDir: string
   /** Where it listens: `link://host:port`, `links://host:port` (TLS) or `link+unix:///path`. Port 0 is any free one. */
   readonly listen: readonly string[]
   /** Needed for `links:`. */

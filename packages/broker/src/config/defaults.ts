@@ -29,7 +29,7 @@ export const userLimitBounds: Readonly<Record<keyof UserLimits, readonly [least:
 }
 
 /** The configuration that is asked for nothing but a directory. */
-export const defaults: Omit<BrokerConfig, 'dataDir'> = Object.freeze({
+export const defaults: Omit<BrokerConfig, 'dataDir' | 'snapshotsDir'> = Object.freeze({
   listen: ['link://127.0.0.1:7420'],
   tls: undefined,
   users: {},

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PosthasteError } from '@posthaste/contracts'
 import type { HealthConfig } from '../config/config.ts'
-import type { BrokerFigures } from '../serving/broker.ts'
+import type { BrokerFigures } from '../serving/figures.ts'
 
 /** Where others ask whether the broker lives (`/health`), takes clients (`/ready`), and what it does (`/figures`). */
 export class HealthEndpoint {

@@ -7,6 +7,7 @@ import { Gate } from '../access/grants.ts'
 import type { BrokerConfig, TlsConfig } from '../config/config.ts'
 import { HealthEndpoint } from '../health/endpoint.ts'
 import { acceptor } from './acceptor.ts'
+import type { BrokerFigures } from './figures.ts'
 import { Sessions } from './sessions.ts'
 import type { Counts, Surroundings } from './surroundings.ts'
 
@@ -33,19 +34,6 @@ export interface Broker {
    * the rest, which counts as no attempt. A second call ends it at once.
    */
   stop(): Promise<void>
-}
-
-/** What a broker is doing, at this moment and since its start. */
-export interface BrokerFigures {
-  readonly state: 'ready' | 'draining' | 'failed'
-  readonly connections: number
-  /** Clients, those included that have just lost their connection. */
-  readonly sessions: number
-  readonly subscriptions: number
-  /** Records since the start. */
-  readonly published: number
-  readonly delivered: number
-  readonly settled: number
 }
 
 /**
@@ -105,6 +93,7 @@ class RunningBroker implements Broker {
       log,
       figures: this.#counts,
       made: new Map(),
+      channels: new Set(),
       clients: () => this.#sessions.clients(),
       isKept: (name) => this.#sessions.isKept(name),
     }
@@ -114,6 +103,7 @@ class RunningBroker implements Broker {
   async start(): Promise<void> {
     const { users, limits, listen: urls, tls, health } = this.#config
     await this.#engine.open(this.#engineHost())
+    for (const { name } of this.#engine.topology().channels) this.#around.channels.add(name)
     const { bytesInFlightMax } = limits
     const open = { connectionsMax: undefined, channelsMax: undefined, recordsPerSecondMax: undefined }
     const gate = new Gate(users, { ...open, bytesInFlightMax }, () => this.#clock.monotonicMs())

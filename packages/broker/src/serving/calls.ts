@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type CallName, type Parcel, packParcel, sentError } from '@posthaste/broker/protocol'
 import {
   type BrowseQuery,
@@ -12,18 +13,9 @@ import {
 } from '@posthaste/contracts'
 import type { Grants } from '../access/grants.ts'
 import type { Right } from '../access/rights.ts'
+import type { Asked } from './asked.ts'
 import { declaring } from './declaring.ts'
 import { denied } from './denied.ts'
-import type { Session } from './session.ts'
-import type { Surroundings } from './surroundings.ts'
-
-/** Who asks, and of what. */
-export interface Asked {
-  readonly grants: Grants
-  /** There for what is remembered with a session. */
-  readonly session: () => Session
-  readonly around: Surroundings
-}
 
 /** Answers a call with the messages of its answer. */
 export type Answering = (parcel: Parcel, asked: Asked) => Promise<readonly Uint8Array[]>
@@ -122,10 +114,13 @@ export const answering: Readonly<Record<CallName, Answering>> = {
     return answer(null)
   },
   async snapshot({ head }, { grants, around }) {
-    const { dir } = head as { readonly dir: string }
+    const { name } = head as { readonly name: unknown }
     if (!grants.permissions.managesAll) throw denied(grants.user, 'manage', 'all channels')
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/.test(name))
+      throw new PosthasteError('INVALID_ARGUMENT', 'a snapshot is named by 1 to 120 of A-Z a-z 0-9 . _ -')
+    const dir = join(around.config.snapshotsDir, name)
     await around.engine.snapshot(dir)
-    return answer(null)
+    return answer(dir)
   },
 }
 

@@ -1,11 +1,11 @@
 import { type ChannelSpec, PosthasteError, type Topology, type TopologyReport } from '@posthaste/contracts'
-import type { Asked } from './calls.ts'
+import type { Asked } from './asked.ts'
 import { denied } from './denied.ts'
 
 /** Makes channels and groups exist, as far as the user may. @throws PERMISSION_DENIED OVERLOADED */
 export async function declaring(topology: Topology, asked: Asked): Promise<TopologyReport> {
   const { grants, around, session } = asked
-  const known = new Set(around.engine.topology().channels.map(({ name }) => name))
+  const known = around.channels
   const made = topology.channels.filter(({ name }) => !known.has(name))
   for (const { name } of topology.channels) checkChannel(name, known.has(name), asked)
   for (const { channel } of topology.groups)
@@ -16,6 +16,7 @@ export async function declaring(topology: Topology, asked: Asked): Promise<Topol
   if (temporary.length > 0) for (const spec of temporary) session().temporary.set(`${spec.channel} ${spec.group}`, spec)
   const report = await around.engine.declare(topology)
   const { user } = grants
+  for (const { name } of made) known.add(name)
   around.made.set(user, (around.made.get(user) ?? 0) + made.length)
   return report
 }

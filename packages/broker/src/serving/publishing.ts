@@ -1,5 +1,6 @@
 import {
   batchesUnderWayMax,
+  malformed,
   type PublishBeginning,
   type PublishBegun,
   packParcel,
@@ -11,14 +12,17 @@ import {
 } from '@posthaste/broker/protocol'
 import { type Outcome, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
+import type { Grants } from '../access/grants.ts'
 import { denied } from './denied.ts'
 import { InOrder } from './in-order.ts'
-import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
+
+/** Batches whose outcomes are kept. */
+const keptMax = 2 * batchesUnderWayMax
 
 /** What a session has published: how many batches it is, and how the last of them went. */
 export class Publications {
-  readonly #session: Session
+  readonly #grants: Grants
   readonly #around: Surroundings
   /** Outcomes of the last batches, by their numbers: for a client that comes back and has not heard of them. */
   #results = new Map<number, readonly Outcome[]>()
@@ -31,8 +35,8 @@ export class Publications {
   #isScheduled = false
   readonly #writer = new Writer()
 
-  constructor(session: Session, around: Surroundings) {
-    this.#session = session
+  constructor(grants: Grants, around: Surroundings) {
+    this.#grants = grants
     this.#around = around
   }
 
@@ -45,6 +49,9 @@ export class Publications {
       this.#taken = 0
       this.#answeredBatches = 0
     }
+    const oldest = Math.max(0, this.#answeredBatches - keptMax)
+    if (!Number.isInteger(answered) || answered < oldest || answered > this.#taken)
+      throw malformed(`the outcomes of ${answered} batches cannot be known`)
     this.#told = answered
     this.#stream = stream
     const begun: PublishBegun = { taken: this.#taken }
@@ -65,7 +72,7 @@ export class Publications {
 
   /** Takes a batch. Hot path. */
   take(body: Uint8Array, stream: LinkStream): void {
-    const { grants } = this.#session
+    const grants = this.#grants
     const records = readBatch(new Reader(body))
     this.#taken += 1
     grants.quota.took(body.byteLength)
@@ -83,7 +90,7 @@ export class Publications {
 
   #publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
     const { engine, figures } = this.#around
-    const { permissions, user } = this.#session.grants
+    const { permissions, user } = this.#grants
     figures.published += records.length
     const { bodyBytesMax } = this.#around.config.limits
     const refuse = (record: OutgoingRecord): PosthasteError | undefined => {
@@ -106,7 +113,7 @@ export class Publications {
   #answered(outcomes: readonly Outcome[]): void {
     this.#answeredBatches += 1
     this.#results.set(this.#answeredBatches, outcomes)
-    this.#results.delete(this.#answeredBatches - 2 * batchesUnderWayMax)
+    this.#results.delete(this.#answeredBatches - keptMax)
     this.#tellSoon()
   }
 
@@ -132,7 +139,10 @@ function merged(refusals: readonly (PosthasteError | undefined)[], outcomes: rea
 }
 
 /** The stream of a session's publications. */
-export function publishing(find: (id: string) => Session, stream: LinkStream): StreamSink {
+export function publishing(
+  find: (id: string) => { readonly publications: Publications },
+  stream: LinkStream,
+): StreamSink {
   let publications: Publications | undefined
   const over = (): void => publications?.detach(stream)
   return {

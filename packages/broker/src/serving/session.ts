@@ -48,7 +48,7 @@ export class Session {
     this.#sessionMs = init.sessionMs
     this.#around = around
     this.#ended = ended
-    this.publications = new Publications(this, around)
+    this.publications = new Publications(init.grants, around)
   }
 
   get isConnected(): boolean {

@@ -113,6 +113,9 @@ export class Sessions {
       throw new PosthasteError('CONFLICT', 'a session of this name is somebody else’s')
     if (known !== undefined && resume) return true
     void known?.vanish()
+    const { quota, user } = grants
+    if (quota.isFull) throw new PosthasteError('OVERLOADED', `user '${user}' has as many clients as it may`)
+    quota.connections += 1
     this.#count += 1
     const init = {
       id: session,
@@ -124,6 +127,7 @@ export class Sessions {
     this.#sessions.set(
       session,
       new Session(init, this.#around, (each) => {
+        quota.connections -= 1
         if (this.#sessions.get(each.id) === each) this.#sessions.delete(each.id)
       }),
     )

@@ -1,4 +1,4 @@
-import { readParcel, type SubscribeBeginning } from '@posthaste/broker/protocol'
+import { malformed, readParcel, type SubscribeBeginning } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import { denied } from './denied.ts'
@@ -14,7 +14,7 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'subscribe'))
   }
   const begin = (body: Uint8Array): void => {
-    const beginning = readParcel(body).head as SubscribeBeginning
+    const beginning = checked(readParcel(body).head as SubscribeBeginning)
     const session = find(beginning.session)
     const { subscription: number, channel, group, member, holding } = beginning
     const known = session.subscriptions.get(number)
@@ -29,10 +29,13 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
     // A client that did not hear that it had joined joins again.
     void known?.stop()
-    subscription = new Subscription({ session, number }, { channel, group, member }, around)
+    const left = (): void => {
+      if (session.subscriptions.get(number) === subscription) session.subscriptions.delete(number)
+    }
+    subscription = new Subscription({ grants: session.grants, left }, { channel, group, member }, around)
     session.subscriptions.set(number, subscription)
     subscription.join(stream, beginning).catch((thrown: unknown) => {
-      if (session.subscriptions.get(number) === subscription) session.subscriptions.delete(number)
+      left()
       fail(thrown)
     })
   }
@@ -52,4 +55,14 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     failed: () => subscription?.detach(stream),
     writable: () => subscription?.writable(),
   }
+}
+
+/** @throws BODY_MALFORMED when it is not what a client says */
+function checked(beginning: SubscribeBeginning): SubscribeBeginning {
+  const { channel, group, member, credit, holding = [], subscription } = beginning
+  const isText = [channel, group, member].every((each) => typeof each === 'string')
+  const isRun = (run: unknown): boolean => Array.isArray(run) && run.length === 2 && run.every(Number.isInteger)
+  if (isText && Number.isInteger(subscription) && Number.isInteger(credit) && credit >= 0)
+    if (Array.isArray(holding) && holding.every(isRun)) return beginning
+  throw malformed('it is no beginning of a subscription')
 }

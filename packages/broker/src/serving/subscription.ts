@@ -20,9 +20,9 @@ import {
 } from '@posthaste/contracts'
 import type { DurableSubscription } from '@posthaste/embedded'
 import type { LinkStream } from '@posthaste/link/connection'
+import type { Grants } from '../access/grants.ts'
 import { denied } from './denied.ts'
 import { InOrder } from './in-order.ts'
-import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** A message of deliveries is large enough with so many bytes, and never has more than so many of them. */
@@ -34,14 +34,20 @@ const outstandingBytes = 8 * 1024 * 1024
 /** Before anything is known about the size of records. */
 const firstBytes = 32 * 1024
 
+/** Whose subscription it is. */
+export interface SubscriptionOf {
+  readonly grants: Grants
+  /** It has ended. */
+  readonly left: () => void
+}
+
 /**
  * A member of a group, for a client. What it has been handed is with the engine's member: a client that comes back is sent
  * what it has not seen, under the same tags, and everything else stays as it was.
  */
 export class Subscription implements DeliverySink {
   readonly spec: SubscriptionSpec
-  readonly #session: Session
-  readonly #number: number
+  readonly #of: SubscriptionOf
   readonly #around: Surroundings
   readonly #writer = new Writer()
   readonly #deliveries: DeliveryWriter
@@ -60,14 +66,9 @@ export class Subscription implements DeliverySink {
   #isDraining = false
   #isOver = false
 
-  constructor(
-    of: { readonly session: Session; readonly number: number },
-    spec: SubscriptionSpec,
-    around: Surroundings,
-  ) {
+  constructor(of: SubscriptionOf, spec: SubscriptionSpec, around: Surroundings) {
     this.spec = spec
-    this.#session = of.session
-    this.#number = of.number
+    this.#of = of
     this.#around = around
     this.#deliveries = new DeliveryWriter(this.#writer, spec.channel)
   }
@@ -85,8 +86,7 @@ export class Subscription implements DeliverySink {
   resume(stream: LinkStream, { credit, holding = [] }: SubscribeBeginning): void {
     this.#attach(stream)
     this.#say(fromBroker.joined)
-    const has = new Set(holding.flatMap(([first, count]) => Array.from({ length: count }, (_, at) => first + at)))
-    const unseen = [...(this.#member?.held() ?? [])].filter(({ tag }) => !has.has(tag))
+    const unseen = outside([...(this.#member?.held() ?? [])], holding)
     this.#outbox = unseen
     this.#sent = 0
     // What it may be sent: some is with the engine already, and what it has not seen is on its way.
@@ -146,7 +146,7 @@ export class Subscription implements DeliverySink {
 
   /** Who settles may publish along with it only what they might publish otherwise. */
   #refusals(settlements: readonly Settlement[]): ReadonlyMap<Settlement, Outcome> {
-    const { permissions, user } = this.#session.grants
+    const { permissions, user } = this.#of.grants
     const refusals = new Map<Settlement, Outcome>()
     for (const settlement of settlements) {
       if (settlement.kind !== 'ack' || settlement.publish === undefined) continue
@@ -241,7 +241,7 @@ export class Subscription implements DeliverySink {
   /** The engine has failed: the client's core subscribes again. */
   closed(cause: PosthasteError): void {
     this.#isOver = true
-    this.#session.subscriptions.delete(this.#number)
+    this.#of.left()
     this.#writer.byte(fromBroker.closed)
     this.#writer.sizedText(JSON.stringify(sentError(cause)))
     this.#stream?.send(this.#writer.take())
@@ -278,7 +278,20 @@ export class Subscription implements DeliverySink {
     this.#isOver = true
     this.#outbox = []
     this.#sent = 0
-    this.#session.subscriptions.delete(this.#number)
+    this.#of.left()
     await leaving?.catch((cause: unknown) => this.#around.log.warn('a member could not leave', { cause }))
   }
+}
+
+/** Deliveries whose tags are in no run `[first, count]`; both ascending. */
+function outside(
+  deliveries: readonly Delivery[],
+  runs: readonly (readonly [first: number, count: number])[],
+): Delivery[] {
+  let next = 0
+  return deliveries.filter(({ tag }) => {
+    for (let run = runs[next]; run !== undefined && run[0] + run[1] <= tag; run = runs[next]) next++
+    const run = runs[next]
+    return run === undefined || tag < run[0]
+  })
 }

@@ -22,5 +22,7 @@ export interface Surroundings {
   readonly isKept: (name: string) => boolean
   /** Who is connected. */
   readonly clients: () => readonly BrokerClient[]
+  /** All channels. */
+  readonly channels: Set<string>
   readonly made: Map<string, number>
 }

@@ -43,11 +43,12 @@ export interface BrokerEngine extends Engine {
    */
   clients(): Promise<readonly BrokerClient[]>
   /**
-   * Has the broker copy all of its data into a directory of its own machine, as one moment had it.
-   * @param dir absolute; made if it does not exist
-   * @throws PERMISSION_DENIED for who may not manage all channels; FAILED_PRECONDITION when the directory is not empty
+   * Has the broker copy all of its data, as one moment had it, to where its configuration has snapshots.
+   * @param name 1 to 120 of `A-Z a-z 0-9 . _ -`
+   * @returns the directory, on the machine of the broker
+   * @throws PERMISSION_DENIED for who may not manage all channels; FAILED_PRECONDITION when there is one of that name
    */
-  snapshot(dir: string): Promise<void>
+  snapshot(name: string): Promise<string>
 }
 
 /**
@@ -223,7 +224,8 @@ class RemoteEngine implements BrokerEngine {
     return parcel?.head as readonly BrokerClient[]
   }
 
-  async snapshot(dir: string): Promise<void> {
-    await this.#ask('snapshot', { dir })
+  async snapshot(name: string): Promise<string> {
+    const [parcel] = await this.#ask('snapshot', { name })
+    return parcel?.head as string
   }
 }

@@ -54,10 +54,12 @@ export type SentCapabilities = {
   readonly [Name in keyof EngineCapabilities]: EngineCapabilities[Name] | null
 }
 
+/** Capabilities as they travel. */
 export function sentCapabilities(capabilities: EngineCapabilities): SentCapabilities {
   return JSON.parse(JSON.stringify(capabilities)) as SentCapabilities
 }
 
+/** Capabilities that have travelled. */
 export function receivedCapabilities(sent: SentCapabilities): EngineCapabilities {
   const restored = Object.entries(sent).map(([name, value]) => [name, value ?? Number.POSITIVE_INFINITY])
   return Object.freeze(Object.fromEntries(restored)) as EngineCapabilities
