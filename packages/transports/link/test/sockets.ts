@@ -2,20 +2,17 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { silentLog, systemClock } from 'posthaste/pipeline'
 import { onTestFinished } from 'vitest'
-import {
-  type DialerState,
-  type DialOptions,
-  dial,
-  type LinkDialer,
-  type LinkHost,
-  type LinkListener,
-  type LinkStream,
-  type ListenOptions,
-  lastMessage,
-  listen,
-  type OutgoingStream,
-  type StreamAcceptor,
-} from '../src/connection/index.ts'
+import { dial } from '../src/client/dial.ts'
+import type {
+  DialerState,
+  DialOptions,
+  LinkDialer,
+  LinkHost,
+  LinkListener,
+  ListenOptions,
+} from '../src/connection/options.ts'
+import { type LinkStream, lastMessage, type OutgoingStream, type StreamAcceptor } from '../src/connection/types.ts'
+import { listen } from '../src/server/listen.ts'
 import { Recorder } from './connection-rig.ts'
 
 export const realHost: LinkHost = { clock: systemClock, log: silentLog }

@@ -27,6 +27,8 @@ export interface DialSettings {
 }
 
 const hourMs = 3_600_000
+const backoffMsDefault = 50
+const backoffMsMaxDefault = 5_000
 const ownNames = [
   'url',
   'tls',
@@ -60,8 +62,8 @@ export function dialSettings(options: DialOptions): DialSettings {
     compression: options.compression ?? true,
     waitingMax: options.waitingMax ?? 10_000,
     handoverMs: options.handoverMs ?? 5_000,
-    backoffMs: options.backoffMs ?? 50,
-    backoffMsMax: options.backoffMsMax ?? 5_000,
+    backoffMs: options.backoffMs ?? backoffMsDefault,
+    backoffMsMax: options.backoffMsMax ?? backoffMsMaxDefault,
     agent: options.agent ?? 'posthaste',
   }
 }
@@ -77,7 +79,10 @@ function* ownIssues(options: DialOptions): Generator<Issue> {
     const message = numberMistake(options[path], least, most)
     if (message !== undefined) yield { path, message }
   }
-  const { token, compression, agent } = options
+  const { backoffMs, backoffMsMax, token, compression, agent } = options
+  if ((backoffMs ?? backoffMsDefault) > (backoffMsMax ?? backoffMsMaxDefault)) {
+    yield { path: 'backoffMsMax', message: 'must be at least backoffMs' }
+  }
   if (token !== undefined && typeof token !== 'function' && (typeof token !== 'string' || token === '')) {
     yield { path: 'token', message: 'must be text, or a function that returns it' }
   }

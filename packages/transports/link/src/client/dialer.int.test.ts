@@ -4,7 +4,8 @@ import { manualClock, silentLog } from 'posthaste/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Recorder } from '../../test/connection-rig.ts'
 import { call, client, echo, serve, stateOf, stay, until } from '../../test/sockets.ts'
-import type { DialerState, StreamAcceptor } from '../connection/index.ts'
+import type { DialerState } from '../connection/options.ts'
+import type { StreamAcceptor } from '../connection/types.ts'
 
 function enough(): PosthasteError {
   return new PosthasteError('CANCELLED', 'enough')

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { Recorder } from '../../test/connection-rig.ts'
 import { call, client, serve } from '../../test/sockets.ts'
-import { type LinkListener, lastMessage, type StreamAcceptor } from '../connection/index.ts'
+import type { LinkListener } from '../connection/options.ts'
+import { lastMessage, type StreamAcceptor } from '../connection/types.ts'
 
 /** Answers after a few turns, so that calls are always under way, and counts what it has taken. */
 function slowEcho(taken: Map<string, number>): StreamAcceptor {

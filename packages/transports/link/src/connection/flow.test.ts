@@ -131,6 +131,6 @@ it('Everything arrives, in order, whatever the windows and the sizes', { timeout
       }
       expect([pair.client.busy, pair.server.running]).toEqual([false, 0])
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })

@@ -3,7 +3,7 @@ import { type ManualClock, manualClock, silentLog } from 'posthaste/testing'
 import { expect, it } from 'vitest'
 import { RawClient } from '../../test/raw-client.ts'
 import { call, client, echo, rawSocket, serve, until } from '../../test/sockets.ts'
-import type { LinkListener, ListenOptions } from '../connection/index.ts'
+import type { LinkListener, ListenOptions } from '../connection/options.ts'
 import { cancelReason, frameFlag } from '../wire/constants.ts'
 
 /*

@@ -7,7 +7,9 @@ import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Authority } from '../../test/certificates.ts'
 import { call, client, rawSocket, realHost, serve, stay, until } from '../../test/sockets.ts'
-import { isSameToken, type LinkDialer, listen } from '../connection/index.ts'
+import type { LinkDialer } from '../connection/options.ts'
+import { listen } from './listen.ts'
+import { isSameToken } from './token.ts'
 
 async function who(dialer: LinkDialer): Promise<Record<string, unknown>> {
   return JSON.parse(await call(dialer, '', { method: 'who' }))
