@@ -13,6 +13,5 @@ export type {
   LinkLimits,
   ListenOptions,
   ListenTls,
-  Peer,
-  PeerCertificateInfo,
-} from './connection/index.ts'
+} from './connection/options.ts'
+export type { Peer, PeerCertificateInfo } from './connection/types.ts'

@@ -7,7 +7,9 @@ import { type App, type AppOptions, posthaste } from 'posthaste'
 import { silentLog } from 'posthaste/pipeline'
 import type { Client, ClientOptions, ServiceHandlers } from 'posthaste/rpc'
 import { onTestFinished } from 'vitest'
-import { type LinkClientOptions, type LinkOptions, link, linkClient } from '../src/index.ts'
+import { link } from '../src/calls/link.ts'
+import { linkClient } from '../src/calls/link-client.ts'
+import type { LinkClientOptions, LinkOptions } from '../src/calls/options.ts'
 
 type Serving<M extends Methods> = readonly [service: ServiceContract<M>, handlers: Handlers<M>]
 type Handlers<M extends Methods> = Parameters<typeof serveOn<M>>[1]
@@ -52,6 +54,13 @@ export async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
     return error
   }
   throw new Error('it succeeded')
+}
+
+/** All items of a stream. */
+export async function collected<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of stream) items.push(item)
+  return items
 }
 
 /** Resolves when what is asked for has come about. */

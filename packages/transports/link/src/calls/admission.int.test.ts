@@ -2,7 +2,7 @@ import { PosthasteError, service, stream } from '@posthaste/contracts'
 import { recordingLog } from 'posthaste/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { client, errorOf, makeKeys, served } from '../../test/apps.ts'
+import { client, collected, errorOf, makeKeys, served } from '../../test/apps.ts'
 import { linkClient } from './link-client.ts'
 
 const Shop = service('shop.Shop', {
@@ -78,11 +78,11 @@ describe('authorisation', () => {
       message: expect.stringContaining("'ann' may not call 'shop.Shop/order'"),
       notSent: false,
     })
-    expect(await errorOf(Array.fromAsync(ann.watch()))).toMatchObject({ code: 'PERMISSION_DENIED' })
+    expect(await errorOf(collected(ann.watch()))).toMatchObject({ code: 'PERMISSION_DENIED' })
     expect(orders).toBe(0)
     const bob = await client(Shop, { url, token: 'old-secret-of-bob' })
     await bob.order({ count: 1 })
-    expect([orders, await Array.fromAsync(bob.watch())]).toEqual([1, [1, 2, 3]])
+    expect([orders, await collected(bob.watch())]).toEqual([1, [1, 2, 3]])
   })
 
   it.each([

@@ -1,5 +1,5 @@
 import { type CalledMethod, isStream, PosthasteError } from '@posthaste/contracts'
-import type { LinkDialer, ServerTerms } from '../connection/index.ts'
+import type { LinkDialer, ServerTerms } from '../connection/options.ts'
 import { compressedMessage } from '../connection/types.ts'
 import { compressed, plain } from './compression.ts'
 import { type Format, formatsOf } from './formats.ts'

@@ -9,7 +9,7 @@ import { msgpack } from '@posthaste/msgpack'
 import { protobuf } from '@posthaste/protobuf'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { client, errorOf, served } from '../../test/apps.ts'
+import { client, collected, errorOf, served } from '../../test/apps.ts'
 
 const field = (name: string, number: number, type: Type) => ({
   name,
@@ -84,7 +84,7 @@ describe('the format of a call', () => {
     const shop = await client(Formatted, { url, codecs: [msgpack()] })
     expect(await shop.echo(order)).toEqual(order)
     expect(seen).toEqual({ written: 2, read: 2 })
-    expect(await Array.fromAsync(shop.each([order, order]))).toEqual([order, order])
+    expect(await collected(shop.each([order, order]))).toEqual([order, order])
     expect(seen).toEqual({ written: 6, read: 6 })
   })
 
@@ -143,7 +143,7 @@ describe('compression', () => {
     for (const own of [true, false]) {
       const shop = await client(Texts, { url, compression: own })
       for (const given of [long, { text: 'short' }]) expect(await shop.echo(given)).toEqual(given)
-      expect(await Array.fromAsync(shop.each([long, { text: '' }, long]))).toEqual([long, { text: '' }, long])
+      expect(await collected(shop.each([long, { text: '' }, long]))).toEqual([long, { text: '' }, long])
     }
   })
 

@@ -1,5 +1,6 @@
 import { PosthasteError } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
+import { collected } from '../../test/apps.ts'
 import { Inbox } from './inbox.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -33,7 +34,7 @@ describe('an inbox', () => {
     const { inbox, push } = rig()
     push('a', 'b')
     inbox.end()
-    expect(await Array.fromAsync(inbox)).toEqual(['a', 'b'])
+    expect(await collected(inbox)).toEqual(['a', 'b'])
     expect(await inbox.next()).toEqual({ done: true, value: undefined })
   })
 

@@ -6,7 +6,8 @@ import {
   type OutgoingCall,
   PosthasteError,
 } from '@posthaste/contracts'
-import { dial, type LinkDialer, type LinkHost } from '../connection/index.ts'
+import { dial } from '../client/dial.ts'
+import type { LinkDialer, LinkHost } from '../connection/options.ts'
 import { builtInMethod, type LinkHealth, type LinkMethod } from './built-in.ts'
 import { Callee, type CalleeHost } from './callee.ts'
 import { checkClient, type LinkClientOptions, messageBytesMaxDefault } from './options.ts'

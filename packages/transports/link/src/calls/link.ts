@@ -1,5 +1,6 @@
 import { PosthasteError, type ServedMethod, type ServerTransport, type TransportHost } from '@posthaste/contracts'
-import { type LinkListener, listen } from '../connection/index.ts'
+import type { LinkListener } from '../connection/options.ts'
+import { listen } from '../server/listen.ts'
 import { builtIn, describeMethod, healthMethod } from './built-in.ts'
 import { endpointsOf } from './endpoint.ts'
 import { contentTypesOf } from './formats.ts'

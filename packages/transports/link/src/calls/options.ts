@@ -1,6 +1,6 @@
 import { type Codec, type Issue, PosthasteError } from '@posthaste/contracts'
 import { dialSettings } from '../client/dial-options.ts'
-import type { DialOptions, ListenOptions } from '../connection/index.ts'
+import type { DialOptions, ListenOptions } from '../connection/options.ts'
 import { listenSettings } from '../server/listen-options.ts'
 import type { Authorize } from './endpoint.ts'
 import { codecIssues } from './formats.ts'

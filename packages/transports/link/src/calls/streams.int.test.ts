@@ -1,7 +1,7 @@
 import { PosthasteError, service, stream } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { client, errorOf, served, until } from '../../test/apps.ts'
+import { client, collected, errorOf, served, until } from '../../test/apps.ts'
 
 const Item = z.object({ n: z.number(), text: z.string().default('') })
 type Item = z.infer<typeof Item>
@@ -29,8 +29,7 @@ const plain = {
   },
 }
 
-const numbers = async (given: AsyncIterable<Item>): Promise<number[]> =>
-  (await Array.fromAsync(given)).map(({ n }) => n)
+const numbers = async (given: AsyncIterable<Item>): Promise<number[]> => (await collected(given)).map(({ n }) => n)
 
 describe('streams over link', () => {
   it('go from the server to the client', async () => {
@@ -65,7 +64,7 @@ describe('streams over link', () => {
     const { url } = await served([Streams, plain], { streamWindow: 16_384, connectionWindow: 65_536 })
     const streams = await client(Streams, { url, streamWindow: 16_384, connectionWindow: 65_536 })
     const text = 'x'.repeat(100_000)
-    const lengths = (await Array.fromAsync(streams.double(items(20, text)))).map((item) => item.text.length)
+    const lengths = (await collected(streams.double(items(20, text)))).map((item) => item.text.length)
     expect(lengths).toEqual(Array.from({ length: 20 }, () => text.length))
   })
 

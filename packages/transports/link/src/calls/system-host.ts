@@ -1,5 +1,5 @@
 import type { Clock, Log, Timer } from '@posthaste/contracts'
-import type { LinkHost } from '../connection/index.ts'
+import type { LinkHost } from '../connection/options.ts'
 
 const clock: Clock = {
   nowMs: () => Date.now(), // tidy-allow wall-clock: this is the clock

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { PosthasteError } from '@posthaste/contracts'
-import type { LinkCredentials, LinkIdentity } from '../connection/index.ts'
+import type { LinkCredentials, LinkIdentity } from '../connection/options.ts'
 
 /**
  * Finds the user of a token. Tokens are looked up by their digest, so that the time it takes says nothing about how much of
