@@ -16,9 +16,10 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function configOf(text: string | undefined, environment: Environment): BrokerConfig {
   const root = Fields.root(merged(parsed(text), environment))
+  const dataDir = root.needed('dataDir')
   const config: BrokerConfig = {
-    dataDir: root.text('dataDir') ?? '',
-    snapshotsDir: root.text('snapshotsDir') ?? `${root.text('dataDir') ?? ''}.snapshots`,
+    dataDir,
+    snapshotsDir: root.text('snapshotsDir') ?? `${dataDir}.snapshots`,
     listen: root.texts('listen') ?? defaults.listen,
     tls: tlsOf(root.object('tls')),
     users: usersOf(root.objects('users')),
@@ -27,7 +28,6 @@ export function configOf(text: string | undefined, environment: Environment): Br
     health: healthOf(root),
     drainMs: root.whole('drainMs', [0, 600_000]) ?? defaults.drainMs,
   }
-  if (config.dataDir === '') root.mistake('dataDir', 'must be the path of a directory')
   root.nothingElse()
   for (const { path, message } of openness(config)) root.mistake(path, message)
   refuse(root)

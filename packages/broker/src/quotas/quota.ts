@@ -14,7 +14,7 @@ export class UserQuota {
   readonly #waiting: (() => void)[] = []
   #bytesInFlight = 0
   /** When the records that were taken are paid for, on the monotonic clock. */
-  #paidUntilMs = 0
+  #paidUntilMs = Number.NEGATIVE_INFINITY
   connections = 0
 
   constructor(limits: UserLimits, nowMs: () => number) {
