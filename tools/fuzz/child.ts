@@ -1,5 +1,5 @@
+import { join } from 'node:path'
 import process from 'node:process'
-import { fuzz } from '../../packages/transports/link/test/fuzz/fuzz.ts'
 import type { FuzzOptions } from './options.ts'
 
 /*
@@ -12,6 +12,11 @@ export type FuzzLine =
   | { readonly done: number; readonly heldMb: number; readonly residentMb: number }
   | { readonly figures: object }
   | { readonly fault: string }
+
+/** What `packages/transports/link/test/fuzz/fuzz.ts` exports. */
+interface FuzzModule {
+  fuzz(run: FuzzOptions & { progress(done: number): void }): Promise<object>
+}
 
 const say = (line: FuzzLine): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -28,6 +33,8 @@ function heldMb(): number {
 
 const options = JSON.parse(process.argv[2] ?? '') as FuzzOptions
 const report = (done: number): void => say({ done, heldMb: heldMb(), residentMb: process.memoryUsage.rss() / megabyte })
+const root = join(import.meta.dirname, '../..')
+const { fuzz } = (await import(join(root, 'packages/transports/link/test/fuzz/fuzz.ts'))) as FuzzModule
 const every = Math.max(5000, Math.floor(options.inputs / 200 / 5000) * 5000)
 
 await fuzz({ ...options, progress: (done) => done % every === 0 && report(done) }).then(

@@ -1,12 +1,23 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type ErrorCode, PosthasteError } from '@posthaste/contracts'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { gzipSync } from 'node:zlib'
+import { type ErrorCode, type IncomingCall, PosthasteError, type RunningCall, type Schema } from '@posthaste/contracts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { link } from '../src/calls/link.ts'
 import { systemHost } from '../src/calls/system-host.ts'
-import { type LinkListener, type LinkStream, lastMessage, listen, type StreamSink } from '../src/connection/index.ts'
+import type { LinkListener } from '../src/connection/options.ts'
+import {
+  compressedMessage,
+  type LinkStream,
+  lastMessage,
+  type StreamAcceptor,
+  type StreamSink,
+} from '../src/connection/types.ts'
+import { listen } from '../src/server/listen.ts'
+import { Authority } from './certificates.ts'
 
 /*
  * A client that was written from docs/reference/link.md by itself, against the server here. Where there is no Python the
@@ -112,6 +123,36 @@ function answering(stream: LinkStream, method: string, answer: (input: unknown) 
   }
 }
 
+const anything: Schema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
+
+/** Answers with a long text, compressed. */
+function zipping(stream: LinkStream): StreamSink {
+  const body = gzipSync(JSON.stringify('z'.repeat(100_000)))
+  return {
+    message: () => stream.send(body, lastMessage | compressedMessage),
+    ended() {},
+    failed: () => stream.end(),
+    writable() {},
+  }
+}
+
+const acceptor: StreamAcceptor = ({ method, metadata, timeoutMs, codec, peer }, stream) => {
+  expect(codec).toBe('application/json')
+  if (method === 'test/count') {
+    const counting = new Counting(stream)
+    counts.push(counting)
+    return counting
+  }
+  if (method === 'test/zip') return zipping(stream)
+  return answering(stream, method, (input) => {
+    if (method === 'test/echo') return { input, metadata, timed: timeoutMs !== undefined, user: peer.user }
+    if (method === 'test/length') return (input as string).length
+    if (method === 'test/repeat') return 'é'.repeat(input as number)
+    if (method === 'test/sleep') return undefined
+    throw new PosthasteError('CONFLICT', 'sold out', { verdict: 'retryable', details: { left: 2 } })
+  })
+}
+
 let listener: LinkListener
 let unix: LinkListener
 let scratch: string
@@ -131,23 +172,8 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
         return { user: 'python' }
       },
     }
-    const accept: Parameters<typeof listen>[1] = ({ method, metadata, timeoutMs, codec, peer }, stream) => {
-      expect(codec).toBe('application/json')
-      if (method === 'test/count') {
-        const counting = new Counting(stream)
-        counts.push(counting)
-        return counting
-      }
-      return answering(stream, method, (input) => {
-        if (method === 'test/echo') return { input, metadata, timed: timeoutMs !== undefined, user: peer.user }
-        if (method === 'test/length') return (input as string).length
-        if (method === 'test/repeat') return 'é'.repeat(input as number)
-        if (method === 'test/sleep') return undefined
-        throw new PosthasteError('CONFLICT', 'sold out', { verdict: 'retryable', details: { left: 2 } })
-      })
-    }
-    listener = await listen({ ...options, port: 0 }, accept, systemHost)
-    unix = await listen({ codecs: ['application/json'], path: join(scratch, 'link.sock') }, accept, systemHost)
+    listener = await listen({ ...options, port: 0 }, acceptor, systemHost)
+    unix = await listen({ codecs: ['application/json'], path: join(scratch, 'link.sock') }, acceptor, systemHost)
   })
 
   afterAll(async () => {
@@ -194,6 +220,30 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
     expect(taken.out).toEqual(['é'.repeat(1_000_000)])
   })
 
+  it('takes what is compressed', async () => {
+    expect((await call('test/zip', ['1'])).out).toEqual(['z'.repeat(100_000)])
+  })
+
+  it('asks how an application is, and calls a method of it', async () => {
+    const app = link({ port: 0 })
+    const contract = { input: anything, output: anything }
+    const dispatch = ({ payload, headers, timeoutMs }: IncomingCall): RunningCall => ({
+      result: Promise.resolve({ payload, headers, timed: timeoutMs !== undefined }),
+      cancel() {},
+    })
+    const [url = ''] = await app.start([{ service: 'shop.Stock', method: 'check', contract, dispatch }], systemHost)
+    onTestFinished(() => app.stop(0))
+    const args = ['{"sku":"a-1"}', '--timeout', '20', '--metadata', 'x-tenant=north']
+    const [health, stock, missing] = await Promise.all([
+      python('link_call.py', [url, 'posthaste.Link/health']),
+      python('link_call.py', [url, 'shop.Stock/check', ...args]),
+      python('link_call.py', [url, 'shop.Stock/count']),
+    ])
+    expect(health.out).toEqual([{ status: 'ok' }])
+    expect(stock.out).toEqual([{ payload: { sku: 'a-1' }, headers: { 'x-tenant': 'north' }, timed: true }])
+    expect(missing.error).toMatchObject({ code: 'UNIMPLEMENTED' })
+  })
+
   it('is told what went wrong', async () => {
     const { status, error } = await call('test/fail', ['1'])
     expect(status).toBe(1)
@@ -204,6 +254,17 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
     const { error } = await call('test/sleep', ['1', '--timeout', '0.3'])
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     await expect.poll(() => cancelled).toContainEqual({ method: 'test/sleep', code: 'DEADLINE_EXCEEDED' })
+  })
+
+  it('makes a call over TLS, and none to a server whose certificate it does not know', async () => {
+    const authority = new Authority('link-python-ca')
+    const tls = authority.sign('server')
+    const secure = await listen({ codecs: ['application/json'], url: 'links://127.0.0.1:0', tls }, acceptor, systemHost)
+    onTestFinished(() => secure.drain(0))
+    writeFileSync(join(scratch, 'ca.pem'), authority.ca)
+    const args = [secure.url, 'test/repeat', '3000']
+    expect((await python('link_call.py', [...args, '--ca', join(scratch, 'ca.pem')])).out).toEqual(['é'.repeat(3000)])
+    await expect(python('link_call.py', args)).rejects.toThrow(/certificate verify failed/)
   })
 
   it('is not let in with a wrong token', async () => {
