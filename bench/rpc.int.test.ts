@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { bench } from './rpc.ts'
 
 it('the benchmark of calls runs, at a small scale, and has a figure for everything', async () => {
-  const { results } = await bench(1, { ms: 50, warmMs: 20, connections: 20, peers: false })
+  const { results } = await bench(1, { ms: 20, warmMs: 20, connections: 20, contestants: ['ours'] })
   expect(results.map(({ case: name }) => name)).toEqual(
     expect.arrayContaining([
       'unary, 100 B, 64 under way',
@@ -13,8 +13,5 @@ it('the benchmark of calls runs, at a small scale, and has a figure for everythi
       "server's memory for each of 20 idle connections",
     ]),
   )
-  for (const { ours, peers } of results) {
-    expect(ours).not.toBeNaN()
-    for (const theirs of Object.values(peers)) expect(theirs).toBeGreaterThan(0)
-  }
+  for (const { ours } of results) expect(ours).not.toBeNaN()
 }, 120_000)

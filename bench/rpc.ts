@@ -10,7 +10,7 @@ import type { ContestantName } from './rpc/contestants.ts'
 import { rowOf } from './rpc/figures.ts'
 import type { StreamFigures } from './rpc/load.ts'
 import { Match, type UnaryResult } from './rpc/match.ts'
-import { installPeers, peersAreInstalled } from './rpc/peers.ts'
+import { installPeers } from './rpc/peers.ts'
 
 /** How much of everything. */
 export interface Amounts {
@@ -20,19 +20,24 @@ export interface Amounts {
   readonly warmMs: number
   /** Connections that do nothing. */
   readonly connections: number
-  /** Whether others take part; they are installed for it. */
-  readonly peers: boolean
+  /** Who takes part; raw TCP does where it is a limit. Others than ours are installed for it. */
+  readonly contestants: readonly ContestantName[]
 }
-
-const amounts: Amounts = { ms: 1_000, warmMs: 1_500, connections: connectionsWanted(), peers: true }
-const many = 64
-const inFlights = [1, many, 512]
-const noteBytes = { small: 0, '1 KiB': 1_024, '64 KiB': 65_536 }
 
 const own: readonly ContestantName[] = ['ours', 'ours over TLS', 'ours over a Unix socket']
 const peers: readonly ContestantName[] = [
   ...(['node:http and undici', 'Fastify', 'grpc-js', 'connect-node', 'Moleculer', 'NestJS'] as const),
 ]
+const amounts: Amounts = {
+  ms: 1_000,
+  warmMs: 1_500,
+  connections: connectionsWanted(),
+  contestants: [...own, ...peers],
+}
+const many = 64
+const inFlights = [1, many, 512]
+const noteBytes = { small: 0, '1 KiB': 1_024, '64 KiB': 65_536 }
+
 const withStreams: ReadonlySet<ContestantName> = new Set([...own, 'grpc-js', 'connect-node'])
 
 /** Unary calls, 64 under way: both sides write profiles. */
@@ -45,11 +50,9 @@ export async function profiled(): Promise<void> {
 /** Calls over link beside other ways to make them: client and server in two processes, the same checks in all. */
 export async function bench(rounds: number, of: Amounts = amounts): Promise<BenchDocument> {
   const [loadBefore = 0] = loadavg()
-  if (of.peers) installPeers()
+  if (of.contestants.some((name) => peers.includes(name))) installPeers()
   const certificates = makeCertificates()
-  const names = [...own, ...(of.peers && peersAreInstalled() ? peers : [])].filter(
-    (name) => certificates !== undefined || name !== 'ours over TLS',
-  )
+  const names = of.contestants.filter((name) => certificates !== undefined || name !== 'ours over TLS')
   const matches: Match[] = []
   const env = { BENCH_RPC_CERTIFICATES: certificates?.dir }
   try {

@@ -13,13 +13,13 @@ const Shop = service('bench.Shop', {
 export function ours(server: LinkOptions, client: Omit<LinkClientOptions, 'url'> = {}): Contestant {
   return {
     async serve() {
-      const app = posthaste({ name: 'server', transports: [link(server)], log: silentLog })
+      const app = posthaste({ name: 'server', transports: [link(server)], log: silentLog, signals: false })
       app.serve(Shop, { echo, watch: (asked) => ordersOf(asked) })
       await app.start()
       return app.urls[0]!
     },
     async connect(url) {
-      const app = posthaste({ name: 'client', log: silentLog })
+      const app = posthaste({ name: 'client', log: silentLog, signals: false })
       const shop = app.client(Shop, { transport: linkClient({ ...client, url }) })
       await app.start()
       return { echo: shop.echo, watch: (asked) => deferred(shop.watch(asked)) }

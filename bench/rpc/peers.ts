@@ -4,17 +4,12 @@ import { join } from 'node:path'
 
 const dir = join(import.meta.dirname, 'peers')
 
-/** Whether the packages of the other contestants are there. */
-export function peersAreInstalled(): boolean {
-  return existsSync(join(dir, 'node_modules'))
-}
-
 /**
  * Installs the packages of the other contestants, as their lock says, where they are not.
  * @throws Error when npm cannot
  */
 export function installPeers(): void {
-  if (peersAreInstalled()) return
+  if (existsSync(join(dir, 'node_modules'))) return
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
     cwd: dir,
     stdio: ['ignore', 'ignore', 'inherit'],
