@@ -182,10 +182,8 @@ class CalledStream implements AsyncIterableIterator<unknown, undefined> {
 
   #begun(stream: ItemStream, call: StreamingCall): void {
     void stream.ended.then(() => call.end())
-    if (this.#over) {
-      void stream.return()
-      return
-    }
+    // Whoever left meanwhile has cancelled the call, and the stream with it.
+    if (this.#over) return
     this.#stream = stream
     // In one go, or somebody who asks meanwhile would be answered before them.
     for (const { resolve } of this.#readers.splice(0)) resolve(stream.next())

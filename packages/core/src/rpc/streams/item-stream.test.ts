@@ -151,6 +151,13 @@ describe('the end of a stream that is read', () => {
     await expect(reading([1], { cancellation: source.token }).next()).rejects.toBe(gone)
   })
 
+  it('is for nobody once the reader has left, whatever it was', async () => {
+    const stream = reading([1])
+    stream.cancel(gone)
+    await stream.return()
+    expect((await stream.next()).done).toBe(true)
+  })
+
   it('is none more after an end: neither leaving nor a cancellation changes it', async () => {
     const source = cancelSource()
     const told: string[] = []

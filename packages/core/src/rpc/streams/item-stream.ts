@@ -208,7 +208,6 @@ export class ItemStream implements AsyncIterableIterator<unknown, undefined> {
   }
 
   readonly #deliver = (value: unknown): void => {
-    if (this.#over) return
     const reader = this.#reader
     this.#reader = undefined
     reader?.resolve({ done: false, value })

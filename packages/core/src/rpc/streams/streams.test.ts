@@ -254,6 +254,16 @@ describe('the end of a stream', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' })
   })
 
+  it('comes with the deadline, and the handler is told that it was that', async () => {
+    const { told, count } = endless()
+    const { client, clock } = setUp({ count })
+    const items = client.count({ to: '1' }, { timeoutMs: 100 })[Symbol.asyncIterator]()
+    await items.next()
+    await clock.advance(120)
+    await expect(items.next()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    expect(told).toEqual({ calls: 1, left: 1, reason: 'DEADLINE_EXCEEDED' })
+  })
+
   it('comes with the end of the call it was made for', async () => {
     const { told, count } = endless()
     const { rpc, client } = setUp({ count })
