@@ -2,6 +2,7 @@ import { type Headers, PosthasteError } from '@posthaste/contracts'
 import { Connection, type ConnectionShare } from '../connection/connection.ts'
 import type { ServerTerms } from '../connection/options.ts'
 import type { Pipe } from '../connection/pipe.ts'
+import { pieceBytesMost } from '../connection/sender.ts'
 import type { Stream, Unsent } from '../connection/stream.ts'
 import { compressedMessage, lastMessage } from '../connection/types.ts'
 import {
@@ -9,6 +10,7 @@ import {
   creditCost,
   frameFlag,
   frameType,
+  noTimeout,
   octetStream,
   octetStreamCodec,
   streamIdMax,
@@ -84,7 +86,8 @@ export class ClientConnection extends Connection {
 
   /** Whether another stream may be opened now. */
   get hasRoom(): boolean {
-    if (this.state !== 'open' || this.sender.blocked) return false
+    const { blocked, unsentBytes } = this.sender
+    if (this.state !== 'open' || blocked || unsentBytes >= this.share.limits.unsentBytesMax) return false
     return this.streams.size < (this.#hello as ServerHello).streamsMax
   }
 
@@ -107,6 +110,7 @@ export class ClientConnection extends Connection {
     out.timeoutMs = timeLeft(stream, nowMs)
     this.#number(opening.method)
     if (opening.body !== undefined) this.#check(opening.body, opening.flags ?? 0)
+    if (stream.said !== undefined) for (const { body, flags } of stream.said) this.#check(body, flags)
     stream.id = this.lastId + 1
     stream.sendCredit = hello.streamWindow
     stream.receiveCredit = this.share.limits.streamWindow
@@ -143,13 +147,6 @@ export class ClientConnection extends Connection {
     this.drain()
   }
 
-  /** Closes at once. */
-  destroy(cause: PosthasteError): void {
-    if (this.state === 'closed') return
-    this.pipe.destroy()
-    this.lost(cause)
-  }
-
   override send(stream: Stream, body: Uint8Array, flags: number): boolean {
     if (stream.closed) return true
     try {
@@ -176,7 +173,7 @@ export class ClientConnection extends Connection {
     const hello = readServerHello(frame.bytes, frame.start, frame.end)
     const { limits, owner } = this.share
     this.#hello = hello
-    this.sender.frameBytesMax = hello.frameBytesMax
+    this.sender.frameBytesMax = Math.min(hello.frameBytesMax, pieceBytesMost)
     this.sender.credit = hello.connectionWindow
     this.sender.writer.metadataBytesMax = Math.min(hello.metadataBytesMax, hello.frameBytesMax - openBytesMost)
     this.#windowOfStream = hello.streamWindow
@@ -254,6 +251,10 @@ export class ClientConnection extends Connection {
       out.method = known
       return
     }
+    const bytes = Buffer.byteLength(method)
+    if (bytes === 0 || bytes > nameBytesMax) {
+      throw new PosthasteError('INVALID_ARGUMENT', `a method's name has 1 to ${nameBytesMax} bytes, not ${bytes}`)
+    }
     const next = this.#methods.size
     const numbered = next < Math.min(methodsMax, (this.#hello as ServerHello).methodsMax)
     out.method = numbered ? next : unnumberedMethod
@@ -263,11 +264,12 @@ export class ClientConnection extends Connection {
   #write(stream: ClientStream): void {
     const { sender } = this
     const out = this.#opening
-    const { body, flags = 0 } = stream.opening
+    const { body } = stream.opening
+    const flags = (stream.opening.flags ?? 0) & (body === undefined ? lastMessage : openFlags)
     const cost = body === undefined ? 0 : creditCost(body.length)
     const fits = body === undefined || (body.length <= this.#roomBeside(out) && cost <= this.sender.credit)
     out.body = fits ? body : undefined
-    sender.writer.open(stream.id, fits ? flags & openFlags : 0, out)
+    sender.writer.open(stream.id, fits ? flags : 0, out)
     out.body = undefined
     if (out.name !== undefined && out.method !== unnumberedMethod) this.#methods.set(out.name, out.method)
     sender.touch()
@@ -276,7 +278,7 @@ export class ClientConnection extends Connection {
       stream.sendCredit -= cost
       if ((flags & lastMessage) !== 0) stream.endSent = true
     } else {
-      sender.enqueue(stream, { body: body as Uint8Array, flags: flags & openFlags, ending: undefined, next: undefined })
+      sender.enqueue(stream, { body: body as Uint8Array, flags, ending: undefined, next: undefined })
     }
     if (stream.said !== undefined) for (const said of stream.said) sender.enqueue(stream, { ...said, next: undefined })
   }
@@ -319,6 +321,8 @@ export class ClientConnection extends Connection {
 
 const nothing = new Uint8Array(0)
 
+const nameBytesMax = 255
+
 const openFlags = lastMessage | compressedMessage
 
 /** What an OPEN takes at most besides metadata and message: number and name of the method, deadline, codec. */
@@ -338,11 +342,12 @@ function remember(stream: ClientStream, unsent: Unsent): void {
   stream.said?.push(unsent)
 }
 
-/** Milliseconds a stream's caller still waits, after the stream itself has waited. */
+/** Milliseconds a stream's caller still waits, after the stream itself has waited, as the wire has them. */
 function timeLeft({ opening, waitsSinceMs }: ClientStream, nowMs: number): number | undefined {
   const { timeoutMs } = opening
-  if (timeoutMs === undefined || waitsSinceMs === 0) return timeoutMs
-  return Math.max(0, Math.round(timeoutMs - (nowMs - waitsSinceMs)))
+  if (timeoutMs === undefined) return undefined
+  const leftMs = waitsSinceMs === 0 ? timeoutMs : timeoutMs - (nowMs - waitsSinceMs)
+  return Math.max(0, Math.min(Math.ceil(leftMs), noTimeout - 1))
 }
 
 function closed(): PosthasteError {

@@ -105,10 +105,12 @@ export class Dialer implements LinkDialer, ClientOwner {
       this.#lose(error)
       return
     }
-    const { clock } = this.#host
-    this.#patientUntilMs = clock.monotonicMs() + this.#settings.handoverMs
+    const nowMs = this.#host.clock.monotonicMs()
+    // A server that goes as soon as it has come is approached as slowly as one that does not come.
+    this.#failures = this.#isSettled(nowMs) ? 0 : Math.min(this.#failures + 1, doublingsMax)
+    this.#patientUntilMs = nowMs + this.#settings.handoverMs
+    this.#timer = this.#host.clock.setTimer(this.#backoffMs(), () => this.#connect())
     this.#enter('connecting', undefined)
-    this.#timer = clock.setTimer(this.#jitter(this.#settings.backoffMs), () => this.#connect())
   }
 
   moved(stream: ClientStream): void {
@@ -177,18 +179,16 @@ export class Dialer implements LinkDialer, ClientOwner {
   /** An attempt failed, or the connection is gone. */
   #lose(error: PosthasteError): void {
     const { clock } = this.#host
-    const { backoffMs, backoffMsMax } = this.#settings
     const nowMs = clock.monotonicMs()
     this.#attempt = undefined
     this.#lastError = error
-    if (this.state === 'connected' && nowMs - this.#connectedAtMs >= settledMs) this.#failures = 0
-    const waitMs = Math.max(
-      error.retryAfterMs ?? 0,
-      this.#jitter(Math.min(backoffMsMax, backoffMs * 2 ** this.#failures)),
-    )
+    if (this.state === 'connected' && this.#isSettled(nowMs)) this.#failures = 0
+    const waitMs = Math.max(error.retryAfterMs ?? 0, this.#backoffMs())
+    const patientMs = this.#patientUntilMs - nowMs
     this.#failures = Math.min(this.#failures + 1, doublingsMax)
-    this.#timer = clock.setTimer(waitMs, () => this.#connect())
-    if (nowMs < this.#patientUntilMs) return
+    // While streams wait, one attempt is made at the end of their patience at the latest.
+    this.#timer = clock.setTimer(patientMs > 0 ? Math.min(waitMs, patientMs) : waitMs, () => this.#connect())
+    if (patientMs > 0) return
     this.#enter('lost', error)
     this.#settleWaiters(error)
     this.#waiting.failAll(asNotSent(error))
@@ -211,7 +211,13 @@ export class Dialer implements LinkDialer, ClientOwner {
   #enter(state: DialerState, cause: PosthasteError | undefined): void {
     if (state === this.state) return
     this.state = state
-    for (const listener of [...this.#listeners]) listener(state, cause)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(state, cause)
+      } catch (thrown) {
+        this.#host.log.error('a listener to the state of a link client failed', { error: thrown })
+      }
+    }
   }
 
   #settleWaiters(error: PosthasteError | undefined): void {
@@ -223,8 +229,14 @@ export class Dialer implements LinkDialer, ClientOwner {
     }
   }
 
-  #jitter(mostMs: number): number {
-    return (this.#host.random?.() ?? 0.5) * mostMs
+  #isSettled(nowMs: number): boolean {
+    return nowMs - this.#connectedAtMs >= settledMs
+  }
+
+  /** The wait before the next attempt: anything up to a bound that doubles with each failure (full jitter). */
+  #backoffMs(): number {
+    const { backoffMs, backoffMsMax } = this.#settings
+    return (this.#host.random?.() ?? 0.5) * Math.min(backoffMsMax, backoffMs * 2 ** this.#failures)
   }
 }
 

@@ -77,9 +77,18 @@ describe('A unary call over a connection', () => {
     expect(pair.accepted.map(({ opening }) => opening.method).join('')).toBe('abcdcadb')
   })
 
+  it('has a deadline that fits the wire, whatever its caller says', async () => {
+    const pair = await connectedPair()
+    for (const timeoutMs of [-5, 0.2, 2 ** 40, Number.POSITIVE_INFINITY]) pair.open({ timeoutMs })
+    await settled()
+    expect(pair.accepted.map(({ opening }) => opening.timeoutMs)).toEqual([0, 1, 2 ** 32 - 2, 2 ** 32 - 2])
+  })
+
   it('is not sent where the server does not take its content type, or its metadata', async () => {
     const pair = await connectedPair()
     expect(() => pair.open({ codec: 'text/x' })).toThrow(/CAPABILITY_UNSUPPORTED/)
+    expect(() => pair.open({ method: 'x'.repeat(256) })).toThrow(/INVALID_ARGUMENT/)
+    expect(() => pair.open({ method: '' })).toThrow(/INVALID_ARGUMENT/)
     expect(() => pair.open({ metadata: { Upper: 'case' } })).toThrow(/INVALID_ARGUMENT/)
     expect(() => pair.open({ body: bodyOf('zip'), flags: lastMessage | compressedMessage })).toThrow(
       /CAPABILITY_UNSUPPORTED/,

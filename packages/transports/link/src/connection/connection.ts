@@ -226,8 +226,9 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     this.state = 'closing'
     this.reader.stop()
     this.watch.closeFrom(this.share.clock.monotonicMs())
-    this.failAll(cause)
+    // First, so that no stream is told it was not sent and is sent then.
     this.sender.finish()
+    this.failAll(cause)
     this.pipe.end()
   }
 

@@ -109,6 +109,9 @@ describe('The options of a listener', () => {
     expect(listening({ tls: 'yes' })).toContain('tls')
     expect(listening({ codecs: ['a', 'a'] })).toEqual(['codecs'])
     expect(listening({ codecs: ['x'.repeat(256)] })).toEqual(['codecs'])
+    expect(listening({ codecs: Array.from({ length: 40 }, (_, number) => `${number}${'x'.repeat(240)}`) })).toEqual([
+      'codecs',
+    ])
     expect(listening({ compression: 'gzip' })).toEqual(['compression'])
     expect(listening({ compression: { aboveBytes: -1, level: 9 } })).toEqual([
       'compression.level',

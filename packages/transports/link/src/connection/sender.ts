@@ -10,6 +10,9 @@ import { lastMessage } from './types.ts'
 /** How much of the way out is filled in one turn before the others have theirs. */
 const batchBytesMax = 128 * 1024
 
+/** Largest piece of a message, even if the other side takes larger frames: what is on its way holds up all others. */
+export const pieceBytesMost = 256 * 1024
+
 /** What a piece of a message ended in. */
 type PieceOutcome = 'sent' | 'stream waits' | 'connection waits'
 
@@ -33,7 +36,7 @@ export class Sender {
   readonly writer: FrameWriter
   /** What the other side still takes, on all streams together. */
   credit = 0
-  /** Largest payload that the other side takes in a frame. */
+  /** Largest piece of a message: what the other side takes in a frame, or less. */
   frameBytesMax = 0
   /** Bytes of messages that wait. */
   unsentBytes = 0

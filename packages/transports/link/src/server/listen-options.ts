@@ -28,6 +28,7 @@ export interface ListenSettings {
 
 const ownNames = ['url', 'host', 'port', 'path', 'mode', 'tls', 'codecs', 'compression', 'authenticate', 'agent']
 const tlsNames = ['key', 'cert', 'ca', 'clientCertificate']
+const codecsLengthMax = 8_192
 const compressAboveDefault = 1_024
 
 /**
@@ -80,7 +81,11 @@ function* ownIssues(options: ListenOptions): Generator<Issue> {
   if (portMessage !== undefined) yield { path: 'port', message: portMessage }
   const modeMessage = numberMistake(options.mode, 0, 0o777)
   if (modeMessage !== undefined) yield { path: 'mode', message: modeMessage }
-  if (!isCodecs(codecs)) yield { path: 'codecs', message: 'must list 1 to 255 different content types' }
+  if (!isCodecs(codecs))
+    yield {
+      path: 'codecs',
+      message: `must list 1 to 255 different content types, of ${codecsLengthMax} characters together`,
+    }
   yield* compressionIssues(compression)
   if (authenticate !== undefined && typeof authenticate !== 'function') {
     yield { path: 'authenticate', message: 'must be a function' }
@@ -91,6 +96,8 @@ function* ownIssues(options: ListenOptions): Generator<Issue> {
 function isCodecs(codecs: unknown): boolean {
   if (!Array.isArray(codecs) || codecs.length === 0 || codecs.length > 255) return false
   if (new Set(codecs).size !== codecs.length) return false
+  // All of them have to fit in HELLO.
+  if (JSON.stringify(codecs).length > codecsLengthMax) return false
   return codecs.every((codec) => typeof codec === 'string' && codec.length > 0 && codec.length <= 255)
 }
 

@@ -2,6 +2,7 @@ import { type MaybePromise, PosthasteError } from '@posthaste/contracts'
 import { Connection, type ConnectionShare } from '../connection/connection.ts'
 import type { LinkCredentials, LinkIdentity } from '../connection/options.ts'
 import type { Pipe } from '../connection/pipe.ts'
+import { pieceBytesMost } from '../connection/sender.ts'
 import { Stream } from '../connection/stream.ts'
 import type { IncomingStream, Peer, PeerCertificateInfo, StreamAcceptor, StreamSink } from '../connection/types.ts'
 import {
@@ -194,7 +195,7 @@ export class ServerConnection extends Connection {
     }
     this.#peerFrameBytesMax = hello.frameBytesMax
     this.#peerStreamWindow = hello.streamWindow
-    this.sender.frameBytesMax = hello.frameBytesMax
+    this.sender.frameBytesMax = Math.min(hello.frameBytesMax, pieceBytesMost)
     this.sender.credit = hello.connectionWindow
     this.sender.writer.metadataBytesMax = hello.metadataBytesMax
     const {
