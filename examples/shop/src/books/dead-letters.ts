@@ -18,11 +18,23 @@ export interface DeadLetterCensus {
   readonly others: number
 }
 
-/** Counts the dead letters of every group of the shop. */
-export async function deadLetterCensus(app: App): Promise<DeadLetterCensus> {
+/** A group that handles messages of the shop. */
+export interface ShopGroup {
+  readonly channel: string
+  readonly group: string
+}
+
+/**
+ * Counts the dead letters of every group of the shop.
+ * @param groups all there are. Default: those that this application has
+ */
+export async function deadLetterCensus(
+  app: App,
+  groups: readonly ShopGroup[] = app.describe().subscriptions,
+): Promise<DeadLetterCensus> {
   const contracts = new Map(messages.map((contract) => [contract.type as string, contract]))
   const found: Promise<number>[] = []
-  for (const { channel, group } of app.describe().subscriptions) {
+  for (const { channel, group } of groups) {
     const contract = contracts.get(channel)
     if (contract === undefined || (channel === StockDeducted.type && group === paymentGroup)) continue
     found.push(browseAll(app, contract, group).then(({ length }) => length))

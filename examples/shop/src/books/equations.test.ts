@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { booksTable } from './books.ts'
+import { booksTable, told } from './books.ts'
 import { type Equation, equationsOf, holds, sideText } from './equations.ts'
 import type { Totals } from './totals.ts'
 
@@ -82,7 +82,7 @@ describe('the table', () => {
   ]
 
   it('aligns its columns, and marks what does not hold', () => {
-    expect(booksTable({ equations }).split('\n')).toEqual([
+    expect(booksTable(equations.map(told)).split('\n')).toEqual([
       '✓  stock  1,000 opening − 7 sold  =  993 on hand',
       '✗  money  £12.34 in               =  £12.33 out − £0.00 lost',
     ])

@@ -6,14 +6,14 @@ import { orders, returns } from '../orders/order.ts'
 import { outboxSize } from '../orders/outbox.ts'
 import { isSettled, payments, refunds } from '../payment/payment.ts'
 import { accounts, bookings, pointsFor } from '../points/points.ts'
-import type { Store, Table } from '../store/store.ts'
+import type { Table, Tables } from '../store/store.ts'
 import type { DeadLetterCensus } from './dead-letters.ts'
 
 /** Everything the shop's tables add up to, each service's from its own. */
 export type Totals = ReturnType<typeof totalsOf>
 
 /** Adds up. Reads the tables one after the other, so the sums agree only once the shop is quiet. */
-export function totalsOf(store: Store, { payments: letters, others }: DeadLetterCensus) {
+export function totalsOf(store: Tables, { payments: letters, others }: DeadLetterCensus) {
   return {
     orders: orderTotals(store),
     returns: returnTotals(store),
@@ -30,12 +30,12 @@ export function totalsOf(store: Store, { payments: letters, others }: DeadLetter
  * Orders whose payment was given up. A message that came twice may leave a dead letter of an order whose payment went
  * another way all the same: payment's own table has the last word.
  */
-function givenUp(store: Store, letters: DeadLetterCensus['payments']): number {
+function givenUp(store: Tables, letters: DeadLetterCensus['payments']): number {
   const orderNos = new Set(letters.map(({ orderNo }) => orderNo))
   return [...orderNos].filter((orderNo) => !isSettled(store.get(payments, orderNo))).length
 }
 
-function orderTotals(store: Store) {
+function orderTotals(store: Tables) {
   const all = rows(store, orders)
   const shipped = all.filter(({ state }) => state === 'shipped')
   const cancelled = all.filter(({ state }) => state === 'cancelled')
@@ -52,7 +52,7 @@ function orderTotals(store: Store) {
   }
 }
 
-function returnTotals(store: Store) {
+function returnTotals(store: Tables) {
   const all = rows(store, returns)
   return {
     in: all.length,
@@ -63,7 +63,7 @@ function returnTotals(store: Store) {
   }
 }
 
-function stockTotals(store: Store) {
+function stockTotals(store: Tables) {
   const shelved = rows(store, shelves)
   const reserved = rows(store, reservations)
   const givenBack = reserved.filter(({ state }) => state === 'given back')
@@ -78,7 +78,7 @@ function stockTotals(store: Store) {
   }
 }
 
-function paymentTotals(store: Store) {
+function paymentTotals(store: Tables) {
   const all = rows(store, payments)
   const late = all.filter(({ state }) => state === 'refunded')
   const captured = [...all.filter(({ state }) => state === 'captured'), ...late]
@@ -92,7 +92,7 @@ function paymentTotals(store: Store) {
   }
 }
 
-function pointTotals(store: Store) {
+function pointTotals(store: Tables) {
   const booked = rows(store, bookings).map(({ points }) => points)
   return {
     granted: sum(booked, (points) => Math.max(0, points)),
@@ -119,7 +119,7 @@ function pointsOfUsers(sales: readonly Sale[]): number {
   return sum(sales, ({ userId, totalPence }) => (userId === undefined ? 0 : pointsFor(totalPence)))
 }
 
-function rows<Row>(store: Store, table: Table<Row>): Row[] {
+function rows<Row>(store: Tables, table: Table<Row>): Row[] {
   return [...store.list(table)].map(([, row]) => row)
 }
 

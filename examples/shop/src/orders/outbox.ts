@@ -1,6 +1,6 @@
 import type { App, EventContract } from 'posthaste'
 import { GoodsReturned, OrderCreated } from '../contracts.ts'
-import { type Store, type Transaction, table } from '../store/store.ts'
+import { type Store, type Tables, type Transaction, table } from '../store/store.ts'
 
 /** An event that is to be published, under its id. */
 interface Waiting {
@@ -77,6 +77,6 @@ export class Outbox {
 }
 
 /** How many events still wait. */
-export function outboxSize(store: Store): number {
+export function outboxSize(store: Tables): number {
   return [...store.list(outbox)].length
 }

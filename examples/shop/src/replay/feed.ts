@@ -28,6 +28,8 @@ export interface FeedOptions {
   /** Most requests at a time. */
   readonly concurrency: number
   readonly progress: Progress
+  /** How often an invoice is posted where nobody answers. Default: 5. */
+  readonly attemptsMax?: number | undefined
 }
 
 /** Posts every invoice of a file to the shop. Lines and invoices it cannot use are reported, and the rest goes on. */
@@ -72,8 +74,8 @@ export async function feed(path: string, options: FeedOptions): Promise<FeedRepo
   return report
 }
 
-async function post(invoice: Invoice, report: FeedReport, { url, progress }: FeedOptions): Promise<void> {
-  const answer = await postInvoice(url, invoice)
+async function post(invoice: Invoice, report: FeedReport, { url, progress, attemptsMax }: FeedOptions): Promise<void> {
+  const answer = await postInvoice(url, invoice, attemptsMax)
   if (answer.kind === 'refused') {
     report.refused += 1
     report.linesRefused += invoice.lines.length

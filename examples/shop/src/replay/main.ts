@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { told } from '../books/books.ts'
+import { orders, returns } from '../orders/order.ts'
 import {
   chaosArguments,
   chaosOf,
@@ -18,11 +20,13 @@ import { viewOf } from '../view/view.ts'
 import { type FeedReport, feed } from './feed.ts'
 import { progressOn } from './progress.ts'
 import { reconcile } from './reconcile.ts'
+import { replayInto } from './remote.ts'
 import { settle } from './settle.ts'
 
 /** `npm run shop:replay`: feeds a file of orders to the shop and reconciles. Exits with 0 only if the books balance. */
-const usage = `usage: npm run shop:replay [-- <file.csv> --engine <url> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms> --chaos [<0-1>] --chaos-seed <number> --watch]
-Without a file it takes the sample that comes with the shop; without a URL the engine is embedded. Chaos
+const usage = `usage: npm run shop:replay [-- <file.csv> --url <url> --engine <url> --data <directory> --concurrency <1-256> --unpaid-ms <ms> --stall-ms <ms> --chaos [<0-1>] --chaos-seed <number> --watch]
+Without a file it takes the sample that comes with the shop. With --url it feeds a shop that is open there, such as that of
+npm run shop:split; else it opens one, on the embedded engine unless --engine names another. Chaos
 injects faults between the services, at this rate of each kind or 0.1; the books have to balance all the same.`
 
 /** Orders are settled in seconds here, not in the half minute that people at a terminal have. */
@@ -41,7 +45,8 @@ try {
 
 async function replay(): Promise<boolean> {
   const startedAtMs = performance.now()
-  const { path, data, engineUrl, unpaidMs, stallMs, concurrency, chaos, watched } = readArguments()
+  const { path, url, data, engineUrl, unpaidMs, stallMs, concurrency, chaos, watched } = readArguments()
+  if (url !== undefined) return replayThere(path, { url, concurrency, stallMs })
   const shop = await openShop({ dir: dataDir(data), engineUrl, unpaidMs, paymentRetry, chaos, logLevel: 'error' })
   const bar = progressOn()
   const progress = watched ? viewOf(shop.app, { out: process.stderr, progress: bar }) : bar
@@ -49,7 +54,8 @@ async function replay(): Promise<boolean> {
     const report = await feed(path, { url: shop.url, concurrency, progress })
     const books = await settle(shop, progress, unpaidMs + stallMs)
     progress.end()
-    const { balanced, text } = reconcile(report, books, shop.store)
+    const totalOf = (no: string) => (shop.store.get(orders, no) ?? shop.store.get(returns, no))?.totalPence
+    const { balanced, text } = reconcile(report, books.equations.map(told), totalOf)
     const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
     process.stdout.write(`${summary(path, report)}\n\n${text}\n\n${verdict(balanced)} (${seconds} s)\n`)
     return balanced
@@ -59,11 +65,25 @@ async function replay(): Promise<boolean> {
   }
 }
 
+/** Feeds a shop that is open elsewhere, by what its API says. */
+async function replayThere(path: string, of: { url: string; concurrency: number; stallMs: number }): Promise<boolean> {
+  const progress = progressOn()
+  try {
+    const { report, balanced, text } = await replayInto(path, { ...of, progress })
+    progress.end()
+    process.stdout.write(`${summary(path, report)}\n\n${text}\n\n${verdict(balanced)}\n`)
+    return balanced
+  } finally {
+    progress.end()
+  }
+}
+
 function readArguments() {
   const { values, positionals } = parseArgs({
     args: withChaosRate(process.argv.slice(2)),
     allowPositionals: true,
     options: {
+      url: { type: 'string' },
       data: { type: 'string' },
       engine: { type: 'string' },
       concurrency: { type: 'string', default: '16' },
@@ -79,6 +99,7 @@ function readArguments() {
   if (!existsSync(path)) throw new UsageError(`there is no file ${path}`)
   return {
     path,
+    url: values.url,
     data: values.data,
     engineUrl: values.engine,
     concurrency: Math.max(1, wholeNumber('--concurrency', values.concurrency, 256)),

@@ -1,8 +1,6 @@
-import { type Books, booksTable } from '../books/books.ts'
-import { type Equation, holds } from '../books/equations.ts'
+import { booksTable, type ToldEquation, told } from '../books/books.ts'
+import type { Equation } from '../books/equations.ts'
 import type { Pence } from '../money.ts'
-import { orders, returns } from '../orders/order.ts'
-import type { Store } from '../store/store.ts'
 import type { FeedReport } from './feed.ts'
 
 /** The end of a replay. */
@@ -11,15 +9,18 @@ export interface Reconciliation {
   readonly text: string
 }
 
+/** What an invoice is worth in the shop; undefined where the shop does not know it. */
+export type TotalOf = (invoiceNo: string) => Pence | undefined
+
 /** Holds the file against the shop, and the shop's services against each other. */
-export function reconcile(report: FeedReport, books: Books, store: Store): Reconciliation {
-  const equations = [...fileEquations(report, store), ...books.equations]
-  return { balanced: equations.every(holds), text: booksTable({ equations }) }
+export function reconcile(report: FeedReport, books: readonly ToldEquation[], totalOf: TotalOf): Reconciliation {
+  const equations = [...fileEquations(report, totalOf).map(told), ...books]
+  return { balanced: equations.every(({ holds }) => holds), text: booksTable(equations) }
 }
 
-function fileEquations(report: FeedReport, store: Store): Equation[] {
+function fileEquations(report: FeedReport, totalOf: TotalOf): Equation[] {
   const { lines, linesOrdered, linesReturned, linesBad, linesRefused, numbers, taken, refused } = report
-  const found = [...taken.keys()].map((number) => totalIn(store, number))
+  const found = [...taken.keys()].map(totalOf)
   const known = found.filter((total) => total !== undefined)
   return [
     {
@@ -50,10 +51,6 @@ function fileEquations(report: FeedReport, store: Store): Equation[] {
       right: [[sum(known), 'in the shop']],
     },
   ]
-}
-
-function totalIn(store: Store, invoiceNo: string): Pence | undefined {
-  return (store.get(orders, invoiceNo) ?? store.get(returns, invoiceNo))?.totalPence
 }
 
 function sum(amounts: readonly Pence[]): Pence {

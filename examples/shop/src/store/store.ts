@@ -21,6 +21,12 @@ export interface Reader {
   get<Row>(table: Table<Row>, ...key: RowKey): Row | undefined
 }
 
+/** What is committed, row by row and in lists. */
+export interface Tables extends Reader {
+  /** Rows in the order of their keys. */
+  list<Row>(table: Table<Row>, query?: ListQuery): Iterable<readonly [key: string[], row: Row]>
+}
+
 /** Reads and writes that stand or fall together. */
 export interface Transaction extends Reader {
   put<Row>(table: Table<Row>, key: RowKey, row: Row): void
@@ -40,7 +46,7 @@ export interface ListQuery {
  * The shop's own state: the tables of all services in one LMDB environment, beside the engine's. Transactions run one
  * after the other; what one has committed is on disk.
  */
-export class Store implements Reader {
+export class Store implements Tables {
   readonly #db: RootDatabase<unknown, Key>
   #closed: Promise<void> | undefined
 

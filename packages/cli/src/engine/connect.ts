@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { directoryOf, type EngineWanted, kindOf } from './url.ts'
 
+/** A person waits less long than a service for a broker that may be about to come back. */
+const brokerPatienceMs = 10_000
+
 /** Makes an engine; it is not open yet. */
 export type Connect = (wanted: EngineWanted) => Promise<Engine>
 
@@ -19,7 +22,7 @@ export const connect: Connect = async (wanted) => {
       return (await import('@posthaste/embedded')).embedded({ dir: existing(directoryOf(url), wanted.mayCreate) })
     case 'broker': {
       const { broker } = await import('@posthaste/broker')
-      return broker({ url, token, ...(tls !== undefined && { tls }) })
+      return broker({ url, token, timeoutMs: brokerPatienceMs, ...(tls !== undefined && { tls }) })
     }
     case 'rabbitmq':
       return (await import('@posthaste/rabbitmq')).rabbitmq(server)

@@ -106,7 +106,8 @@ describe('lines', () => {
       async function* pieces(): AsyncGenerator<Uint8Array> {
         for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
       }
-      const lines = await Array.fromAsync(linesOf(pieces()))
+      const lines: unknown[] = []
+      for await (const line of linesOf(pieces())) lines.push(line)
       expect(lines).toEqual([
         { number: 1, text: '{"ä":1}' },
         { number: 3, text: '€uro' },
