@@ -33,14 +33,14 @@ describe('an error that crosses', () => {
   })
 
   it('fits in a frame, whatever it says', () => {
-    const text = fc.string({ unit: 'binary', maxLength: 50 }).map((unit) => unit.repeat(600))
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 4 }).map((unit) => unit.repeat(3000))
     fc.assert(
       fc.property(text, text, (message, long) => {
         const error = new PosthasteError('INTERNAL', message, { remedy: long, details: { long } })
         expect(encodeFailure(error, bytesMax).length).toBeLessThanOrEqual(bytesMax)
         expect(back(error).code).toBe('INTERNAL')
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     )
   })
 
