@@ -107,6 +107,23 @@ describe('the claims of a member', () => {
     expect([first.owned().length, second.owned().length]).toEqual([1, 1])
   })
 
+  it('do not leave anything to a member that left, which a server has brought back', async () => {
+    const process = new Process()
+    const { bucket, clock, sessions } = process
+    const first = process.join(2)
+    await clock.advance(leaseMs)
+    const [own] = bucket.keys('m.')
+    const second = process.join(2)
+    await clock.advance(leaseMs)
+    const [key = ''] = bucket.keys('m.').filter((each) => each !== own)
+    await second.claims.close()
+    await clock.advance(leaseMs)
+    bucket.bringBack(key, sessions.id)
+    await clock.advance(leaseMs)
+    expect(bucket.keys('m.')).toEqual([own])
+    expect(first.reading()).toEqual([0, 1])
+  })
+
   it('are others’ once there is a connection, where the member left without one', async () => {
     const process = new Process()
     const first = process.join(3)

@@ -4,7 +4,7 @@ import { errorFrom } from './errors.ts'
 import { pullMsFor } from './feed.ts'
 import type { Link } from './link.ts'
 import { idToken, tokenOf } from './names.ts'
-import type { Sessions } from './sessions.ts'
+import { memberStart, type Sessions } from './sessions.ts'
 import { quotaOf, rangesFrom } from './share.ts'
 
 /** Told which ranges a member has. */
@@ -80,7 +80,7 @@ export class Claims {
     this.#link = link
     this.#sessions = sessions
     const place = `${tokenOf(spec.channel)}.${tokenOf(spec.group)}.`
-    this.#members = `m.${place}`
+    this.#members = memberStart + place
     this.#ranges = `r.${place}`
     // Two members of one name are two members.
     this.#token = `${idToken(spec.member).replace('~', '_')}=${link.inbox().slice('_INBOX.'.length)}`
@@ -94,6 +94,7 @@ export class Claims {
   /** Becomes a member. */
   async open(): Promise<void> {
     await this.#sessions.open()
+    this.#sessions.members.add(this.#members + this.#token)
     await this.#register()
     this.#balance()
   }
@@ -125,6 +126,7 @@ export class Claims {
     this.#unlisten()
     this.#timer?.cancel()
     await this.#balancing?.catch(() => {})
+    this.#sessions.members.delete(this.#members + this.#token)
     await this.#leave()
   }
 

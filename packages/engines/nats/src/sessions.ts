@@ -16,6 +16,9 @@ export interface SessionListener {
   onRenewed(isNew: boolean): void
 }
 
+/** How keys of members begin, which say in which session they are. */
+export const memberStart = 'm.'
+
 /** What is written about a session: how long it may be silent. */
 interface Beat {
   readonly leaseMs: number
@@ -28,6 +31,8 @@ interface Beat {
  */
 export class Sessions {
   readonly bucket: Bucket
+  /** Keys of the members that this process has. */
+  readonly members = new Set<string>()
   /** The last sign of life that was confirmed: its place in the bucket, and between what moments it was stored. */
   lastBeat: (Between & { readonly revision: number }) | undefined
   readonly #link: Link
@@ -49,10 +54,18 @@ export class Sessions {
   constructor(link: Link, names: Names) {
     this.#link = link
     const onChange = (key: string): void => {
+      if (key.startsWith(memberStart)) this.#forgetMember(key)
       for (const listener of [...this.#listeners]) listener.onChange(key)
     }
     this.bucket = new Bucket(link, names.members, { onChange })
     this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => this.#hurry() })
+  }
+
+  /** A member that has left stands there again where a server that was killed has forgotten that it did. */
+  #forgetMember(key: string): void {
+    const { value, revision } = this.bucket.get(key)
+    if (value === undefined || value !== this.#id || this.members.has(key)) return
+    void this.bucket.write(key, undefined, revision).catch(() => {})
   }
 
   /** Begins to live, with the first who needs it. */

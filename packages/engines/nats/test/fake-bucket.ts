@@ -70,6 +70,13 @@ export class FakeBucket {
     return keys.filter((key) => key.startsWith(start))
   }
 
+  /** Something stands there again. */
+  bringBack(key: string, value: string): void {
+    for (const subject of this.#stored.keys()) {
+      if (keyOf(subject) === key) this.#store(subject, new TextEncoder().encode(value))
+    }
+  }
+
   /** Another process deletes a key. */
   delete(key: string): void {
     for (const subject of this.#stored.keys()) if (keyOf(subject) === key) this.#store(subject, new Uint8Array())
