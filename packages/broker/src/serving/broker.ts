@@ -72,6 +72,7 @@ class RunningBroker implements Broker {
   readonly #around: Surroundings
   readonly #fail: (cause: Error) => void
   #listeners: LinkListener[] = []
+  readonly #urls: string[] = []
   #health: HealthEndpoint | undefined
   #state: BrokerFigures['state'] = 'ready'
   #stopping: Promise<void> | undefined
@@ -119,7 +120,9 @@ class RunningBroker implements Broker {
     const host = { clock: this.#clock, log: this.#log }
     for (const url of urls) {
       const secure = url.startsWith('links:') ? { tls: keys } : {}
-      this.#listeners.push(await listen({ url, ...options, ...secure }, acceptor(this.#sessions, this.#around), host))
+      const listener = await listen({ url, ...options, ...secure }, acceptor(this.#sessions, this.#around), host)
+      this.#listeners.push(listener)
+      this.#urls.push(listener.url)
     }
     if (health !== undefined) this.#health = await HealthEndpoint.open(health, () => this.figures())
     this.#log.info('the broker is ready', { urls: this.urls, health: this.healthUrl, dataDir: this.#config.dataDir })
@@ -139,7 +142,7 @@ class RunningBroker implements Broker {
   }
 
   get urls(): readonly string[] {
-    return this.#listeners.map(({ url }) => url)
+    return this.#urls
   }
 
   get healthUrl(): string | undefined {

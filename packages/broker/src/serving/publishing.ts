@@ -72,6 +72,8 @@ export class Publications {
 
   /** Takes a batch. Hot path. */
   take(body: Uint8Array, stream: LinkStream): void {
+    // Of a connection that was followed by another: the client has been told that it is not here, and sends it again.
+    if (this.#stream !== stream) return
     const grants = this.#grants
     const records = readBatch(new Reader(body))
     this.#taken += 1
@@ -123,8 +125,10 @@ export class Publications {
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#isScheduled = false
+      const stream = this.#stream
+      if (stream === undefined) return
       while (this.#told < this.#answeredBatches) writeOutcomes(this.#writer, this.#results.get(++this.#told) ?? [])
-      if (this.#writer.length > 0) this.#stream?.send(this.#writer.take())
+      if (this.#writer.length > 0) stream.send(this.#writer.take())
     })
   }
 }

@@ -43,7 +43,7 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     message(body) {
       try {
         if (subscription === undefined) begin(body)
-        else subscription.heard(body)
+        else subscription.heard(body, stream)
       } catch (thrown) {
         fail(thrown)
       }

@@ -63,6 +63,9 @@ export class Subscription implements DeliverySink {
   /** Granted to the engine, and not handed over. */
   #outstanding = 0
   #recordBytes = firstBytes
+  #newestTag = 0
+  /** Set when it drains: the tags from here on have not been sent, and are not. */
+  #unsentFrom = 0
   #isDraining = false
   #isOver = false
 
@@ -111,7 +114,9 @@ export class Subscription implements DeliverySink {
 
   // ── From the client ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  heard(body: Uint8Array): void {
+  heard(body: Uint8Array, stream: LinkStream): void {
+    // Of a connection that was followed by another, over which the client says it again.
+    if (this.#stream !== stream) return
     const reader = new Reader(body)
     const what = reader.byte()
     if (what === fromClient.grant) {
@@ -160,9 +165,7 @@ export class Subscription implements DeliverySink {
   async #leave(): Promise<void> {
     const stream = this.#stream
     await this.stop()
-    this.#writer.byte(fromBroker.stopped)
-    const farewell = this.#writer.take()
-    stream?.send(farewell)
+    stream?.send(Uint8Array.of(fromBroker.stopped))
     stream?.end()
   }
 
@@ -171,9 +174,11 @@ export class Subscription implements DeliverySink {
   /** From the engine. Hot path. */
   deliver(batch: readonly Delivery[]): void {
     this.#outstanding -= batch.length
+    this.#newestTag = batch.at(-1)?.tag ?? this.#newestTag
     this.#around.figures.delivered += batch.length
-    // What comes while there is no stream is sent when there is one.
-    if (this.#stream === undefined) return
+    // What comes while there is no stream is sent when there is one; and of what comes now that others were asked for, a later
+    // one of a key could be handled before one that is on its way back.
+    if (this.#stream === undefined || this.#isDraining) return
     if (this.#outbox.length === 0) this.#outbox = [...batch]
     else this.#outbox.push(...batch)
     this.#pump()
@@ -231,8 +236,7 @@ export class Subscription implements DeliverySink {
   }
 
   #say(what: number): void {
-    this.#writer.byte(what)
-    this.#stream?.send(this.#writer.take())
+    this.#stream?.send(Uint8Array.of(what))
   }
 
   /** Embedded takes nothing away. */
@@ -242,22 +246,27 @@ export class Subscription implements DeliverySink {
   closed(cause: PosthasteError): void {
     this.#isOver = true
     this.#of.left()
+    const stream = this.#stream
+    this.#stream = undefined
+    if (stream === undefined) return
     this.#writer.byte(fromBroker.closed)
     this.#writer.sizedText(JSON.stringify(sentError(cause)))
-    this.#stream?.send(this.#writer.take())
-    this.#stream?.end()
-    this.#stream = undefined
+    stream.send(this.#writer.take())
+    stream.end()
   }
 
-  /** The broker is about to stop: nothing more is handed over, and what has not begun is asked for. */
+  /** The broker is about to stop: nothing more is sent, and what has not begun is asked for. */
   drain(): void {
     this.#isDraining = true
+    this.#unsentFrom = this.#outbox[this.#sent]?.tag ?? this.#newestTag + 1
+    this.#outbox = []
+    this.#sent = 0
     this.#say(fromBroker.recall)
   }
 
-  /** Whether the client has something that is not settled. */
+  /** Whether a client that is to hand back what it has still has something. */
   get hasInHand(): boolean {
-    for (const _ of this.#member?.held() ?? []) return true
+    for (const { tag } of this.#member?.held() ?? []) return tag < this.#unsentFrom
     return false
   }
 

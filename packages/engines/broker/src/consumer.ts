@@ -101,11 +101,12 @@ export class Consumer implements EngineSubscription, PresenceListener {
   }
 
   #tellCredit(): void {
-    if (!this.#isJoined || this.#untold === 0) return
+    const stream = this.#stream
+    if (!this.#isJoined || stream === undefined || this.#untold === 0) return
     this.#writer.byte(fromClient.grant)
     this.#writer.varint(this.#untold)
     this.#untold = 0
-    this.#stream?.send(this.#writer.take())
+    stream.send(this.#writer.take())
   }
 
   /** Hot path. */
@@ -283,8 +284,7 @@ export class Consumer implements EngineSubscription, PresenceListener {
   }
 
   #sayStop(): void {
-    this.#writer.byte(fromClient.stop)
-    this.#stream?.send(this.#writer.take())
+    this.#stream?.send(Uint8Array.of(fromClient.stop))
   }
 
   /** Nothing of it goes on. */

@@ -115,14 +115,19 @@ export class Pipeline<Item> {
     this.#isAttached = false
   }
 
-  /** The other side knows nothing of before: what is not answered is sent as if for the first time. */
-  restart(): void {
+  /**
+   * The other side knows nothing of before: of what was sent nobody can say whether it happened, and what was not is sent as if
+   * nothing had been.
+   */
+  restart(outcome: Outcome): void {
     this.#isAttached = false
-    const again = this.#underWay.flatMap(({ shares }) => shares)
+    const underWay = this.#underWay
     this.#underWay = []
     this.#sent = 0
     this.#answered = 0
-    this.#queue = [...again, ...this.#queue]
+    for (const { shares } of underWay) for (const { call } of shares) this.#expire(call, outcome)
+    this.#queue = this.#queue.filter(({ call }) => call.unanswered > 0)
+    this.#tellIdle()
   }
 
   /** Nothing of it will be answered any more. What comes later is numbered from 1. */

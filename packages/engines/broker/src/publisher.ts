@@ -12,7 +12,7 @@ import { Writer } from './protocol/writer.ts'
 
 /**
  * Publishes over one stream, so that the order of the calls is that of the broker. A session that goes on knows which batches
- * it has, so that none of them stands twice; a new one is sent what was not answered, again under the same ids.
+ * it has: those that it does not have are sent again, and none stands twice.
  */
 export class Publisher implements PresenceListener {
   readonly #presence: Presence
@@ -105,8 +105,9 @@ export class Publisher implements PresenceListener {
     this.#pipeline.detach()
   }
 
-  lost(): void {
-    this.#pipeline.restart()
+  /** Whoever published knows best whether to do so again, under the same id. */
+  lost(reason: PosthasteError): void {
+    this.#pipeline.restart({ ok: false, error: unavailable('nobody knows whether the broker has it', reason) })
   }
 
   draining(): void {}
