@@ -1,5 +1,5 @@
 import { type Headers, PosthasteError } from '@posthaste/contracts'
-import { readText } from './text.ts'
+import { readText, textBytes, writeText } from './text.ts'
 import { malformed, tooLarge } from './violation.ts'
 
 /*
@@ -28,7 +28,7 @@ export function metadataBytes(metadata: Headers, bytesMax: number): number {
     if (!isName(name))
       throw unsendable(`the name ${JSON.stringify(name.slice(0, 64))} is not 1 to 255 lower-case characters`)
     if (typeof value !== 'string') throw unsendable(`${name} is not text`)
-    const valueBytes = Buffer.byteLength(value, 'utf8')
+    const valueBytes = textBytes(value)
     if (valueBytes > valueBytesMax) throw unsendable(`${name} has more than ${valueBytesMax} bytes`)
     bytes += 3 + name.length + valueBytes
     pairs++
@@ -47,8 +47,8 @@ export function writeMetadata(metadata: Headers, bytes: Buffer, start: number): 
   for (const name in metadata) {
     if (!Object.hasOwn(metadata, name)) continue
     bytes[at] = name.length
-    at += 1 + bytes.write(name, at + 1, 'latin1')
-    const valueBytes = bytes.write(metadata[name] as string, at + 2)
+    at += 1 + writeText(name, bytes, at + 1)
+    const valueBytes = writeText(metadata[name] as string, bytes, at + 2)
     bytes[at] = valueBytes >>> 8
     bytes[at + 1] = valueBytes
     at += 2 + valueBytes
@@ -93,14 +93,15 @@ export function readMetadata({ bytes, start, end, bytesMax }: MetadataPlace): Me
     const valueStart = nameEnd + 2
     const valueEnd = valueStart + (((bytes[nameEnd] as number) << 8) | (bytes[nameEnd + 1] as number))
     if (valueEnd > limit) throw beyond(limit, end)
-    put(metadata, readName(bytes, at + 1, nameEnd), readText(bytes, valueStart, valueEnd))
+    const name = readName(bytes, at + 1, nameEnd)
+    if (pair > 0 && Object.hasOwn(metadata, name)) throw malformed('metadata has a name twice')
+    put(metadata, name, readText(bytes, valueStart, valueEnd))
     at = valueEnd
   }
   return { metadata, end: at }
 }
 
 function put(metadata: Record<string, string>, name: string, value: string): void {
-  if (Object.hasOwn(metadata, name)) throw malformed('metadata has a name twice')
   if (name === '__proto__') {
     // Assigned, it would set the prototype instead.
     Object.defineProperty(metadata, name, { value, enumerable: true, configurable: true, writable: true })
@@ -109,12 +110,33 @@ function put(metadata: Record<string, string>, name: string, value: string): voi
   }
 }
 
+/**
+ * Names that have been read lately, by a hash of their bytes: clients send the same few with each call, and a look is a
+ * third of the cost of a new string. Bounded in number and length, whatever peers send.
+ */
+const readNames: (string | undefined)[] = Array(256).fill(undefined)
+const readNameBytesMax = 32
+
 function readName(bytes: Buffer, start: number, end: number): string {
   if (start === end) throw malformed('metadata has an empty name')
+  let hash = 0
   for (let at = start; at < end; at++) {
-    if (!isNameCode(bytes[at] as number)) throw malformed('metadata has a name that is not lower-case visible ASCII')
+    const code = bytes[at] as number
+    if (!isNameCode(code)) throw malformed('metadata has a name that is not lower-case visible ASCII')
+    hash = (hash * 31 + code) & 0xff_ffff
   }
-  return bytes.toString('latin1', start, end)
+  const place = (hash ^ (hash >>> 8)) & (readNames.length - 1)
+  const known = readNames[place]
+  if (known?.length === end - start && isWritten(known, bytes, start)) return known
+  const name = bytes.toString('latin1', start, end)
+  if (name.length <= readNameBytesMax) readNames[place] = name
+  return name
+}
+
+/** Whether a name stands there. */
+function isWritten(name: string, bytes: Buffer, start: number): boolean {
+  for (let at = 0; at < name.length; at++) if (name.charCodeAt(at) !== bytes[start + at]) return false
+  return true
 }
 
 function isName(name: string): boolean {

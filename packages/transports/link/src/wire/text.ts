@@ -2,6 +2,36 @@ import { malformed } from './violation.ts'
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Up to so many characters a loop over them is faster than a call into Node. */
+const shortLengthMax = 64
+
+/** Bytes of a text as UTF-8. */
+export function textBytes(text: string): number {
+  return isShortAscii(text) ? text.length : Buffer.byteLength(text, 'utf8')
+}
+
+/**
+ * Writes a text as UTF-8.
+ * @returns how many bytes it takes
+ */
+export function writeText(text: string, bytes: Buffer, start: number): number {
+  const { length } = text
+  if (length > shortLengthMax) return bytes.write(text, start)
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at)
+    if (code >= 0x80) return bytes.write(text, start)
+    bytes[start + at] = code
+  }
+  return length
+}
+
+function isShortAscii(text: string): boolean {
+  const { length } = text
+  if (length > shortLengthMax) return false
+  for (let at = 0; at < length; at++) if (text.charCodeAt(at) >= 0x80) return false
+  return true
+}
+
 /**
  * Text from UTF-8.
  * @throws BODY_MALFORMED when the bytes are not UTF-8
