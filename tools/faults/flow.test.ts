@@ -29,6 +29,15 @@ describe('Flow', () => {
     expect(recovery?.fullMs).toBeLessThan(1_100)
   })
 
+  it('does not wait for what was only caught up before to come again and again', () => {
+    const flow = new Flow()
+    steady(flow, 0, 1_000)
+    for (let late = 0; late < 200; late += 1) flow.delivered(990)
+    const before = flow.rate(1_000, 1_000)
+    steady(flow, 1_000, 2_000)
+    expect(flow.recovery(1_000, before, 2_000)).toEqual({ firstMs: 0, fullMs: 0 })
+  })
+
   it('has not recovered before anything came, or while only half of it flows', () => {
     const flow = new Flow()
     steady(flow, 0, 1_000)

@@ -39,10 +39,12 @@ export class Flow {
   recovery(healedAtMs: number, before: Rate, nowMs: number): Recovery | undefined {
     const first = this.#delivered.find((atMs) => atMs >= healedAtMs)
     if (first === undefined) return undefined
+    // What was only caught up after the fault before this one is more than ever flows in a steady state.
+    const steady = Math.min(before.confirmed, before.delivered)
     for (let fromMs = healedAtMs; fromMs + windowMs <= nowMs; fromMs += windowMs / 10) {
       const confirmed = countBetween(this.#confirmed, fromMs, fromMs + windowMs)
       const delivered = countBetween(this.#delivered, fromMs, fromMs + windowMs)
-      if (confirmed >= enough * before.confirmed && delivered >= enough * before.delivered) {
+      if (confirmed >= enough * before.confirmed && delivered >= enough * steady) {
         return { firstMs: Math.round(first - healedAtMs), fullMs: Math.round(Math.max(fromMs, first) - healedAtMs) }
       }
     }
