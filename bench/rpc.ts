@@ -6,9 +6,9 @@ import { resultOf } from './document.ts'
 import { machineOf } from './machine.ts'
 import { interleaved } from './measure.ts'
 import { makeCertificates } from './rpc/certificates.ts'
-import type { ContestantName } from './rpc/contestants.ts'
+import { type ContestantName, contestants } from './rpc/contestants.ts'
 import { rowOf } from './rpc/figures.ts'
-import type { StreamFigures } from './rpc/load.ts'
+import { type StreamFigures, unary } from './rpc/load.ts'
 import { Match, type UnaryResult } from './rpc/match.ts'
 import { installPeers } from './rpc/peers.ts'
 
@@ -40,11 +40,12 @@ const noteBytes = { small: 0, '1 KiB': 1_024, '64 KiB': 65_536 }
 
 const withStreams: ReadonlySet<ContestantName> = new Set([...own, 'grpc-js', 'connect-node'])
 
-/** Unary calls, 64 under way: both sides write profiles. */
+/** Unary calls with both sides in this process, so that one profile has both. */
 export async function profiled(): Promise<void> {
-  const match = await Match.begin('ours', { NODE_OPTIONS: '--cpu-prof --cpu-prof-dir=.cache/rpc-profiles' })
-  await match.unary({ inFlight: many, noteBytes: 0, ms: 5_000 })
-  await match.stop()
+  const contestant = await contestants.ours()
+  const caller = await contestant.connect(await contestant.serve())
+  await unary(caller, { kind: 'unary', inFlight: many, noteBytes: noteBytes.small, ms: 5_000 })
+  await contestant.close?.()
 }
 
 /** Calls over link beside other ways to make them: client and server in two processes, the same checks in all. */

@@ -5,6 +5,8 @@ export interface Contestant {
   /** Starts the server. @returns where it is, as its `connect` takes it */
   serve(): Promise<string>
   connect(at: string): Promise<Caller>
+  /** Ends what it has begun, where the process is to go on. */
+  close?(): Promise<void>
 }
 
 /** The client's half. */
