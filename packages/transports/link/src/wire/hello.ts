@@ -50,14 +50,14 @@ export interface ServerHello {
   readonly keepaliveMs: number
 }
 
-const windows = {
+const ownNumbers = {
   frameBytesMax: [frameBytesLeast, frameBytesLimit],
   metadataBytesMax: [0, frameBytesLimit],
   streamWindow: [windowLeast, windowMax],
   connectionWindow: [windowLeast, windowMax],
 } as const
 const serverNumbers = {
-  ...windows,
+  ...ownNumbers,
   messageBytesMax: [1, windowMax],
   methodsMax: [0, 0xffff],
   streamsMax: [1, windowMax],
@@ -108,7 +108,7 @@ export function readClientHello(payload: Buffer, start = 0, end = payload.length
     versions,
     agent: members.text('agent', textLengthMax) ?? '',
     token: members.text('token', tokenLengthMax),
-    ...members.numbers(windows),
+    ...members.numbers(ownNumbers),
     compression: members.texts('compression') ?? [],
   }
   members.check('HELLO of the client')
