@@ -91,6 +91,35 @@ describe('A dialer', () => {
     expect(await call(dialer, 'again')).toBe('again')
   })
 
+  it('has calls wait for the next server after one that said it goes, but not for ever', async () => {
+    const clock = manualClock()
+    const first = await serve()
+    const port = Number(new URL(first.url).port)
+    const dialer = client({ url: first.url, handoverMs: 2_000 }, { clock, log: silentLog, random: () => 0.5 })
+    const attempts: DialerState[] = []
+    dialer.onState((state) => attempts.push(state))
+    await dialer.ready()
+    await clock.advance(5_000)
+    await first.drain(1_000)
+    await stateOf(dialer, 'connecting')
+    const patient = call(dialer, 'patient')
+    // The first attempts fail, for there is no server.
+    for (let tick = 0; tick < 5; tick++) await clock.advance(60)
+    expect(dialer.state).toBe('connecting')
+    const second = await serve({ port })
+    for (let tick = 0; dialer.state !== 'connected' && tick < 50; tick++) await clock.advance(40)
+    expect(await patient).toBe('patient')
+    expect(attempts).toEqual(['connecting', 'connected', 'connecting', 'connected'])
+    await second.drain(1_000)
+    await stateOf(dialer, 'connecting')
+    const impatient = expect(call(dialer, 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE', notSent: true })
+    for (let tick = 0; dialer.state !== 'lost' && tick < 60; tick++) {
+      await clock.advance(50)
+      await until(() => clock.pending() > 0)
+    }
+    await impatient
+  })
+
   it('asks for its token at each connect', async () => {
     const tokens: (string | undefined)[] = []
     const authenticate = ({ token }: { token: string | undefined }) => {

@@ -272,6 +272,65 @@ describe('A stream over a connection', () => {
     expect(pair.client.busy).toBe(false)
   })
 
+  it('takes turns with others that wait, piece by piece, so that a shorter message is through first', async () => {
+    const order: string[] = []
+    const pair = await connectedPair({
+      limits: { ...small, connectionWindow: 32 * 1024 },
+      sink: ({ method }) => {
+        const sink = new Recorder()
+        sink.onMessage = () => order.push(method)
+        return sink
+      },
+    })
+    for (const [method, bytes] of [['long', 400_000] as const, ['short', 40_000] as const]) {
+      const { stream } = pair.open({ method })
+      stream.send(bodyOf('x'.repeat(bytes)), lastMessage)
+    }
+    await settled(400)
+    expect(order).toEqual(['short', 'long'])
+  })
+
+  it('may carry any number of large messages, one after the other, within the bound on unfinished ones', async () => {
+    const bound = { messageBytesMax: 32 * 1024, unfinishedBytesMax: 32 * 1024, unsentBytesMax: 1 << 20 }
+    const pair = await connectedPair({ limits: { ...small, ...bound } })
+    const { stream, sink } = pair.open()
+    for (let message = 0; message < 5; message++) stream.send(bodyOf('x'.repeat(30_000)))
+    await settled(100)
+    expect(pair.accepted[0]?.sink.told).toEqual(Array.from({ length: 5 }, () => 'message 30000'))
+    expect(sink.error).toBeUndefined()
+  })
+
+  it('that ends gives back what its sink had not consumed', async () => {
+    const limits = { ...small, connectionWindow: 16 * 1024, unconsumedBytesMax: 64 * 1024 }
+    const pair = await connectedPair({ limits, sink: () => new Recorder(true) })
+    for (let index = 0; index < 5; index++) {
+      const { stream } = pair.open()
+      stream.send(bodyOf('x'.repeat(16_000)), lastMessage)
+      await settled()
+    }
+    const blocked = pair.open()
+    blocked.stream.send(bodyOf('y'.repeat(16_000)), lastMessage)
+    await settled()
+    expect(pair.accepted.filter(({ sink }) => sink.messages.length === 1)).toHaveLength(5)
+    for (const { stream } of pair.accepted.slice(0, 5)) stream.end()
+    await settled()
+    expect(pair.accepted[5]?.sink.told).toEqual(['message 16000 last'])
+  })
+
+  it('that is refused gives back what its message cost', async () => {
+    const pair = await connectedPair({
+      limits: { ...small, connectionWindow: 16 * 1024 },
+      sink: () => {
+        throw problem('NOT_FOUND')
+      },
+    })
+    for (let index = 0; index < 20; index++) {
+      const { sink } = pair.open({ body: bodyOf('x'.repeat(4_000)), flags: lastMessage })
+      await settled()
+      expect(sink.told).toEqual(['failed NOT_FOUND'])
+    }
+  })
+
   it('fails alone where its last metadata cannot be sent', async () => {
     const pair = await connectedPair()
     const { sink } = pair.open({ flags: lastMessage })

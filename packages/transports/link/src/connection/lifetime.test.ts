@@ -196,6 +196,23 @@ describe('GOAWAY', () => {
     expect(next.accepted[0]?.sink.told).toEqual(['message 100000 last'])
   })
 
+  it('leaves the streams that stay to go on, though others waited with them for credit', async () => {
+    const limits = { streamWindow: 16 * 1024, frameBytesMax: 16 * 1024, connectionWindow: 16 * 1024 }
+    const pair = await connected({ limits, sink: () => new Recorder(true) })
+    const stays = [pair.open(), pair.open()]
+    await settled()
+    pair.server.drain()
+    const large = bodyOf('x'.repeat(20_000))
+    stays[0]?.stream.send(large, lastMessage)
+    const goes = pair.open()
+    goes.stream.send(large, lastMessage)
+    await settled(3)
+    stays[1]?.stream.send(large, lastMessage)
+    await settled(50)
+    expect(pair.movedStreams).toEqual([goes.stream])
+    expect(pair.accepted.map(({ sink }) => sink.told)).toEqual([['message 20000 last'], ['message 20000 last']])
+  })
+
   it('is followed by failure for what still runs when the grace is over', async () => {
     const pair = await connected()
     const { sink } = pair.open({ body: bodyOf('x') })
@@ -242,6 +259,15 @@ describe('A connection that is lost', () => {
     sent.stream.fail(problem('CANCELLED'))
     sent.stream.send(bodyOf('z'))
     expect(sent.sink.told).toHaveLength(1)
+  })
+
+  it('does not say that a stream was not sent which leaves with the farewell', async () => {
+    const pair = await connected()
+    const { sink } = pair.open({ body: bodyOf('x'), flags: lastMessage })
+    pair.client.broken(new TypeError('a bug'))
+    expect(sink.told).toEqual(['failed UNAVAILABLE'])
+    await settled()
+    expect(pair.accepted).toHaveLength(1)
   })
 
   it('is what becomes of one whose sink throws, and the others are told', async () => {
