@@ -398,7 +398,7 @@ def _connect(url: str, tls: Optional[ssl.SSLContext]):
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "link+unix":
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        unix.connect(parts.path)
+        unix.connect(urllib.parse.unquote(parts.path))
         return unix
     if parts.scheme not in ("link", "links"):
         raise ValueError(f"{url} is no link:// URL")
