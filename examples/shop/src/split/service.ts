@@ -18,6 +18,9 @@ import { askOverLink, putUp, type Worker } from './services.ts'
 const name = process.argv[2] as ServiceName
 const plan = JSON.parse(process.env[planVariable] ?? '{}') as Plan
 
+/** What a killed process had in hand goes to the one in its place after so long; one that only stalls longer has it twice. */
+const sessionMs = 3_000
+
 /** What is closed after the application, or before it. */
 interface Parts {
   readonly before?: () => Promise<void>
@@ -28,7 +31,7 @@ interface Parts {
 const app = posthaste({
   name: `shop-${name}`,
   // The front has no messages.
-  ...(name !== 'front' && { engine: broker(plan.brokerUrl) }),
+  ...(name !== 'front' && { engine: broker({ url: plan.brokerUrl, sessionMs }) }),
   transports: transportsOf(),
   signals: false,
   log: consoleLog({ level: 'error', format: 'text' }),

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -15,9 +16,13 @@ export interface SupervisorOptions {
 }
 
 const serviceProgram = fileURLToPath(new URL('service.ts', import.meta.url))
+const brokerStarter = fileURLToPath(new URL('broker.ts', import.meta.url))
 /** The broker is a program, which nobody imports: it is started where it is installed. */
 const brokerPackage = createRequire(import.meta.url).resolve('@posthaste/broker-service/package.json')
 const brokerProgram = join(dirname(brokerPackage), 'src/main.ts')
+
+/** Where node keeps what it has compiled when it is told to at all: a process that is started again begins sooner. */
+const compileCache = join(tmpdir(), 'node-compile-cache')
 
 const restartMs = 100
 /** A process that ends soon after its start would be started again and again: then longer and longer is waited. */
@@ -94,20 +99,31 @@ export class Supervisor {
 }
 
 function startService(name: ProcessName, plan: Plan): ChildProcess {
-  const env = { ...process.env, [planVariable]: JSON.stringify(plan) }
-  // A Ctrl-C at the terminal is for the supervisor, which ends its processes in their order.
-  const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc']
-  return spawn(process.execPath, [...process.execArgv, serviceProgram, name], { env, stdio, detached: true })
+  return startNode([serviceProgram, name], { [planVariable]: JSON.stringify(plan) }, 'inherit')
 }
 
 function startBroker({ dir, brokerUrl }: Plan): ChildProcess {
   const env = {
-    ...process.env,
     POSTHASTE_BROKER_DATA_DIR: join(dir, 'broker'),
     POSTHASTE_BROKER_LISTEN: brokerUrl,
     POSTHASTE_BROKER_HEALTH_PORT: '0',
   }
-  return spawn(process.execPath, [...process.execArgv, brokerProgram], { env, stdio: 'ignore', detached: true })
+  // It tells of each step of its life, which is none of the shop's.
+  return startNode([brokerStarter, brokerProgram], env, 'ignore')
+}
+
+/** A process that ends where this one is gone, whose channel to it closes then. */
+function startNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  errors: 'inherit' | 'ignore',
+): ChildProcess {
+  return spawn(process.execPath, [...process.execArgv, ...args], {
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
+    stdio: ['ignore', 'ignore', errors, 'ipc'],
+    // A Ctrl-C at the terminal is for the supervisor, which ends its processes in their order.
+    detached: true,
+  })
 }
 
 function said(child: ChildProcess): Promise<void> {
