@@ -275,7 +275,7 @@ describe('A stream over a connection', () => {
   it('takes turns with others that wait, piece by piece, so that a shorter message is through first', async () => {
     const order: string[] = []
     const pair = await connectedPair({
-      limits: { ...small, connectionWindow: 32 * 1024 },
+      limits: { frameBytesMax: 16 * 1024, streamWindow: 512 * 1024 },
       sink: ({ method }) => {
         const sink = new Recorder()
         sink.onMessage = () => order.push(method)
