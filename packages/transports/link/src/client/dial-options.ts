@@ -41,11 +41,8 @@ const ownNames = [
   'agent',
 ]
 
-/**
- * Checks the options of a dialer, and fills in the defaults.
- * @throws CONFIG_INVALID listing every wrong or unknown option
- */
-export function dialSettings(options: DialOptions): DialSettings {
+/** Lists what is wrong with the options of a dialer, unknown ones included; nothing where `dial` takes them. */
+export function dialIssues(options: DialOptions): readonly Issue[] {
   const address = addressOf(options.url)
   const issues: Issue[] = [...unknownOptions(options, [...ownNames, ...limitNames]), ...limitIssues(options)]
   if (typeof address === 'string') issues.push({ path: 'url', message: address })
@@ -53,9 +50,17 @@ export function dialSettings(options: DialOptions): DialSettings {
   if (typeof address !== 'string' && address.kind !== 'tls' && options.tls !== undefined) {
     issues.push({ path: 'tls', message: 'needs a url that begins with links://' })
   }
-  refuseMistakes('dial', issues)
+  return issues
+}
+
+/**
+ * Checks the options of a dialer, and fills in the defaults.
+ * @throws CONFIG_INVALID listing every wrong or unknown option
+ */
+export function dialSettings(options: DialOptions): DialSettings {
+  refuseMistakes('dial', dialIssues(options))
   return {
-    address: address as LinkAddress,
+    address: addressOf(options.url) as LinkAddress,
     limits: limitsOf(options),
     tls: options.tls,
     token: options.token,

@@ -1,5 +1,7 @@
 export { dial } from '../client/dial.ts'
+export { dialIssues } from '../client/dial-options.ts'
 export { listen } from '../server/listen.ts'
+export { listenIssues } from '../server/listen-options.ts'
 export { isSameToken } from '../server/token.ts'
 export type {
   DialerState,

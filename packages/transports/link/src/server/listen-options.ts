@@ -31,19 +31,24 @@ const tlsNames = ['key', 'cert', 'ca', 'clientCertificate']
 const codecsLengthMax = 8_192
 const compressAboveDefault = 1_024
 
-/**
- * Checks the options of a listener, and fills in the defaults.
- * @throws CONFIG_INVALID listing every wrong or unknown option
- */
-export function listenSettings(options: ListenOptions): ListenSettings {
+/** Lists what is wrong with the options of a listener, unknown ones included; nothing where `listen` takes them. */
+export function listenIssues(options: ListenOptions): readonly Issue[] {
   const address = placeOf(options)
   const issues: Issue[] = [...unknownOptions(options, [...ownNames, ...limitNames]), ...limitIssues(options)]
   if (typeof address === 'string') issues.push({ path: placePath(options), message: address })
   issues.push(...ownIssues(options), ...tlsMistakes(options.tls))
   if (typeof address !== 'string') issues.push(...fitIssues(options, address))
-  refuseMistakes('listen', issues)
+  return issues
+}
+
+/**
+ * Checks the options of a listener, and fills in the defaults.
+ * @throws CONFIG_INVALID listing every wrong or unknown option
+ */
+export function listenSettings(options: ListenOptions): ListenSettings {
+  refuseMistakes('listen', listenIssues(options))
   return {
-    address: address as LinkAddress,
+    address: placeOf(options) as LinkAddress,
     mode: options.mode ?? 0o600,
     limits: limitsOf(options),
     tls: options.tls,
