@@ -4,22 +4,8 @@ import { type EngineSurroundings, engineCommand } from '../../engine/engine-comm
 import { figure } from '../../output/units.ts'
 import { consumeAll } from './consuming.ts'
 import { type Figures, figuresOf } from './figures.ts'
+import { benchGroup, type Load } from './load.ts'
 import { publishAll } from './publishing.ts'
-
-/** What is measured with. */
-export interface Load {
-  readonly channel: string
-  readonly messages: number
-  readonly bytes: number
-  readonly batch: number
-  readonly inFlight: number
-  readonly credit: number
-  /** Begins the ids of this run, which tells them from what an earlier one has left. */
-  readonly runId: string
-}
-
-/** One group, as for every queue. */
-export const benchGroup = 'bench'
 
 /** `posthaste bench` */
 export const bench = engineCommand({

@@ -1,7 +1,7 @@
 import type { Delivery, DeliverySink, EngineSubscription, PosthasteError } from '@posthaste/contracts'
 import type { EngineSurroundings } from '../../engine/engine-command.ts'
-import { benchGroup, type Load } from './bench.ts'
 import type { Measured } from './figures.ts'
+import { benchGroup, type Load } from './load.ts'
 
 /**
  * Takes and acknowledges so many messages of this run, and whatever else stands before them.

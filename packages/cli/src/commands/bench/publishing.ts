@@ -1,7 +1,7 @@
 import { type Headers, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import type { EngineSurroundings } from '../../engine/engine-command.ts'
-import type { Load } from './bench.ts'
 import type { Measured } from './figures.ts'
+import type { Load } from './load.ts'
 
 /**
  * Publishes all messages, with so many batches under way.
