@@ -36,6 +36,14 @@ describe('JSON on a link', () => {
     },
   )
 
+  it('refuses integers that a double would round wherever they stand', () => {
+    for (let before = 0; before < 40; before++) {
+      const text = (digits: string): Uint8Array => bytes(`["${'x'.repeat(before)}",${digits},1]`)
+      expect(() => json.decode(text('9007199254740993'))).toThrow(malformed)
+      expect(json.decode(text('9007199254740991'))).toHaveLength(3)
+    }
+  })
+
   it('refuses to read what is no UTF-8, and reads a replacement character that was meant', () => {
     expect(() => json.decode(Uint8Array.of(0x22, 0xff, 0x22))).toThrow(malformed)
     expect(json.decode(bytes('"\ufffd"'))).toBe('\ufffd')

@@ -50,7 +50,7 @@ function decode(body: Uint8Array): unknown {
   // What is no UTF-8 was read as U+FFFD, which may have been meant.
   if (text.includes('\ufffd') && !isUtf8(bytes)) throw malformed('is not valid UTF-8')
   try {
-    return isSuspicious(text) ? JSON.parse(text, refuseUnsafe) : JSON.parse(text)
+    return isSuspicious(text, bytes) ? JSON.parse(text, refuseUnsafe) : JSON.parse(text)
   } catch (error) {
     if (PosthasteError.is(error)) throw error
     throw malformed(`is not JSON: ${(error as Error).message}`)
@@ -58,11 +58,29 @@ function decode(body: Uint8Array): unknown {
 }
 
 /** Whether a text may hold what {@link refuseUnsafe} looks for; all others are spared its cost. */
-function isSuspicious(text: string): boolean {
-  return text.includes('__proto__') || text.includes('\\u00') || longNumber.test(text)
+function isSuspicious(text: string, bytes: Uint8Array): boolean {
+  return text.includes('__proto__') || text.includes('\\u00') || hasLongNumber(bytes)
 }
 
-const longNumber = /\d{16}/
+/** Digits in a row that no double is certain to hold. */
+const longDigits = 16
+
+/** Hot path: so many digits in a row cover one place of each so many, so no others are looked at. */
+function hasLongNumber(bytes: Uint8Array): boolean {
+  for (let at = longDigits - 1; at < bytes.length; at += longDigits) {
+    if (!isDigit(bytes[at])) continue
+    let start = at
+    let end = at + 1
+    while (isDigit(bytes[start - 1])) start--
+    while (isDigit(bytes[end])) end++
+    if (end - start >= longDigits) return true
+  }
+  return false
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
 
 interface ReviverContext {
   /** The number as it was written; only primitives have one. */
