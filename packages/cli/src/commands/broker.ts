@@ -1,4 +1,3 @@
-import { consoleLog } from 'posthaste'
 import { command } from '../command/command.ts'
 import { flag, integer, text, texts } from '../command/options.ts'
 import { contentOf } from '../engine/engine-command.ts'
@@ -34,7 +33,10 @@ export const broker = command({
   examples: ['posthaste broker --data ./data', 'posthaste broker --config /etc/posthaste/broker.json'],
   async run(_, options, { io, print }) {
     // The program that most commands are not: loaded when it is asked for.
-    const { configOf, startBroker } = await import('@posthaste/broker-service')
+    const [{ configOf, startBroker }, { consoleLog }] = await Promise.all([
+      import('@posthaste/broker-service'),
+      import('posthaste'),
+    ])
     const file = options.config === undefined ? undefined : await contentOf(options.config)
     const config = configOf(file, environmentOf(options, io.env))
     const level = options.debug ? 'debug' : 'info'

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { type Engine, type EngineHost, type Log, PosthasteError } from '@posthaste/contracts'
-import { consoleLog } from 'posthaste'
-import { complete } from 'posthaste/bus'
 import { type Command, type CommandSpec, command, type Surroundings } from '../command/command.ts'
 import { flag, type Options, text, type Values } from '../command/options.ts'
 import type { Io } from '../io.ts'
@@ -55,7 +53,8 @@ export function engineCommand<A extends Options, O extends Options>(spec: Engine
       const shared = values as unknown as Values<EngineOptions>
       const wanted = await wantedOf(shared, mayCreate(own))
       const { io } = around
-      const log = logOf(io, shared.debug)
+      // Whoever asks for help, or mistypes, waits for none of the core.
+      const [{ complete }, log] = await Promise.all([import('posthaste/bus'), logTo(io, { isDebug: shared.debug })])
       const instance = `posthaste-cli-${crypto.randomUUID().slice(0, 8)}`
       const engine = complete(await around.connect(wanted))
       try {
@@ -100,7 +99,8 @@ export async function contentOf(path: string): Promise<string> {
   }
 }
 
-function logOf({ err, clock }: Io, isDebug: boolean): Log {
+async function logTo({ err, clock }: Io, { isDebug }: { isDebug: boolean }): Promise<Log> {
+  const { consoleLog } = await import('posthaste')
   const write = (line: string): unknown => err.write(line)
   return consoleLog({ level: isDebug ? 'debug' : 'error', format: 'text', write, clock })
 }

@@ -1,5 +1,5 @@
 import { type Engine, type EventContract, PosthasteError, type Schema } from '@posthaste/contracts'
-import { type Bus, createBus, type DeadLetters } from 'posthaste/bus'
+import type { DeadLetters } from 'posthaste/bus'
 import { abilityOf } from '../../engine/abilities.ts'
 import type { EngineSurroundings } from '../../engine/engine-command.ts'
 import { listingOf } from '../../engine/listing.ts'
@@ -72,7 +72,8 @@ export async function withDeadLetters<T>(
   { engine, io, log, instance }: EngineSurroundings,
   work: (letters: DeadLetters) => Promise<T>,
 ): Promise<T> {
-  const bus: Bus = createBus({ name: 'posthaste-cli', engine, clock: io.clock, log, instance })
+  const { createBus } = await import('posthaste/bus')
+  const bus = createBus({ name: 'posthaste-cli', engine, clock: io.clock, log, instance })
   await bus.start()
   try {
     const { channel, group, target } = place
