@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Place, serverNames } from '../recipe.ts'
 import { recipes } from './all.ts'
+import { brokerConfig } from './broker.ts'
 import { kafkaConfig } from './kafka.ts'
 import { isAtLeast, natsConfig, natsTlsConfig, versionIn } from './nats.ts'
 import { definitions, passwordHash, rabbitmqConfig } from './rabbitmq.ts'
@@ -25,7 +26,7 @@ const place: Place = {
 }
 
 /** Standard ports of the four, and of what belongs to them. */
-const standardPorts = [5671, 5672, 15672, 25672, 4369, 9092, 9093, 9094, 4222, 6222, 8222, 6379]
+const standardPorts = [5671, 5672, 15672, 25672, 4369, 9092, 9093, 9094, 4222, 6222, 8222, 6379, 7420, 7421]
 
 describe('the servers', () => {
   it('have names of their own, and no port in common with another or with the standard', () => {
@@ -51,6 +52,15 @@ describe('Redis', () => {
       expect(lines).toContain(line)
     expect(lines).toContain('user user on >secret ~* &* +@all')
     expect(lines).toContain('tls-port 2')
+  })
+})
+
+describe('the broker', () => {
+  it('is for this machine, and keeps its data apart from its configuration', () => {
+    const { listen, dataDir, health } = JSON.parse(brokerConfig({ ...place, ports: { main: 1, health: 2 } }))
+    expect({ listen, dataDir, health }).toEqual({
+      ...{ listen: 'link://127.0.0.1:1', dataDir: '/data/one/data', health: { port: 2 } },
+    })
   })
 })
 

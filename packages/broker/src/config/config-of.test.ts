@@ -32,7 +32,8 @@ describe('the configuration of a broker', () => {
       POSTHASTE_BROKER_LISTEN: 'link://127.0.0.1:1, link+unix:///run/x',
       POSTHASTE_BROKER_HEALTH_PORT: '0',
       POSTHASTE_BROKER_LIMITS_BODY_BYTES_MAX: '2048',
-      PATH: '/bin',
+      // Not the broker's own.
+      ...{ PATH: '/bin', POSTHASTE_BROKER_URL: 'link://x', POSTHASTE_BROKER_TOKEN: 'secret' },
     }
     const config = of(
       { dataDir: '/data', limits: { bodyBytesMax: 4096, channelsMax: 5 }, health: { port: 9 } },

@@ -75,6 +75,9 @@ const variables: Readonly<Record<string, readonly [path: string, as: 'text' | 'l
   LIMITS_SESSION_MS_MAX: ['limits.sessionMsMax', 'number'],
 }
 
+/** Of the same prefix, and for others: clients, and whoever reads the file. */
+const foreign: readonly string[] = ['CONFIG', 'URL', 'TOKEN']
+
 /** What a variable stands for; text that is none of its kind stays text, and is found to be wrong with the rest. */
 function valueFrom(text: string, as: 'text' | 'list' | 'number' | 'flag'): unknown {
   if (as === 'list') return text.split(',').map((each) => each.trim())
@@ -87,7 +90,9 @@ function merged(file: Record<string, unknown>, environment: Environment): Record
   const all: Record<string, unknown> = { ...file }
   for (const [name, text] of Object.entries(environment)) {
     if (text === undefined || text === '' || !name.startsWith(prefix)) continue
-    const found = variables[name.slice(prefix.length)]
+    const own = name.slice(prefix.length)
+    if (foreign.includes(own)) continue
+    const found = variables[own]
     if (found === undefined) {
       all[name] = text
       continue

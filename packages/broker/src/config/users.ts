@@ -22,7 +22,8 @@ function userOf(fields: Fields): UserConfig {
   if (user.tokens.length + user.certificates.length === 0)
     fields.mistake('tokens', 'there must be a token or a certificate, or nobody can be this user')
   for (const hash of user.tokens)
-    if (!isTokenHash(hash)) fields.mistake('tokens', 'must be hashes, as `posthaste broker hash-token` prints them')
+    if (!isTokenHash(hash))
+      fields.mistake('tokens', 'must be hashes, as hashToken() of @posthaste/broker-service makes them')
   fields.nothingElse()
   return user
 }
