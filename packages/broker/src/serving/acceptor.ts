@@ -34,12 +34,19 @@ function unary(call: Answering, stream: LinkStream, asked: Asked): StreamSink {
     for (const [at, message] of messages.entries())
       stream.send(message, at === messages.length - 1 ? lastMessage : undefined)
   }
+  let isAsked = false
   return {
     message(body) {
+      if (isAsked) return
+      isAsked = true
       run(body).catch((thrown: unknown) => stream.fail(PosthasteError.from(thrown, 'INTERNAL', 'the broker')))
     },
-    ended() {},
-    failed() {},
+    ended() {
+      if (!isAsked) stream.fail(new PosthasteError('BODY_MALFORMED', 'nothing was asked'))
+    },
+    failed() {
+      if (!isAsked) stream.end()
+    },
     writable() {},
   }
 }

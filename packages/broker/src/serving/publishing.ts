@@ -167,7 +167,10 @@ export function publishing(
       over()
       stream.end()
     },
-    failed: over,
+    failed() {
+      over()
+      stream.end()
+    },
     writable() {},
   }
 }

@@ -77,7 +77,10 @@ export class Sessions {
         if (session === undefined) stream.end()
         else void session.leave()
       },
-      failed: (cause) => session?.detach(stream, cause),
+      failed: (cause) => {
+        session?.detach(stream, cause)
+        stream.end()
+      },
       writable: () => {},
     }
   }

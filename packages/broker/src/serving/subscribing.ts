@@ -9,8 +9,12 @@ import type { Surroundings } from './surroundings.ts'
 /** The stream of one subscription. */
 export function subscribing(find: (id: string) => Session, stream: LinkStream, around: Surroundings): StreamSink {
   let subscription: Subscription | undefined
+  // The client takes no part in it any more, and does not come back for it.
+  const end = (): void => {
+    if (subscription?.detach(stream) === true) void subscription.stop()
+  }
   const fail = (thrown: unknown): void => {
-    subscription?.detach(stream)
+    end()
     stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'subscribe'))
   }
   const begin = (body: Uint8Array): void => {
@@ -49,11 +53,16 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
       }
     },
     ended() {
-      subscription?.detach(stream)
+      end()
       stream.end()
     },
-    failed: () => subscription?.detach(stream),
-    writable: () => subscription?.writable(),
+    failed({ code }) {
+      // Clients go on over another stream after these two, and after nothing else.
+      if (code === 'UNAVAILABLE' || code === 'OVERLOADED') subscription?.detach(stream)
+      else end()
+      stream.end()
+    },
+    writable: () => subscription?.writable(stream),
   }
 }
 

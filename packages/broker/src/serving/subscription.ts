@@ -80,7 +80,10 @@ export class Subscription implements DeliverySink {
   async join(stream: LinkStream, { credit }: SubscribeBeginning): Promise<void> {
     this.#attach(stream)
     this.#credit = credit
-    this.#member = await this.#around.engine.subscribe(this.spec, this)
+    const member = await this.#around.engine.subscribe(this.spec, this)
+    this.#member = member
+    // It was to leave while it joined.
+    if (this.#isOver) return member.stop()
     this.#say(fromBroker.joined)
     this.#pass()
   }
@@ -103,13 +106,15 @@ export class Subscription implements DeliverySink {
     this.#answers = new InOrder((outcomes) => this.#answer(stream, outcomes))
   }
 
-  detach(stream: LinkStream): void {
-    if (this.#stream !== stream) return
+  /** @returns false where the stream was followed by another */
+  detach(stream: LinkStream): boolean {
+    if (this.#stream !== stream) return false
     this.#stream = undefined
     this.#isWritable = false
     // With the engine's member they are, and which of them the client has seen it says when it is back.
     this.#outbox = []
     this.#sent = 0
+    return true
   }
 
   // ── From the client ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +190,8 @@ export class Subscription implements DeliverySink {
   }
 
   /** The stream takes more. */
-  writable(): void {
+  writable(stream: LinkStream): void {
+    if (this.#stream !== stream) return
     this.#isWritable = true
     this.#pump()
   }

@@ -41,6 +41,7 @@ export function watching(session: Session, stream: LinkStream, { engine }: Surro
     // The client begins again when it is back; until then, somebody still watches.
     failed() {
       isOver = true
+      stream.end()
     },
     writable() {},
   }

@@ -65,6 +65,7 @@ export class Consumer implements EngineSubscription, PresenceListener {
   #joined: { resolve(): void; reject(error: PosthasteError): void } | undefined
   #stopped: () => void = () => {}
   #stopping: Promise<void> | undefined
+  #unlisten: () => void = () => {}
 
   constructor(spec: SubscriptionSpec, sink: DeliverySink, needs: ConsumerNeeds) {
     this.spec = spec
@@ -79,8 +80,12 @@ export class Consumer implements EngineSubscription, PresenceListener {
     await presence.ready(timeoutMs)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#joined = { resolve, reject }
-    presence.listen(this)
-    const timer = presence.host.clock.setTimer(timeoutMs, () => this.#end(unavailable('joining took too long')))
+    this.#unlisten = presence.listen(this)
+    const timer = presence.host.clock.setTimer(timeoutMs, () => {
+      // It may join yet, and would stay a member.
+      this.#sayStop()
+      this.#end(unavailable('joining took too long'))
+    })
     if (presence.isAttached) this.attached(false)
     await promise.finally(() => timer.cancel())
   }
@@ -183,6 +188,7 @@ export class Consumer implements EngineSubscription, PresenceListener {
   // ── The connection ────────────────────────────────────────────────────────────────────────────────────────────────
 
   attached(resumed: boolean): void {
+    if (this.#isOver) return
     const { presence, number } = this.#needs
     const { channel, group, member } = this.spec
     const goesOn = this.#goesOn && resumed
@@ -297,6 +303,8 @@ export class Consumer implements EngineSubscription, PresenceListener {
     if (this.#state === 'ended') return
     const was = this.#state
     this.#state = 'ended'
+    this.#unlisten()
+    this.#stream?.end()
     this.#stream = undefined
     this.#isJoined = false
     this.#unsettled.clear()

@@ -203,7 +203,12 @@ class RemoteEngine implements BrokerEngine {
       left: (each) => this.#left(each),
     })
     this.#members.add(consumer)
-    await consumer.join()
+    try {
+      await consumer.join()
+    } catch (thrown) {
+      this.#members.delete(consumer)
+      throw thrown
+    }
     return consumer
   }
 

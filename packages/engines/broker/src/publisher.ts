@@ -73,7 +73,6 @@ export class Publisher implements PresenceListener {
       answered: this.#pipeline.answeredBatches,
       afresh: this.#isAfresh,
     }
-    this.#isAfresh = false
     let isBegun = false
     const over = (error: PosthasteError): void => {
       if (this.#stream !== stream) return
@@ -90,6 +89,8 @@ export class Publisher implements PresenceListener {
         if (this.#stream !== stream) return
         if (isBegun) return this.#answered(body)
         isBegun = true
+        // Not before: what the broker did not hear, it must be told again.
+        this.#isAfresh = false
         this.#pipeline.attach((readParcel(body).head as PublishBegun).taken)
       },
       ended: () => over(unavailable('the broker takes nothing more')),
