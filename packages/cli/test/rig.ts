@@ -1,4 +1,4 @@
-import type { Engine, PosthasteError } from '@posthaste/contracts'
+import type { Engine, EngineCapabilities, PosthasteError } from '@posthaste/contracts'
 import { type MemoryStore, memory, memoryStore } from '@posthaste/memory'
 import { type ManualClock, manualClock, silentLog } from 'posthaste/testing'
 import type { Connect } from '../src/engine/connect.ts'
@@ -106,4 +106,14 @@ export function without(engine: Engine, ...abilities: readonly (keyof Engine)[])
 /** An engine that fails to open. */
 export function failing(error: PosthasteError): (engine: Engine) => Engine {
   return (engine) => Object.assign(without(engine), { open: () => Promise.reject(error) })
+}
+
+/** An engine that can do less than it could. */
+export function lessCapable(engine: Engine, less: Partial<EngineCapabilities>): Engine {
+  return new Proxy(without(engine), {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target)
+      return name === 'capabilities' ? { ...(value as EngineCapabilities), ...less } : value
+    },
+  })
 }

@@ -1,6 +1,6 @@
 import type { BrowsedRecord } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { type Rig, rig } from '../../../test/rig.ts'
+import { lessCapable, type Rig, rig } from '../../../test/rig.ts'
 import { linesOf } from './input.ts'
 
 async function stored(of: Rig, channel = 'facts'): Promise<readonly BrowsedRecord[]> {
@@ -85,6 +85,15 @@ describe('publish', () => {
     const { code, err } = await cli.run(['publish', 'facts', ...words])
     expect(err).toContain(message)
     expect(code).toBe(2)
+  })
+
+  it.each([
+    [{ history: 'none' } as const, declare, 'keeps no messages that are done'],
+    [{ delay: 'none' } as const, ['--declare', 'log', '--delay', '1s'], 'cannot deliver later'],
+  ])('refuses what the engine cannot, before anything is published: %j', async (less, words, message) => {
+    const cli = rig((engine) => lessCapable(engine, less))
+    const { code, err } = await cli.run(['publish', 'facts', '1', ...words])
+    expect({ code, err }).toMatchObject({ code: 6, err: expect.stringContaining(message) })
   })
 
   it('fails with 3 where there is no channel, and with 1 where the channel is otherwise than declared', async () => {

@@ -54,10 +54,10 @@ export const publish = engineCommand({
     if (keyed && kind === undefined) refuse('--keyed is for --declare')
     if (keep !== undefined && kind !== 'log') refuse('--keep is for --declare log')
     const retention = keep === undefined ? undefined : { forMs: keep }
-    if (kind !== undefined) await declareChannel({ name: channel, kind, keyed, retention }, around)
     if (said.dueAtMs !== undefined && engine.capabilities.delay === 'none') {
       throw new PosthasteError('CAPABILITY_UNSUPPORTED', `the engine ${engine.name} cannot deliver later`)
     }
+    if (kind !== undefined) await declareChannel({ name: channel, kind, keyed, retention }, around)
     const newId = messageIds(io.clock)
     const compose = composer({ channel, said, nowMs: now(), newId })
     if (!isMany) {
@@ -96,6 +96,11 @@ function saidOf(options: SaidOptions, isMany: boolean): Said {
 
 /** What exists with other settings stays as it is; that it is other than wanted is said. */
 async function declareChannel(spec: ChannelSpec, { engine }: EngineSurroundings): Promise<void> {
+  if (spec.retention !== undefined && engine.capabilities.history === 'none') {
+    throw new PosthasteError('CAPABILITY_UNSUPPORTED', `the engine ${engine.name} keeps no messages that are done`, {
+      remedy: 'Leave --keep out.',
+    })
+  }
   const { drift } = await engine.declare({ channels: [spec], groups: [] })
   if (drift.length === 0) return
   const told = drift.map(({ setting, wanted, found }) => `${setting} is to be ${wanted}, but is ${found}`).join('; ')

@@ -1,6 +1,6 @@
 import type { Engine, OutgoingRecord } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
-import { type Rig, rig, without } from '../../../test/rig.ts'
+import { lessCapable, type Rig, rig, without } from '../../../test/rig.ts'
 
 const record = (id: string, more: Partial<OutgoingRecord> = {}): OutgoingRecord => {
   return { id, channel: 'facts', headers: { type: 'facts' }, body: Buffer.from(`"${id}"`), ...more }
@@ -125,6 +125,12 @@ describe('tail', () => {
       code: 6,
       err: expect.stringContaining('cannot look into channels'),
     })
+  })
+
+  it('says where the past is not kept', async () => {
+    const cli = rig((engine) => lessCapable(engine, { history: 'none' }))
+    await seeded(cli)
+    expect((await cli.run(['tail', 'facts', '--no-follow'])).err).toContain('the engine memory keeps no history')
   })
 
   it('understands places to begin at, and no others', async () => {

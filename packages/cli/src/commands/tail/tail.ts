@@ -54,6 +54,9 @@ export const tail = engineCommand({
     const follows = !options['no-follow']
     const from = options.from ?? (follows ? 'next' : 'earliest')
     const match = { id: options.id, key: options.key, correlationId: options.correlation }
+    if (from !== 'next' && engine.capabilities.history === 'none') {
+      await print.note(`the engine ${engine.name} keeps no history: of a log, only what comes from now on is shown`)
+    }
     const emit = emitter(around, { match, limit: options.limit })
     if (follows && !options.browse && typeof from === 'string' && hasGroups(engine)) {
       if (await followGroup({ ...around, channel, from, emit })) return 0
