@@ -29,7 +29,7 @@ const peers: readonly ContestantName[] = [
   ...(['node:http and undici', 'Fastify', 'grpc-js', 'connect-node', 'Moleculer', 'NestJS'] as const),
 ]
 const amounts: Amounts = {
-  ms: 1_000,
+  ms: 700,
   warmMs: 1_500,
   connections: connectionsWanted(),
   contestants: [...own, ...peers],
