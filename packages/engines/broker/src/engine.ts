@@ -186,8 +186,10 @@ class RemoteEngine implements BrokerEngine {
     return parcel?.head as TopologyReport
   }
 
-  async publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
-    return this.#current().publisher.publish(records)
+  /** Hot path: not a promise of its own around that of the publisher. */
+  publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
+    if (this.#state !== 'open' || this.#open === undefined) return Promise.reject(notOpen())
+    return this.#open.publisher.publish(records)
   }
 
   async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<EngineSubscription> {

@@ -26,7 +26,8 @@ export interface PipelineWork<Item> {
 /** Items that came together and are answered together. */
 interface Call<Item> {
   readonly items: readonly Item[]
-  readonly outcomes: Outcome[]
+  /** Undefined while all of them are well. */
+  outcomes: Outcome[] | undefined
   /** 0 once it is answered, or given up. */
   unanswered: number
   readonly deadlineMs: number
@@ -36,9 +37,9 @@ interface Call<Item> {
 /** Items of a call that follow each other: those that wait, or those in a batch. */
 interface Share<Item> {
   readonly call: Call<Item>
-  from: number
+  readonly from: number
   /** The first that is not of it. */
-  to: number
+  readonly to: number
 }
 
 interface Batch<Item> {
@@ -68,6 +69,8 @@ export class Pipeline<Item> {
   #oldest = 0
   #sent = 0
   #answered = 0
+  /** Items of the batch that is being packed. */
+  #packed = 0
   #isAttached = false
   #isWritable = true
   #isScheduled = false
@@ -88,8 +91,7 @@ export class Pipeline<Item> {
     if (items.length === 0) return Promise.resolve([])
     return new Promise((resolve) => {
       const deadlineMs = this.#work.clock.monotonicMs() + this.#work.timeoutMs
-      const outcomes = new Array<Outcome>(items.length).fill(succeeded)
-      const call = { items, outcomes, unanswered: items.length, deadlineMs, resolve }
+      const call: Call<Item> = { items, outcomes: undefined, unanswered: items.length, deadlineMs, resolve }
       this.#queue.push({ call, from: 0, to: items.length })
       this.#open.push(call)
       this.#timer ??= this.#work.clock.setTimer(this.#work.timeoutMs, () => this.#sweep())
@@ -189,51 +191,43 @@ export class Pipeline<Item> {
   #sendNext(): void {
     const work = this.#work
     const shares: Share<Item>[] = []
-    let [count, done] = [0, 0]
+    let rest: Share<Item> | undefined
+    let done = 0
+    this.#packed = 0
     work.begin(this.#sent + 1)
-    for (; done < this.#queue.length; done++) {
-      const waiting = this.#queue[done]!
-      count += this.#pack(waiting, shares, batchItemsMax - count)
-      if (waiting.from < waiting.to) break
-    }
+    while (done < this.#queue.length && rest === undefined) rest = this.#pack(this.#queue[done++]!, shares)
     // Not one by one: there may be thousands.
     this.#queue = done === this.#queue.length ? [] : this.#queue.slice(done)
-    if (count === 0) return
+    if (rest !== undefined) this.#queue.unshift(rest)
+    if (shares.length === 0) return
     this.#sent += 1
     this.#underWay.push({ shares, repeated: false })
     this.#isWritable = work.send()
   }
 
-  /** @returns how many items of it go with the batch */
-  #pack(waiting: Share<Item>, shares: Share<Item>[], countMax: number): number {
+  /** Nearly always a call goes as a whole, and costs nothing here. @returns what is left of it for the next batch */
+  #pack(waiting: Share<Item>, shares: Share<Item>[]): Share<Item> | undefined {
     const work = this.#work
-    const { call } = waiting
-    let share: Share<Item> | undefined
-    let count = 0
-    while (waiting.from < waiting.to && count < countMax && work.packedBytes() < batchBytesEnough) {
-      // It was given up before its turn came.
-      if (call.unanswered === 0) {
-        waiting.from = waiting.to
-        break
-      }
-      const at = waiting.from++
+    const { call, from, to } = waiting
+    // It was given up before its turn came.
+    if (call.unanswered === 0) return undefined
+    let [begin, at] = [from, from]
+    for (; at < to && this.#packed < batchItemsMax && work.packedBytes() < batchBytesEnough; at++) {
       const item = call.items[at]!
       const refusal = work.refuse(item)
-      if (refusal !== undefined) {
-        share = undefined
-        call.outcomes[at] = refusal
-        this.#answer(call, 1)
+      if (refusal === undefined) {
+        work.pack(item)
+        this.#packed++
         continue
       }
-      work.pack(item)
-      count += 1
-      if (share === undefined) {
-        share = { call, from: at, to: at }
-        shares.push(share)
-      }
-      share.to = at + 1
+      outcomesOf(call)[at] = refusal
+      this.#answer(call, 1)
+      if (at > begin) shares.push({ call, from: begin, to: at })
+      begin = at + 1
     }
-    return count
+    if (begin === from && at === to) shares.push(waiting)
+    else if (at > begin) shares.push({ call, from: begin, to: at })
+    return at < to ? { call, from: at, to } : undefined
   }
 
   /** Sends a batch again. */
@@ -264,7 +258,8 @@ export class Pipeline<Item> {
     if (settled !== undefined || failures.size > 0) {
       for (let at = from; at < to; at++) {
         const outcome = failures.get(place + at - from) ?? succeeded
-        call.outcomes[at] = settled === undefined ? outcome : settled(call.items[at]!, outcome, repeated)
+        const told = settled === undefined ? outcome : settled(call.items[at]!, outcome, repeated)
+        if (!told.ok) outcomesOf(call)[at] = told
       }
     }
     this.#answer(call, to - from)
@@ -273,7 +268,7 @@ export class Pipeline<Item> {
   #answer(call: Call<Item>, count: number): void {
     if (call.unanswered === 0) return
     call.unanswered -= count
-    if (call.unanswered === 0) call.resolve(call.outcomes)
+    if (call.unanswered === 0) call.resolve(call.outcomes ?? allWell(call.items.length))
   }
 
   #forgetAnswered(): void {
@@ -301,12 +296,23 @@ export class Pipeline<Item> {
   #expire(call: Call<Item>, outcome: Outcome): void {
     if (call.unanswered === 0) return
     call.unanswered = 0
-    for (let at = 0; at < call.outcomes.length; at++) if (call.outcomes[at]!.ok) call.outcomes[at] = outcome
-    call.resolve(call.outcomes)
+    call.resolve(outcomesOf(call).map((each) => (each.ok ? outcome : each)))
   }
 
   #tellIdle(): void {
     if (this.#queue.length > 0 || this.#underWay.length > 0) return
     for (const tell of this.#idle.splice(0)) tell()
   }
+}
+
+function outcomesOf<Item>(call: Call<Item>): Outcome[] {
+  call.outcomes ??= new Array<Outcome>(call.items.length).fill(succeeded)
+  return call.outcomes
+}
+
+/** One for all calls of one item, which are most. */
+const oneWell: readonly Outcome[] = Object.freeze([succeeded])
+
+function allWell(count: number): readonly Outcome[] {
+  return count === 1 ? oneWell : new Array<Outcome>(count).fill(succeeded)
 }
