@@ -13,16 +13,21 @@ export interface Grants {
   readonly quota: UserQuota
 }
 
-/** Tokens that are remembered; of those that are wrong there may be any number. */
-const knownMax = 10_000
+/** Wrong tokens that are remembered; there may be any number of them. */
+const wrongMax = 10_000
+/** Tokens that wait for being judged: each takes a slow hash or more, and whoever guesses could have any number wait. */
+const waitingMax = 64
 
 /** Who may come in, and as whom. */
 export class Gate {
   readonly #users: ReadonlyMap<string, { readonly config: UserConfig; readonly grants: Grants }>
   readonly #anybody: Grants | undefined
-  /** Users by the digest of a token that was found to be theirs, or nobody's: a slow hash is paid for once. */
-  readonly #known = new Map<string, Grants | undefined>()
-  #judging: Promise<void> = Promise.resolve()
+  /** By digests of tokens: a slow hash is paid for once. No more of the right ones than are configured. */
+  readonly #known = new Map<string, Grants>()
+  readonly #wrong = new Set<string>()
+  /** Those that are being judged, so that many clients that come at once with one token are judged at once. */
+  readonly #underWay = new Map<string, Promise<Grants | undefined>>()
+  #judging: Promise<unknown> = Promise.resolve()
 
   constructor(users: Readonly<Record<string, UserConfig>>, limits: UserLimits, nowMs: () => number) {
     const entries = Object.entries(users).map(([user, config]) => {
@@ -57,18 +62,31 @@ export class Gate {
     if (token === undefined) return undefined
     const digest = createHash('sha256').update(token).digest('base64')
     const known = this.#known.get(digest)
-    if (known !== undefined || this.#known.has(digest)) return known
+    if (known !== undefined || this.#wrong.has(digest)) return known
+    const underWay = this.#underWay.get(digest)
+    if (underWay !== undefined) return underWay
+    if (this.#underWay.size >= waitingMax)
+      throw new PosthasteError('OVERLOADED', 'too many clients come with tokens that are not known yet')
     // One at a time: whoever guesses keeps one thread busy, not all of them.
-    const before = this.#judging
-    const judging = before.then(() => this.#judge(token))
-    this.#judging = judging.then(
-      () => {},
-      () => {},
-    )
-    const grants = await judging
-    if (this.#known.size >= knownMax) this.#known.clear()
-    this.#known.set(digest, grants)
-    return grants
+    const judging = this.#judging.then(() => this.#judge(token))
+    this.#judging = judging.catch(() => {})
+    this.#underWay.set(digest, judging)
+    try {
+      const grants = await judging
+      this.#remember(digest, grants)
+      return grants
+    } finally {
+      this.#underWay.delete(digest)
+    }
+  }
+
+  #remember(digest: string, grants: Grants | undefined): void {
+    if (grants !== undefined) {
+      this.#known.set(digest, grants)
+      return
+    }
+    if (this.#wrong.size >= wrongMax) this.#wrong.clear()
+    this.#wrong.add(digest)
   }
 
   async #judge(token: string): Promise<Grants | undefined> {

@@ -59,6 +59,16 @@ describe('rights', () => {
     expect(may.may('manage', 'posthaste.dead.points.shop.admin')).toBe(true)
   })
 
+  it('of managers are to give dead letters back where they came from, and not to publish anywhere else', () => {
+    const manager = new Permissions({ publish: ['shop.out'], consume: [], manage: ['shop.order.*'] })
+    const dead = 'posthaste.dead.points.shop.order.created'
+    expect(manager.mayReturn(dead, 'shop.order.created')).toBe(true)
+    expect(manager.mayReturn(dead, 'shop.out')).toBe(true)
+    expect(manager.mayReturn('shop.order.created', 'shop.order.paid')).toBe(true)
+    expect(manager.mayReturn(dead, 'shop.stock.deduct')).toBe(false)
+    expect(manager.mayReturn('shop.order.created', 'shop.stock.deduct')).toBe(false)
+  })
+
   it('of everybody are to answer, and not to read the answers of others', () => {
     expect(may.may('publish', 'posthaste.reply.orders')).toBe(true)
     expect(may.may('consume', 'posthaste.reply.orders')).toBe(false)

@@ -74,6 +74,12 @@ export class Permissions {
     return this.may('publish', channel) || this.may('consume', channel) || this.may('manage', channel)
   }
 
+  /** Whether who manages a channel may move records from it to a group of another: back to where dead letters came from. */
+  mayReturn(from: string, to: string): boolean {
+    const { name, isDead } = subjectOf(from)
+    return (isDead && name === to) || this.may('publish', to) || this.may('manage', to)
+  }
+
   /** Whether every channel of a pattern may be consumed. */
   mayFollow(pattern: string): boolean {
     return this.#rights.consume.some((wider) => covers(wider, pattern))

@@ -63,6 +63,23 @@ describe('the gate', () => {
       await expect(gate.authenticate(credentials)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
   })
 
+  it('judges a token once, however many clients come with it at once, and has only so many others wait', async () => {
+    const hash = `sha256:${createHash('sha256').update('secret').digest('hex')}`
+    const guarded = new Gate({ orders: { tokens: [hash], certificates: [], rights, limits: open } }, open, () => 0)
+    const come = (token: string) =>
+      guarded.authenticate({ ...none, token }).then(
+        ({ user }) => user,
+        ({ code }) => code,
+      )
+    const together = Array.from({ length: 500 }, () => come('secret'))
+    const guesses = Array.from({ length: 500 }, (_, at) => come(`guess ${at}`))
+    expect(new Set(await Promise.all(together))).toEqual(new Set(['orders']))
+    // Known by now, it does not wait behind those who guess.
+    expect(await come('secret')).toBe('orders')
+    const refused = (await Promise.all(guesses.slice(100))).filter((code) => code === 'OVERLOADED')
+    expect(refused).toHaveLength(400)
+  })
+
   it('lets everybody in where there are no users', async () => {
     const { user, grants } = await new Gate({}, open, () => 0).authenticate(none)
     expect([user, (grants as { permissions: { managesAll: boolean } }).permissions.managesAll]).toEqual([

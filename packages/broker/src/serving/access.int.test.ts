@@ -70,6 +70,22 @@ describe('who has users', () => {
     expect(await declare(shop)).toEqual({ created: [], drift: [] })
   })
 
+  it('has nobody move records where they may not publish, to whichever group', async () => {
+    const broker = await rig.broker({ users })
+    const admin = await rig.engine(broker, { token: 'root' })
+    const guest = await rig.engine(broker, { token: 'guest' })
+    const own = { name: 'guest.a', kind: 'queue', keyed: false } as const
+    await declare(admin)
+    await guest.declare({ channels: [own], groups: [] })
+    await admin.publish([record('1', { channel: 'guest.a' })])
+    const page = await guest.browsing?.browse({ channel: 'guest.a', limit: 1 })
+    const { position } = page!.records[0]!
+    for (const group of [undefined, 'g']) {
+      const moving = guest.browsing?.move('guest.a', [{ position, publish: [record('2', { group })] }])
+      await expect(moving).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+    }
+  })
+
   it('has none of them use more than they may', async () => {
     const broker = await rig.broker({ users })
     const guest = await rig.engine(broker, { token: 'guest' })

@@ -15,7 +15,8 @@ import type { Grants } from '../access/grants.ts'
 import type { Right } from '../access/rights.ts'
 import type { Asked } from './asked.ts'
 import { declaring } from './declaring.ts'
-import { denied } from './denied.ts'
+import { denied, tooLarge } from './denied.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** Answers a call with the messages of its answer. */
 export type Answering = (parcel: Parcel, asked: Asked) => Promise<readonly Uint8Array[]>
@@ -31,6 +32,11 @@ function need({ permissions, user }: Grants, right: Right, channel: string): voi
 
 function needAny({ permissions, user }: Grants, channel: string): void {
   if (!permissions.mayAny(channel)) throw denied(user, 'consume', `'${channel}'`)
+}
+
+/** @throws BODY_TOO_LARGE */
+function checkSize({ id, body }: OutgoingRecord, { config }: Surroundings): void {
+  if (body.byteLength > config.limits.bodyBytesMax) throw tooLarge(id, config.limits.bodyBytesMax)
 }
 
 function answer(head: unknown): readonly Uint8Array[] {
@@ -87,6 +93,7 @@ export const answering: Readonly<Record<CallName, Answering>> = {
     const [record] = records
     if (record === undefined) throw new PosthasteError('BODY_MALFORMED', 'there is no record to prepare')
     need(grants, 'publish', record.channel)
+    checkSize(record, around)
     return outcomes([(await around.engine.preparing?.prepare(record, checkAtMs ?? never)) as Outcome])
   },
   commit: async ({ head }, asked) => decide(head as Names, asked, 'commit'),
@@ -155,7 +162,12 @@ async function browse(query: BrowseQuery, { grants, around }: Asked): Promise<re
 async function move({ head, records }: Parcel, { grants, around }: Asked): Promise<readonly Uint8Array[]> {
   const { channel, moves } = head as InChannel & { readonly moves: readonly (readonly [string, number])[] }
   need(grants, 'manage', channel)
-  for (const record of records) if (record.group === undefined) need(grants, 'publish', record.channel)
+  for (const record of records) {
+    if (record.group === undefined) need(grants, 'publish', record.channel)
+    else if (!grants.permissions.mayReturn(channel, record.channel))
+      throw denied(grants.user, 'publish', `to '${record.channel}'`)
+    checkSize(record, around)
+  }
   let at = 0
   const taken = moves.map(([position, count]) => {
     const publish = records.slice(at, at + count)

@@ -7,3 +7,8 @@ export function denied(user: string, right: Right, what: string): PosthasteError
     remedy: `Give the user the right '${right}' for the channel in the broker's configuration.`,
   })
 }
+
+/** A record is larger than the configuration lets it be. */
+export function tooLarge(id: string, bytesMax: number): PosthasteError {
+  return new PosthasteError('BODY_TOO_LARGE', `record ${id}: its body is over the broker's limit of ${bytesMax} bytes`)
+}

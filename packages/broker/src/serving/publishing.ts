@@ -13,7 +13,7 @@ import {
 import { type Outcome, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
-import { denied } from './denied.ts'
+import { denied, tooLarge } from './denied.ts'
 import { InOrder } from './in-order.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -131,10 +131,6 @@ export class Publications {
       if (this.#writer.length > 0) stream.send(this.#writer.take())
     })
   }
-}
-
-function tooLarge(id: string, bytesMax: number): PosthasteError {
-  return new PosthasteError('BODY_TOO_LARGE', `record ${id}: its body is over the broker's limit of ${bytesMax} bytes`)
 }
 
 function merged(refusals: readonly (PosthasteError | undefined)[], outcomes: readonly Outcome[]): readonly Outcome[] {

@@ -21,7 +21,7 @@ import {
 import type { DurableSubscription } from '@posthaste/embedded'
 import type { LinkStream } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
-import { denied } from './denied.ts'
+import { denied, tooLarge } from './denied.ts'
 import { InOrder } from './in-order.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -157,12 +157,15 @@ export class Subscription implements DeliverySink {
   /** Who settles may publish along with it only what they might publish otherwise. */
   #refusals(settlements: readonly Settlement[]): ReadonlyMap<Settlement, Outcome> {
     const { permissions, user } = this.#of.grants
+    const { bodyBytesMax } = this.#around.config.limits
     const refusals = new Map<Settlement, Outcome>()
     for (const settlement of settlements) {
       if (settlement.kind !== 'ack' || settlement.publish === undefined) continue
       const foreign = settlement.publish.find(({ channel }) => !permissions.may('publish', channel))
-      if (foreign === undefined) continue
-      refusals.set(settlement, { ok: false, error: denied(user, 'publish', `to '${foreign.channel}'`) })
+      const large = settlement.publish.find(({ body }) => body.byteLength > bodyBytesMax)
+      if (foreign !== undefined)
+        refusals.set(settlement, { ok: false, error: denied(user, 'publish', `to '${foreign.channel}'`) })
+      else if (large !== undefined) refusals.set(settlement, { ok: false, error: tooLarge(large.id, bodyBytesMax) })
     }
     return refusals
   }
