@@ -1,5 +1,5 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
-import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import { headers as emptyHeaders, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core'
 import { PosthasteError } from '@posthaste/contracts'
 import { silentLog } from 'posthaste/pipeline'
 import { type ManualClock, manualClock } from 'posthaste/testing'
@@ -11,6 +11,7 @@ import type { Command } from '../src/pipeline.ts'
 interface Stored {
   readonly seq: number
   readonly data: Uint8Array
+  readonly header: MsgHdrs
 }
 
 const wrongLastSequence = 10071
@@ -108,7 +109,7 @@ export class FakeBucket {
     const publish = (subject: string, data: Uint8Array, { headers }: { headers: EncodedHeaders }): void => {
       const text = new TextDecoder().decode(headers.encode())
       const expected = Number(/Nats-Expected-Last-Subject-Sequence: (\d+)/.exec(text)?.[1])
-      const answer = this.#write(subject, data, expected)
+      const answer = this.#write(subject, { data, header: headersIn(text), expected })
       const isLost = keyOf(subject) === this.answerToLose
       if (isLost) this.answerToLose = undefined
       queueMicrotask(() => {
@@ -119,16 +120,17 @@ export class FakeBucket {
     command.send({ publish } as unknown as NatsConnection, 'reply')
   }
 
-  #write(subject: string, data: Uint8Array, expected: number): PubAnswer {
-    if ((this.#stored.get(subject)?.seq ?? 0) !== expected) {
+  /** What expects nothing is stored whatever stands there. */
+  #write(subject: string, { data, header, expected }: Written): PubAnswer {
+    if (!Number.isNaN(expected) && (this.#stored.get(subject)?.seq ?? 0) !== expected) {
       return { error: { code: 400, err_code: wrongLastSequence, description: 'wrong last sequence' } }
     }
-    return { seq: this.#store(subject, data) }
+    return { seq: this.#store(subject, data, header) }
   }
 
-  #store(subject: string, data: Uint8Array): number {
+  #store(subject: string, data: Uint8Array, header = emptyHeaders()): number {
     this.#seq += 1
-    this.#stored.set(subject, { seq: this.#seq, data })
+    this.#stored.set(subject, { seq: this.#seq, data, header })
     if (this.link.connected) for (const inbox of this.#watchers.keys()) this.#tell(inbox, subject)
     return this.#seq
   }
@@ -143,6 +145,11 @@ export class FakeBucket {
     const streams = {
       add: async () => {},
       purge: async () => {},
+      info: async (_stream: string, { subjects_filter }: { subjects_filter: string }) => {
+        const start = subjects_filter.replace(/\*.*$/, '')
+        const subjects = [...this.#stored.keys()].filter((subject) => subject.startsWith(start))
+        return { state: { subjects: Object.fromEntries(subjects.map((subject) => [subject, 1])) } }
+      },
       getMessage: async (_stream: string, { last_by_subj }: { last_by_subj: string }) =>
         this.#stored.get(last_by_subj) ?? null,
     }
@@ -151,8 +158,24 @@ export class FakeBucket {
       return { num_pending: this.#stored.size }
     }
     const consumers = { add }
-    return { streams, consumers } as unknown as JetStreamManager
+    return { streams, consumers, direct: streams } as unknown as JetStreamManager
   }
+}
+
+interface Written {
+  readonly data: Uint8Array
+  readonly header: MsgHdrs
+  readonly expected: number
+}
+
+/** Headers as they are sent, behind the line that names the protocol. */
+function headersIn(text: string): MsgHdrs {
+  const headers = emptyHeaders()
+  for (const line of text.split('\r\n').slice(1)) {
+    const [name = '', ...value] = line.split(': ')
+    if (name !== '') headers.append(name, value.join(': '))
+  }
+  return headers
 }
 
 /** The subjects of a bucket begin with `$KV.<bucket>.`. */
