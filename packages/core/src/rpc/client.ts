@@ -184,14 +184,22 @@ function callable(
       }),
     )
   }
-  return async (input, options = noOptions) => {
-    if (options === noOptions) return make(input, options, neverCancelled)
+  const makeWith = async (input: unknown, options: CallOptions): Promise<unknown> => {
     checkCallOptions(target, options)
     const scope = scopeOf(options)
     try {
       return await make(input, options, scope.cancellation)
     } finally {
       scope.leave()
+    }
+  }
+  // The promise that the stack answers with, not one around it.
+  return (input, options = noOptions) => {
+    if (options !== noOptions) return makeWith(input, options)
+    try {
+      return Promise.resolve(make(input, options, neverCancelled))
+    } catch (thrown) {
+      return Promise.reject(thrown)
     }
   }
 }
