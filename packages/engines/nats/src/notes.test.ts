@@ -55,7 +55,9 @@ describe('what is noted of a range', () => {
     await notes.load()
     await notes.change(erasures)
     bucket.isSlow = true
-    const changing = [notes.change([written('a')]), notes.change([written('b')])]
+    const changing = [notes.change([written('a')])]
+    await bucket.clock.advance(1)
+    changing.push(notes.change([written('b')]))
     for (let turn = 0; turn < 3; turn += 1) {
       await bucket.clock.advance(1)
       bucket.flush()
