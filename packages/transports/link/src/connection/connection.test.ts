@@ -70,6 +70,18 @@ describe('A unary call over a connection', () => {
     expect(pair.told).toEqual(['connected'])
   })
 
+  it('leaves at the end of its turn, with the others of it; of many, the first leave before the last is made', async () => {
+    const pair = await connectedPair()
+    const { client: way } = pair.pipes
+    for (let call = 0; call < 10; call++) pair.open({ body: bodyOf('x'), flags: lastMessage })
+    expect(way.bytesOnWay).toBe(0)
+    await settled()
+    for (let call = 0; call < 100; call++) pair.open({ body: bodyOf('x'), flags: lastMessage })
+    expect(way.bytesOnWay).toBeGreaterThan(0)
+    await settled()
+    expect(pair.accepted).toHaveLength(110)
+  })
+
   it('may name more methods than the server remembers', async () => {
     const pair = await connectedPair()
     for (const method of ['a', 'b', 'c', 'd', 'c', 'a', 'd', 'b']) pair.open({ method })

@@ -10,6 +10,13 @@ import { lastMessage } from './types.ts'
 /** How much of the way out is filled in one turn before the others have theirs. */
 const batchBytesMax = 128 * 1024
 
+/**
+ * After how many frames of one turn the first of them leave. With many calls under way, one side would otherwise work
+ * only while the other waits for the whole batch; now each has half of it. The count doubles with each write of the turn,
+ * so that what there is much of still leaves in large batches.
+ */
+const earlyFrames = 32
+
 /** Largest piece of a message, even if the other side takes larger frames: what is on its way holds up all others. */
 export const pieceBytesMost = 256 * 1024
 
@@ -27,7 +34,7 @@ export interface SenderOwner {
 }
 
 /**
- * The way out of a connection. Everything of one turn of the event loop leaves in one write. Messages leave at once where
+ * The way out of a connection. What is written in one turn of the event loop leaves in one write, or in a few. Messages leave at once where
  * stream and connection have credit and the pipe has room; the others wait at their streams, which take turns piece by
  * piece, so that a large message never stands before small ones. Waiting messages are sent from a turn of their own, never
  * from within a call from above.
@@ -49,6 +56,9 @@ export class Sender {
   readonly #pipe: Pipe
   readonly #owner: SenderOwner
   #stopped = false
+  /** Frames, or nearly so, since the last write, and how many make the next one. */
+  #frames = 0
+  #framesNext = earlyFrames
   #scheduled = false
   #first: Stream | undefined
   #last: Stream | undefined
@@ -143,10 +153,13 @@ export class Sender {
     if (this.#first !== undefined) this.touch()
   }
 
-  /** Something has been written, or can be: it leaves at the end of this turn. */
+  /** Something has been written, or can be: it leaves at the end of this turn, or sooner where there is much. */
   touch(): void {
     if (this.blocked) return
-    if (this.writer.bytes >= batchBytesMax) this.#write()
+    if (++this.#frames >= this.#framesNext || this.writer.bytes >= batchBytesMax) {
+      this.#framesNext *= 2
+      this.#write()
+    }
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#flush)
@@ -173,6 +186,7 @@ export class Sender {
   // A property, so that scheduling it makes no closure.
   readonly #flush = (): void => {
     this.#scheduled = false
+    this.#framesNext = earlyFrames
     if (this.blocked || this.#stopped) return
     try {
       this.#pump()
@@ -187,6 +201,7 @@ export class Sender {
   }
 
   #write(): void {
+    this.#frames = 0
     if (this.writer.bytes === 0 || this.#stopped) return
     this.writes++
     if (!this.#pipe.write(this.writer.take())) this.blocked = true
