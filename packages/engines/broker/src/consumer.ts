@@ -129,9 +129,10 @@ export class Consumer implements EngineSubscription, PresenceListener {
 
   // ── Settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
+  /** Hot path: not a promise of its own around that of the pipeline. */
+  settle(batch: readonly Settlement[]): Promise<readonly Outcome[]> {
     const isKnown = this.#isJoined || batch.some(({ tag }) => this.#unsettled.has(tag))
-    if (this.#state === 'ended' || !isKnown) return batch.map(() => deliveryLost)
+    if (this.#state === 'ended' || !isKnown) return Promise.resolve(batch.map(() => deliveryLost))
     return this.#settlements.add(batch)
   }
 
