@@ -3,9 +3,13 @@ import type { App, CallContext, ClientOptions, Methods, ServiceContract, Service
 import { BackOffice, Inventory, Orders } from '../contracts.ts'
 import type { Plan } from './plan.ts'
 
+/** A service that is started again is back within seconds. */
+const patience = { attempts: 5, baseMs: 200, maxMs: 2_000 } as const
+
 /**
- * Serves the API of the shop and does nothing itself: every call goes on to the service that knows. One that restarts is
- * waited for, since whoever asks would only ask again; an order has a number that makes it repeatable, so all calls are.
+ * Serves the API of the shop and does nothing itself: every call goes on to the service that knows. One that cannot be
+ * reached is asked again, as long as it is certain that it has not heard; whoever wants more has to ask again, which an
+ * order's number makes harmless.
  */
 export function serveFront(app: App, { links }: Plan): void {
   forward(app, Orders, links.orders)
@@ -14,7 +18,7 @@ export function serveFront(app: App, { links }: Plan): void {
 }
 
 function forward<const M extends Methods>(app: App, service: ServiceContract<M>, url: string): void {
-  const options: ClientOptions<M> = { transport: linkClient(url), timeoutMs: 10_000 }
+  const options: ClientOptions<M> = { transport: linkClient(url), timeoutMs: 10_000, retry: patience }
   const client = app.client(service, options) as Readonly<Record<string, Forwarded>>
   const handlers = Object.keys(service.methods).map((method) => {
     const handle = (input: unknown, within: CallContext): Promise<unknown> => client[method]!(input, { within })
