@@ -43,6 +43,7 @@ export class StreamServing extends Exchange implements StreamSink {
   failed(error: PosthasteError): void {
     this.#over = true
     this.#inbox?.fail(error)
+    if (this.#running === undefined) this.#lapse()
     this.#running?.cancel(error)
     this.#outbox?.stop()
   }
@@ -68,7 +69,10 @@ export class StreamServing extends Exchange implements StreamSink {
   async #answer(result: RunningCall['result']): Promise<void> {
     const output = await result
     if (this.endpoint.answersStream) return this.#sendAll(output as AsyncIterable<unknown>)
-    if (this.#over) return
+    if (this.#over) {
+      this.#lapse()
+      return
+    }
     this.#close()
     if (output === undefined) return this.stream.end()
     try {
@@ -91,6 +95,7 @@ export class StreamServing extends Exchange implements StreamSink {
     this.#outbox = outbox
     if (this.#over) outbox.stop()
     await outbox.run(items)
+    if (this.#over) this.#lapse()
   }
 
   #sendItem(item: unknown): boolean {
@@ -111,9 +116,17 @@ export class StreamServing extends Exchange implements StreamSink {
   }
 
   #end(thrown: unknown): void {
-    if (this.#over) return
+    if (this.#over) {
+      this.#lapse()
+      return
+    }
     this.#close()
     this.fail(thrown)
+  }
+
+  /** The work has ended of a call that its caller gave up: till then it has counted among the connection's streams. */
+  #lapse(): void {
+    this.stream.end()
   }
 
   /** Nothing is sent any more; what still comes in is dropped. */

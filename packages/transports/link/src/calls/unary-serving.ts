@@ -25,7 +25,8 @@ export class UnaryServing extends Exchange implements StreamSink {
 
   failed(error: PosthasteError): void {
     this.#over = true
-    this.#running?.cancel(error)
+    if (this.#running === undefined) this.stream.end()
+    else this.#running.cancel(error)
   }
 
   writable(): void {}
@@ -43,7 +44,10 @@ export class UnaryServing extends Exchange implements StreamSink {
   }
 
   #answer(output: unknown): void {
-    if (this.#over) return
+    if (this.#over) {
+      this.#lapse()
+      return
+    }
     this.#over = true
     try {
       if (output === undefined) this.stream.end()
@@ -54,9 +58,17 @@ export class UnaryServing extends Exchange implements StreamSink {
   }
 
   #end(thrown: unknown): void {
-    if (this.#over) return
+    if (this.#over) {
+      this.#lapse()
+      return
+    }
     this.#over = true
     this.fail(thrown)
+  }
+
+  /** The work has ended of a call that its caller gave up: till then it has counted among the connection's streams. */
+  #lapse(): void {
+    this.stream.end()
   }
 
   #tooMany(): void {
