@@ -7,6 +7,7 @@ import {
   PosthasteError,
 } from '@posthaste/contracts'
 import { dial } from '../client/dial.ts'
+import { asNotSent } from '../client/not-sent.ts'
 import type { LinkDialer, LinkHost } from '../connection/options.ts'
 import { builtInMethod, type LinkHealth, type LinkMethod } from './built-in.ts'
 import { Callee, type CalleeHost } from './callee.ts'
@@ -115,11 +116,11 @@ class LinkClientTransport implements LinkClient {
   }
 }
 
-/** Waits no longer than the caller does. */
+/** Waits for a connection, and no longer than the caller does. What keeps it from coming about has kept the call here. */
 function unlessCancelled(ready: Promise<void>, cancellation: Cancellation): Promise<void> {
   return new Promise((resolve, reject) => {
     const leave = cancellation.onCancel(reject)
-    ready.then(resolve, reject).finally(leave)
+    ready.then(resolve, (error: PosthasteError) => reject(asNotSent(error))).finally(leave)
   })
 }
 

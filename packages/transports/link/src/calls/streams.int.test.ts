@@ -1,5 +1,6 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { PosthasteError, service, stream } from '@posthaste/contracts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { client, collected, errorOf, served, until } from '../../test/apps.ts'
 
@@ -76,6 +77,33 @@ describe('streams over link', () => {
     const sums = await Promise.all(Array.from({ length: 50 }, () => streams.sum(items(200))))
     expect(new Set(sums.map(({ count }) => count))).toEqual(new Set([20_100]))
     await unread.return?.()
+  })
+})
+
+describe('a stream that cannot begin', () => {
+  it('is UNAVAILABLE and not sent where nobody listens, so that it may be begun again', async () => {
+    const { app, url } = await served([Streams, plain])
+    await app.close()
+    const streams = await client(Streams, { url, backoffMs: 10, backoffMsMax: 20 })
+    const unsent = { code: 'UNAVAILABLE', notSent: true }
+    expect(await errorOf(numbers(streams.count({ count: 1 })))).toMatchObject(unsent)
+    expect(await errorOf(streams.sum(items(3)))).toMatchObject(unsent)
+    const patient = await client(Streams, { url, backoffMs: 10, backoffMsMax: 20 }, { retry: { attempts: 100 } })
+    const sum = patient.sum(items(3))
+    await served([Streams, plain], { port: Number(url.split(':').at(-1)) })
+    expect(await sum).toEqual({ count: 6 })
+  })
+
+  it('is not waited for longer than its caller does', async () => {
+    const silent = createServer()
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void silent.close())
+    const { port } = silent.address() as AddressInfo
+    const streams = await client(Streams, `link://127.0.0.1:${port}`)
+    const abort = new AbortController()
+    const reading = errorOf(numbers(streams.count({ count: 1 }, { signal: abort.signal })))
+    setTimeout(() => abort.abort(), 20)
+    expect(await reading).toMatchObject({ code: 'CANCELLED' })
   })
 })
 
