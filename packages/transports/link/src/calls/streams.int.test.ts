@@ -95,7 +95,7 @@ describe('a stream that cannot begin', () => {
   })
 
   it('is not waited for longer than its caller does', async () => {
-    const silent = createServer()
+    const silent = createServer((socket) => void socket.resume())
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void silent.close())
     const { port } = silent.address() as AddressInfo
