@@ -181,6 +181,7 @@ export class ClientConnection extends Connection {
     this.reader.accept(limits.frameBytesMax)
     this.state = 'open'
     const compression = hello.compression === 'gzip' && this.share.compression ? 'gzip' : undefined
+    this.compresses = compression !== undefined
     this.terms = {
       agent: hello.agent,
       codecs: hello.codecs,

@@ -41,6 +41,8 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   protected readonly sender: Sender
   protected readonly receiver: Receiver
   protected readonly streams = new Map<number, Stream>()
+  /** Whether compression was agreed on. */
+  protected compresses = false
   /** Highest stream that has been opened. */
   protected lastId = 0
   /** Highest of the other side's streams that was or will be worked on. */
@@ -277,6 +279,8 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
 
   /** Makes a message of a frame's payload, or of its last piece, and hands it on. */
   protected deliver(stream: Stream, frame: Frame, start: number): void {
+    if ((frame.flags & compressedMessage) !== 0 && !this.compresses)
+      throw outOfPlace('a message is compressed, and no compression was agreed on')
     const body = this.receiver.whole(stream, frame, start)
     if (body instanceof Uint8Array) {
       if ((frame.flags & lastMessage) !== 0) stream.endReceived = true

@@ -186,6 +186,7 @@ export class ServerConnection extends Connection {
     this.share.admit(this)
     const { limits, codecs, compressAboveBytes, agent, methodsMax } = this.share
     const compresses = compressAboveBytes !== undefined && hello.compression.includes('gzip')
+    this.compresses = compresses
     this.#peer = {
       user: identity?.user ?? this.visitor.certificate?.commonName,
       address: this.visitor.address,

@@ -167,3 +167,10 @@ it('A stream that goes on after its end, or ends within a message, ends the conn
   within.client.writer.end(1)
   await expectSentAway(within, 'goaway 1 FAILED_PRECONDITION')
 })
+
+it('A client that compresses though that was not agreed on is sent away before anything is decompressed', async () => {
+  const pair = await greeted()
+  pair.client.open(1, Buffer.from('x'), frameFlag.last | frameFlag.compressed)
+  await expectSentAway(pair, 'goaway 1 FAILED_PRECONDITION')
+  expect(pair.told()).toEqual([['failed UNAVAILABLE']])
+})
