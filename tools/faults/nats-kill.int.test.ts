@@ -28,7 +28,7 @@ describe.skipIf(!canRun)('a NATS server that is killed', () => {
 
   /** Reads the only range of a channel. */
   async function reader(): Promise<{ engine: Engine; member: EngineSubscription; notes: readonly Note[] }> {
-    const engine = nats({ url: server.url, prefix: 'p', keyRanges: 1, leaseMs: 500 })
+    const engine = nats({ url: server.url, prefix: 'p', keyRanges: 1, leaseMs: 20_000 })
     await engine.open({ clock: systemClock, log: silentLog, instance: 'i', random: Math.random, onState: () => {} })
     await engine.declare({
       channels: [{ name: 'c', kind: 'log', keyed: true }],
