@@ -147,6 +147,13 @@ export class ClientConnection extends Connection {
     this.drain()
   }
 
+  /** Closes at once, whatever the server does. */
+  destroy(): void {
+    if (this.state === 'closed') return
+    this.pipe.destroy()
+    this.lost(closed())
+  }
+
   override send(stream: Stream, body: Uint8Array, flags: number): boolean {
     if (stream.closed) return true
     try {

@@ -190,6 +190,27 @@ describe('A dialer', () => {
     await expect(ready).rejects.toThrow(/UNAVAILABLE/)
   })
 
+  it('does not wait for a server that says nothing when it closes', async () => {
+    const clock = manualClock()
+    const mute = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => socket.on('error', () => {}))
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void mute.close())
+    let accepted = false
+    mute.on('connection', () => {
+      accepted = true
+    })
+    const { port } = mute.address() as { port: number }
+    const dialer = client({ url: `link://127.0.0.1:${port}` }, { clock, log: silentLog })
+    const outcome = expect(call(dialer, 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE', notSent: true })
+    await until(() => accepted)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const closing = dialer.close()
+    await outcome
+    await clock.advance(250)
+    await closing
+    expect(dialer.state).toBe('closed')
+  })
+
   it('closes for good: what waits and what runs is told, and so is whoever comes later', async () => {
     const listener = await serve()
     const dialer = client({ url: listener.url })

@@ -14,6 +14,9 @@ import { refuse, Waiting } from './waiting.ts'
 /** A connection that lives so long has come about for good: the next loss is answered as quickly as the first. */
 const settledMs = 1_000
 
+/** How long a server may take to close its side once there is nothing more to wait for. */
+const farewellMs = 250
+
 /** More would overflow, and the longest wait is reached long before. */
 const doublingsMax = 30
 
@@ -75,11 +78,8 @@ export class Dialer implements LinkDialer, ClientOwner {
 
   close(graceMs = 0): Promise<void> {
     this.#closed ??= this.#close()
-    const stop = (): void => {
-      for (const connection of this.#sweeper.members()) connection.stop()
-    }
-    if (graceMs <= 0) stop()
-    else if (this.#sweeper.size > 0) this.#host.clock.setTimer(graceMs, stop)
+    if (graceMs <= 0) this.#stop()
+    else if (this.#sweeper.size > 0) this.#host.clock.setTimer(graceMs, () => this.#stop())
     return this.#closed.promise
   }
 
@@ -206,6 +206,15 @@ export class Dialer implements LinkDialer, ClientOwner {
     for (const connection of this.#sweeper.members()) connection.drain()
     if (this.#sweeper.size === 0) closing.resolve()
     return closing
+  }
+
+  /** Cancels what runs. A server that is there closes its side at once, and one that is not is not waited for. */
+  #stop(): void {
+    for (const connection of this.#sweeper.members()) connection.stop()
+    if (this.#sweeper.size === 0) return
+    this.#host.clock.setTimer(farewellMs, () => {
+      for (const connection of this.#sweeper.members()) connection.destroy()
+    })
   }
 
   #enter(state: DialerState, cause: PosthasteError | undefined): void {

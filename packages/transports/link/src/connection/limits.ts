@@ -10,7 +10,8 @@ const gib = 1024 * mib
 
 /** What holds where nobody says otherwise. */
 export const limitDefaults: LimitSettings = {
-  frameBytesMax: 64 * kib,
+  // With room for a message of 64 KiB and what goes with it.
+  frameBytesMax: 128 * kib,
   messageBytesMax: 16 * mib,
   metadataBytesMax: 16 * kib,
   streamWindow: 256 * kib,

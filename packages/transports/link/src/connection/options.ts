@@ -14,7 +14,7 @@ export interface LinkHost {
  * alone.
  */
 export interface LinkLimits {
-  /** Largest payload of a frame taken, 16 KiB to 16 MiB - 1. Default: 64 KiB. */
+  /** Largest payload of a frame taken, 16 KiB to 16 MiB - 1. Default: 128 KiB. */
   readonly frameBytesMax?: number | undefined
   /** Largest message taken, put together from its pieces, 1 KiB to 1 GiB. Default: 16 MiB. */
   readonly messageBytesMax?: number | undefined
