@@ -83,6 +83,26 @@ describe('a client whose connection is cut', () => {
   })
 })
 
+describe('a client that watches a pattern', () => {
+  it('and stops after a cut, leaves the temporary group over it to nobody', async () => {
+    const broker = await rig.broker()
+    const { engine, proxy, host } = await rig.proxied(broker)
+    await engine.patterns?.declare({ pattern: 'shop.*', group: 'g', from: 'next', lifetime: 'temporary' })
+    const told: string[] = []
+    const stop = await engine.patterns?.watch('shop.*', (channel) => told.push(channel))
+    proxy.cut()
+    await until(() => host.states.filter((state) => state === 'connected').length === 2)
+    await declare(engine, { name: 'shop.a', kind: 'log' }, { group: 'own' })
+    await until(() => told.length === 1)
+    stop?.()
+    // Said behind the end of the watching.
+    await engine.topology()
+    await declare(engine, { name: 'shop.b', kind: 'log' }, { group: 'own' })
+    const { groups } = await engine.topology()
+    expect(groups.filter(({ channel }) => channel === 'shop.b').map(({ group }) => group)).toEqual(['own'])
+  })
+})
+
 describe('a client that ends', () => {
   it('in order gives back uncounted, and is forgotten', async () => {
     const broker = await rig.broker()

@@ -2,17 +2,18 @@ import { packParcel, readParcel } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import { denied } from './denied.ts'
-import type { Session } from './session.ts'
+import type { Session, Watching } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** The stream of one who is told of the channels of a pattern. */
 export function watching(session: Session, stream: LinkStream, { engine }: Surroundings): StreamSink {
-  let stop: (() => void) | undefined
+  let own: Watching | undefined
+  let isBegun = false
   let isOver = false
   const end = (): void => {
     isOver = true
-    if (stop !== undefined) session.watching.delete(stop)
-    stop?.()
+    if (own !== undefined) session.watching.delete(own)
+    own?.stop()
   }
   const begin = async (pattern: string): Promise<void> => {
     const { permissions, user } = session.grants
@@ -22,14 +23,17 @@ export function watching(session: Session, stream: LinkStream, { engine }: Surro
       if (first !== undefined) first.push(channel)
       else if (!isOver) stream.send(packParcel({ channels: [channel] }))
     })
-    stop = watched
-    if (isOver) return end()
-    if (watched !== undefined) session.watching.add(watched)
+    if (watched === undefined || isOver) return watched?.()
+    own = { pattern, isLost: () => isOver, stop: watched }
+    forgetLost(session.watching, pattern)
+    session.watching.add(own)
     stream.send(packParcel({ channels: first }))
     first = undefined
   }
   return {
     message(body) {
+      if (isBegun) return
+      isBegun = true
       begin(String((readParcel(body).head as { readonly pattern?: unknown }).pattern)).catch((thrown: unknown) =>
         stream.fail(PosthasteError.from(thrown, 'INTERNAL', 'watch')),
       )
@@ -44,5 +48,14 @@ export function watching(session: Session, stream: LinkStream, { engine }: Surro
       stream.end()
     },
     writable() {},
+  }
+}
+
+/** Whoever is back needs nobody any more to stand for it: a pattern that seems to be watched keeps its groups for ever. */
+function forgetLost(all: Set<Watching>, pattern: string): void {
+  for (const each of all) {
+    if (each.pattern !== pattern || !each.isLost()) continue
+    all.delete(each)
+    each.stop()
   }
 }
