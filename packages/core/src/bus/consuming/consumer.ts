@@ -257,10 +257,16 @@ export class Consumer implements DeliverySink {
     if (next !== undefined) this.#turn(next)
   }
 
-  /** A lost delivery comes again, and what stands behind it must come after it. */
-  #giveWay(work: Work): void {
-    this.#handBackBehind(work)
-    this.#pass(work)
+  /**
+   * A lost delivery comes again, and what stands behind it must come after it. Until the engine has that back, the first of it
+   * keeps the key: what is on its way meanwhile comes behind it.
+   */
+  #giveWay(lost: Work): void {
+    let next = this.#chains.leave(lost)
+    while (next?.state === 'gone') next = this.#chains.leave(next)
+    if (next === undefined) return
+    this.#settle(next, this.#handedBackBehind(lost, next))
+    this.#handBackBehind(next, lost)
   }
 
   // ── Settlements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,14 +286,17 @@ export class Consumer implements DeliverySink {
     this.#conclude(work, this.#init.aftermath.handBack(work))
   }
 
-  #handBackBehind(head: Work): void {
+  /** @param before what all of it stands behind, where that is not the head any more */
+  #handBackBehind(head: Work, before = head): void {
+    for (const work of this.#chains.takeBehind(head))
+      if (work.state !== 'gone') this.#settle(work, this.#handedBackBehind(before, work))
+  }
+
+  #handedBackBehind(head: Work, work: Work): Settlement {
     const { aftermath, capabilities } = this.#init
-    for (const work of this.#chains.takeBehind(head)) {
-      if (work.state === 'gone') continue
-      // The engine may already have delivered the head again; what it held for the head, it must go on holding.
-      const holdKey = work.record.id === head.record.id && capabilities.holdKey === 'native'
-      this.#settle(work, aftermath.handBack(work, holdKey))
-    }
+    // The engine may already have delivered the head again; what it held for the head, it must go on holding.
+    const holdKey = work.record.id === head.record.id && capabilities.holdKey === 'native'
+    return aftermath.handBack(work, holdKey)
   }
 
   #settle(work: Work, settlement: Settlement): void {

@@ -270,6 +270,32 @@ describe('a delivery that is lost', () => {
     expect(order()).toEqual(['a1', 'a1'])
   })
 
+  it('keeps its key busy until the engine has back what came after it', async () => {
+    const { runs, handler, order } = gated()
+    const { subscription, clock } = await ordered(handler)
+    const held = gate()
+    const settle = subscription.settle.bind(subscription)
+    subscription.settle = async (batch) => {
+      await held.promise
+      return settle(batch)
+    }
+    const [first] = subscription.deliver({ key: 'a', n: 1 }, { key: 'a', n: 2 }, { key: 'a', n: 3 })
+    await clock.advance(0)
+    subscription.sink.lost([first!], lost)
+    runs[0]!.end.open()
+    await clock.advance(0)
+    // It was on its way when the others went back.
+    subscription.deliver({ key: 'a', n: 4 })
+    await clock.advance(0)
+    expect(order()).toEqual(['a1'])
+    held.open()
+    await clock.advance(0)
+    expect(subscription.batches.map(kinds)).toEqual([['2 hand back', '3 hand back'], ['4 hand back']])
+    subscription.deliver({ key: 'a', n: 1, attempt: 2 })
+    await clock.advance(0)
+    expect(order()).toEqual(['a1', 'a1'])
+  })
+
   it('is skipped where it waited behind another, and what came after it goes back', async () => {
     const { runs, handler, order } = gated()
     const { subscription, clock } = await ordered(handler)
