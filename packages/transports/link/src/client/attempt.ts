@@ -48,13 +48,18 @@ export class Attempt {
   #connect(token: string | undefined): void {
     if (this.#settled) return
     const { address, tls } = this.#settings
-    this.#abandon = connect(address, tls, {
-      connected: (pipe) => {
-        this.#settle()
-        this.#outcome.connected(pipe, token)
-      },
-      failed: (error) => this.#failed(error),
-    })
+    try {
+      this.#abandon = connect(address, tls, {
+        connected: (pipe) => {
+          this.#settle()
+          this.#outcome.connected(pipe, token)
+        },
+        failed: (error) => this.#failed(error),
+      })
+    } catch (thrown) {
+      // Later, because whoever has begun the attempt does not expect to hear of it yet.
+      queueMicrotask(() => this.#failed(PosthasteError.from(thrown, 'UNAVAILABLE', urlOf(address))))
+    }
   }
 
   #failed(error: PosthasteError): void {

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls'
 import { type Issue, tlsIssues } from '@posthaste/contracts'
 import { addressOf, type LinkAddress } from '../connection/address.ts'
 import {
@@ -46,7 +47,8 @@ export function dialIssues(options: DialOptions): readonly Issue[] {
   const address = addressOf(options.url)
   const issues: Issue[] = [...unknownOptions(options, [...ownNames, ...limitNames]), ...limitIssues(options)]
   if (typeof address === 'string') issues.push({ path: 'url', message: address })
-  issues.push(...tlsIssues(options.tls), ...ownIssues(options))
+  const tlsMistakes = tlsIssues(options.tls)
+  issues.push(...(tlsMistakes.length > 0 ? tlsMistakes : pemIssues(options.tls)), ...ownIssues(options))
   if (typeof address !== 'string' && address.kind !== 'tls' && options.tls !== undefined) {
     issues.push({ path: 'tls', message: 'needs a url that begins with links://' })
   }
@@ -70,6 +72,18 @@ export function dialSettings(options: DialOptions): DialSettings {
     backoffMs: options.backoffMs ?? backoffMsDefault,
     backoffMsMax: options.backoffMsMax ?? backoffMsMaxDefault,
     agent: options.agent ?? 'posthaste',
+  }
+}
+
+/** What cannot be read would fail each attempt to connect. */
+function pemIssues(tls: DialTls | undefined): readonly Issue[] {
+  if (tls === undefined) return []
+  const { ca, cert, key } = tls
+  try {
+    createSecureContext({ ca, cert, key })
+    return []
+  } catch (thrown) {
+    return [{ path: 'tls', message: (thrown as Error).message }]
   }
 }
 

@@ -144,5 +144,6 @@ describe('The options of a dialer', () => {
       'tls.serverName',
     ])
     expect(dialling({ backoffMs: 10_000 })).toEqual(['backoffMsMax'])
+    expect(dialling({ url: 'links://a', tls: { key: 'no PEM', cert: 'neither' } })).toEqual(['tls'])
   })
 })
