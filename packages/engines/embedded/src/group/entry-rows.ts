@@ -78,6 +78,21 @@ export class EntryRows implements Participant {
     return all
   }
 
+  /** Those of a key are not handed over after all. */
+  unmarkKey(key: string | undefined): readonly Entry[] {
+    if (key === undefined || !this.pending) return []
+    const found: Entry[] = []
+    for (const list of [this.#marked, this.#writing, this.#marking]) {
+      const own = list.filter((entry) => entry.key === key)
+      if (own.length === 0) continue
+      const others = list.filter((entry) => entry.key !== key)
+      list.splice(0, list.length, ...others)
+      found.push(...own)
+    }
+    for (const entry of found) this.unmark(entry)
+    return found
+  }
+
   write(tx: Transaction): void {
     for (const key of this.#removed) tx.remove('entries', key)
     this.#removed.length = 0

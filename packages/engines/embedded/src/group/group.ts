@@ -183,20 +183,19 @@ export class Group {
     entry.failed = failed
     entry.crashes = crashes
     entry.inHand = false
-    entry.dueAtMs = visibleAtMs
-    entry.record = undefined
+    const waits = visibleAtMs > this.#context.clock.nowMs()
+    entry.dueAtMs = waits ? visibleAtMs : 0
+    entry.record = waits ? undefined : record
     if (hold && record.key !== undefined) {
       entry.hold = true
       this.#gate.close(record.key, entry)
     }
     // A hand-back has a row, too: after a crash that alone tells it from what was in hand.
     this.#rows.change(entry)
-    if (entry.dueAtMs > this.#context.clock.nowMs()) this.#due.add(entry.dueAtMs, entry)
-    else {
-      entry.dueAtMs = 0
-      entry.record = record
-      this.#makeReady(entry)
-    }
+    // Those behind it that were about to be handed over must not be before it.
+    for (const later of this.#rows.unmarkKey(record.key)) this.#makeReady(later)
+    if (waits) this.#due.add(visibleAtMs, entry)
+    else this.#makeReady(entry)
   }
 
   #putBack(delivery: HeldDelivery): void {
