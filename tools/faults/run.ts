@@ -49,7 +49,10 @@ const workers = 2
 /** Flow before a fault is taken from so long a time, in milliseconds. */
 const baselineMs = 1_000
 const recoveryPatienceMs = 60_000
-/** A level of RabbitMQ's delay ladder tries again after three minutes what the next did not confirm while both started: that is late, not lost. */
+/**
+ * What a level of RabbitMQ's delay ladder sent while the server started, and the next did not confirm, it sends again three
+ * minutes later: that is late, not lost.
+ */
 const drainPatienceMs = 240_000
 const pollMs = 50
 
