@@ -48,7 +48,7 @@ export const ownServers = new Set<PrivateServer>()
 const workers = 2
 /** Flow before a fault is taken from so long a time, in milliseconds. */
 const baselineMs = 1_000
-const recoveryPatienceMs = 60_000
+const recoveryPatienceMs = 180_000
 /**
  * What a level of RabbitMQ's delay ladder sent while the server started, and the next did not confirm, it sends again three
  * minutes later: that is late, not lost.

@@ -24,7 +24,7 @@ export const readerGone = 'EPIPE'
  * @returns the exit code
  */
 export async function run(words: readonly string[], io: Io, { connect = connectTo }: RunOptions = {}): Promise<number> {
-  const scrub = scrubOf(engineIn(words, io.env), [valueIn(words, '--token'), io.env.POSTHASTE_TOKEN])
+  const scrub = scrubOf(engineIn(words, io.env), [...tokensIn(words), io.env.POSTHASTE_TOKEN])
   const careful: Io = { ...io, err: { ...io.err, write: (text) => io.err.write(scrub(text)) } }
   try {
     const found = find(words)
@@ -111,6 +111,12 @@ function stackOf(error: unknown): string {
 
 function engineIn(words: readonly string[], env: Io['env']): string | undefined {
   return valueIn(words, '--engine') ?? valueIn(words, '-e') ?? env.POSTHASTE_ENGINE
+}
+
+/** Also one that is given to `hash-token`, which does not take it there, and must not show it either. */
+function tokensIn(words: readonly string[]): readonly (string | undefined)[] {
+  const mistaken = words[0] === 'hash-token' ? words.slice(1).filter((word) => !word.startsWith('-')) : []
+  return [valueIn(words, '--token'), ...mistaken]
 }
 
 /** Of an option that is looked at before the line is read, since reading may fail. */

@@ -23,7 +23,7 @@ Spans of time are written \`500ms\`, \`10s\`, \`5m\`, \`2h\`, \`7d\`; points in 
 
 const engineIntroduction = `## The engine
 
-Every command but \`broker\`, \`completion\`, \`help\` and \`version\` works on an engine, and has these options.
+Every command but \`broker\`, \`hash-token\`, \`completion\`, \`help\` and \`version\` works on an engine, and has these options.
 
 | URL | engine |
 |---|---|

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { command } from '../command/command.ts'
 import { flag, integer, text, texts } from '../command/options.ts'
 import { contentOf } from '../engine/engine-command.ts'
@@ -73,7 +74,8 @@ function environmentOf(given: Given, env: Io['env']): Io['env'] {
   const port = given['health-port']
   return {
     ...rest,
-    ...(data !== undefined && { POSTHASTE_BROKER_DATA_DIR: data }),
+    // Clients that ask for a copy are told its whole path.
+    ...(data !== undefined && { POSTHASTE_BROKER_DATA_DIR: resolve(data) }),
     ...(listen.length > 0 && { POSTHASTE_BROKER_LISTEN: listen.join(',') }),
     ...(port !== healthPortDefault && { POSTHASTE_BROKER_HEALTH_PORT: String(port) }),
     ...(insecure && { POSTHASTE_BROKER_INSECURE: 'true' }),

@@ -7,6 +7,7 @@ import { dlqList } from './dlq/list.ts'
 import { dlqDiscard, dlqRedrive } from './dlq/moving.ts'
 import { dlqShow } from './dlq/show.ts'
 import { groups } from './groups.ts'
+import { hashToken } from './hash-token.ts'
 import { help } from './help.ts'
 import { lag } from './lag.ts'
 import { publish } from './publish/publish.ts'
@@ -18,6 +19,7 @@ import { version } from './version.ts'
 /** All commands, in the order in which people are told of them. */
 export const commands: readonly Command[] = [
   broker,
+  hashToken,
   publish,
   tail,
   channels,

@@ -27,6 +27,8 @@ type EngineOptions = typeof engineOptions
 export interface EngineSurroundings extends Surroundings {
   /** Open, and with all that the core completes. */
   readonly engine: Engine
+  /** As the user has named the engine. It may hold a password. */
+  readonly url: string
   readonly log: Log
   /** Names this program among the members of a group. */
   readonly instance: string
@@ -59,7 +61,7 @@ export function engineCommand<A extends Options, O extends Options>(spec: Engine
       const engine = complete(await around.connect(wanted))
       try {
         await orInterrupted(engine.open(hostOf({ io, log, instance })), io.signal)
-        return await spec.run(args, own, { ...around, engine, log, instance })
+        return await spec.run(args, own, { ...around, engine, url: wanted.url, log, instance })
       } finally {
         await engine.close()
       }

@@ -15,7 +15,7 @@ const batchBytesMax = 128 * 1024
  * only while the other waits for the whole batch; now each has half of it. The count doubles with each write of the turn,
  * so that what there is much of still leaves in large batches.
  */
-const earlyFrames = 32
+const earlyFrames = 16
 
 /** Largest piece of a message, even if the other side takes larger frames: what is on its way holds up all others. */
 export const pieceBytesMost = 256 * 1024
