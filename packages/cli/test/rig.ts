@@ -1,4 +1,4 @@
-import type { Engine, EngineCapabilities, PosthasteError } from '@posthaste/contracts'
+import type { Clock, Engine, EngineCapabilities, PosthasteError } from '@posthaste/contracts'
 import { type MemoryStore, memory, memoryStore } from '@posthaste/memory'
 import { type ManualClock, manualClock, silentLog } from 'posthaste/testing'
 import type { Connect } from '../src/engine/connect.ts'
@@ -14,7 +14,7 @@ export interface Ended {
 
 /** How a command line is run. */
 export interface RunWith {
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   /** What a person answers; without one there is nobody to ask. */
   readonly answer?: string
   readonly env?: Readonly<Record<string, string>>
@@ -49,21 +49,9 @@ export function rig(change: (engine: Engine) => Engine = (engine) => engine): Ri
     asked,
     connect,
     async run(words, how = {}) {
-      const { env = {}, isTerminal = false, answer, signal = new AbortController().signal } = how
-      const out = sink(isTerminal, how.onText)
-      const err = sink(isTerminal, how.onText)
-      const io: Io = {
-        out,
-        err,
-        input: bytesOf(how.stdin ?? ''),
-        inputIsTerminal: false,
-        ask: answer === undefined ? undefined : (question) => answered(question, answer),
-        env: { POSTHASTE_ENGINE: 'embedded:./memory', ...env },
-        clock,
-        signal,
-      }
-      const code = await run(words, io, { connect })
-      return { code, out: out.text(), err: err.text() }
+      const { answer } = how
+      const ask = answer === undefined ? undefined : (question: string) => answered(question, answer)
+      return ended(words, { how, clock, ask, connect })
     },
     async with(work) {
       const engine = memory({ store })
@@ -71,6 +59,33 @@ export function rig(change: (engine: Engine) => Engine = (engine) => engine): Ri
       return work(engine).finally(() => engine.close())
     },
   }
+}
+
+/** What else a command line is run in. */
+interface RunIn {
+  readonly how: RunWith
+  readonly clock: Clock
+  readonly ask?: Io['ask']
+  readonly connect?: Connect
+}
+
+/** Runs a command line in this process; on the engine that it names, unless one is given. */
+export async function ended(words: readonly string[], { how, clock, ask, connect }: RunIn): Promise<Ended> {
+  const { env = {}, isTerminal = false, signal = new AbortController().signal, onText, stdin = '' } = how
+  const out = sink(isTerminal, onText)
+  const err = sink(isTerminal, onText)
+  const io: Io = {
+    out,
+    err,
+    input: bytesOf(stdin),
+    inputIsTerminal: false,
+    ask,
+    env: { POSTHASTE_ENGINE: 'embedded:./memory', ...env },
+    clock,
+    signal,
+  }
+  const code = await run(words, io, { connect })
+  return { code, out: out.text(), err: err.text() }
 }
 
 function sink(isTerminal: boolean, onText: (text: string) => void = () => {}): Out & { text(): string } {
@@ -86,10 +101,12 @@ function sink(isTerminal: boolean, onText: (text: string) => void = () => {}): O
   }
 }
 
-async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
-  // In pieces, as pipes have it.
-  const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; at += 7) yield bytes.subarray(at, at + 7)
+/** In pieces, as pipes have it. */
+const pieceBytes = 7
+
+async function* bytesOf(text: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
 }
 
 /** An engine that lacks some of its abilities. */

@@ -69,9 +69,9 @@ async function onBroker(engine: Copying, name: string, url: string): Promise<Pla
     return { directory: String(await engine.snapshot(name)), host: hostname === '' ? null : hostname }
   } catch (cause) {
     if (!PosthasteError.is(cause, 'DEADLINE_EXCEEDED')) throw cause
-    throw new PosthasteError('DEADLINE_EXCEEDED', 'the broker is still copying', {
+    throw new PosthasteError('DEADLINE_EXCEEDED', 'the broker has not answered in time, and may still be copying', {
       cause,
-      remedy: `It goes on; the copy is whole when '${name}', where the broker has its snapshots, holds data.mdb.`,
+      remedy: `Do not ask again at once; the copy is whole when '${name}', where the broker has its snapshots, holds data.mdb.`,
     })
   }
 }
