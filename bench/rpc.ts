@@ -61,10 +61,12 @@ export async function bench(rounds: number, of: Amounts = amounts): Promise<Benc
     for (const match of matches) await match.unary({ inFlight: many, noteBytes: 0, ms: of.warmMs })
     const raw = await Match.begin('raw TCP')
     matches.push(raw)
+    // First, so that a machine which cannot have as many connections says so at once.
+    const idle = await idleResults(of)
     const results = [
       ...(await unaryResults(matches, rounds, of)),
       ...(await streamResults(matches, rounds, of)),
-      ...(await idleResults(of)),
+      ...idle,
     ]
     return { bench: 'rpc', machine: machineOf(import.meta.dirname), method: methodOf(rounds, of, loadBefore), results }
   } finally {

@@ -14,7 +14,12 @@ export function ours(server: LinkOptions, client: Omit<LinkClientOptions, 'url'>
   const apps: App[] = []
   return {
     async serve() {
-      const app = posthaste({ name: 'server', transports: [link(server)], log: silentLog, signals: false })
+      const app = posthaste({
+        name: 'server',
+        transports: [link({ connectionsMax: 20_000, ...server })],
+        log: silentLog,
+        signals: false,
+      })
       app.serve(Shop, { echo, watch: (asked) => ordersOf(asked) })
       await app.start()
       apps.unshift(app)
