@@ -92,6 +92,7 @@ export type {
   SubscriptionSpec,
 } from './engine.ts'
 export { keyRangeOf } from './key-range.ts'
+export { hasLongNumber } from './long-number.ts'
 export { type Outcome, type OutgoingRecord, succeeded } from './record.ts'
 export { certificateRemedy, isDecodable, tlsIssues } from './server-check.ts'
 export type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from './topology.ts'

@@ -1,4 +1,4 @@
-import { PosthasteError } from '@posthaste/contracts'
+import { hasLongNumber, PosthasteError } from '@posthaste/contracts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -21,7 +21,7 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): unknown {
   }
   const text = decode(bytes)
   try {
-    return suspicious.test(text) ? JSON.parse(text, refuseUnsafe) : JSON.parse(text)
+    return suspicious.test(text) || hasLongNumber(bytes) ? JSON.parse(text, refuseUnsafe) : JSON.parse(text)
   } catch (error) {
     if (PosthasteError.is(error)) throw error
     throw malformed(`is not JSON: ${(error as Error).message}`)
@@ -37,10 +37,10 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * Texts that may hold what {@link refuseUnsafe} looks for; all others are spared its cost. Every character of `__proto__`
- * may be written as an escape, from `\u005f` to `\u0074`.
+ * Texts that may hold the member that {@link refuseUnsafe} looks for; all others are spared its cost. Every character of
+ * `__proto__` may be written as an escape, from `\u005f` to `\u0074`.
  */
-const suspicious = /\d{16}|__proto__|\\u00[567]/i
+const suspicious = /__proto__|\\u00[567]/i
 
 interface ReviverContext {
   /** The number as it was written; only primitives have one. */

@@ -1,5 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer'
-import { type Codec, PosthasteError } from '@posthaste/contracts'
+import { type Codec, hasLongNumber, PosthasteError } from '@posthaste/contracts'
 
 /**
  * JSON on the wire, the format that both sides of a link always have. Read as strictly as I-JSON asks: valid UTF-8, no
@@ -60,26 +60,6 @@ function decode(body: Uint8Array): unknown {
 /** Whether a text may hold what {@link refuseUnsafe} looks for; all others are spared its cost. */
 function isSuspicious(text: string, bytes: Uint8Array): boolean {
   return text.includes('__proto__') || text.includes('\\u00') || hasLongNumber(bytes)
-}
-
-/** Digits in a row that no double is certain to hold. */
-const longDigits = 16
-
-/** Hot path: so many digits in a row cover one place of each so many, so no others are looked at. */
-function hasLongNumber(bytes: Uint8Array): boolean {
-  for (let at = longDigits - 1; at < bytes.length; at += longDigits) {
-    if (!isDigit(bytes[at])) continue
-    let start = at
-    let end = at + 1
-    while (isDigit(bytes[start - 1])) start--
-    while (isDigit(bytes[end])) end++
-    if (end - start >= longDigits) return true
-  }
-  return false
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39
 }
 
 interface ReviverContext {
