@@ -72,6 +72,13 @@ export interface RunningCall {
   readonly result: Promise<unknown>
   /** The caller is gone: the handler's signal aborts, and both streams end. Does nothing once the call has ended. */
   cancel(reason: PosthasteError): void
+  /**
+   * What is left of the work once the caller has its answer: a call that is cancelled, or whose time is up, fails at once, and
+   * its handler may not heed that. For transports that bound how much is under way; costs nothing where nobody asks.
+   *
+   * @returns resolves when the handler has ended, and never rejects; undefined where it has ended already
+   */
+  unfinished(): Promise<void> | undefined
 }
 
 /** What a transport of clients is lent by the application. */

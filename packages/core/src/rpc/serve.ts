@@ -17,7 +17,7 @@ import {
 } from '@posthaste/contracts'
 import { createCall } from '../pipeline/call.ts'
 import { cancelSource } from '../pipeline/cancellation.ts'
-import { type Continuation, continueWith } from '../pipeline/continuation.ts'
+import { type Continuation, continueWith, follow } from '../pipeline/continuation.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import {
   checkTogether,
@@ -31,6 +31,7 @@ import {
   soundOptions,
 } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
+import { stillRunning } from '../pipeline/still-running.ts'
 import { wasNotSent } from '../resilience/failure.ts'
 import { policyOption } from '../resilience/policies/policy.ts'
 import type { ServeContext } from './context.ts'
@@ -228,6 +229,8 @@ class ServedCall implements RunningCall {
   readonly #resolve: (output: unknown) => void
   readonly #reject: (failure: PosthasteError) => void
   #ended = false
+  /** Made when somebody asks what is left. */
+  #unfinished: PromiseWithResolvers<void> | undefined = undefined
 
   constructor(incoming: IncomingCall, served: Served, host: Pick<ServeHost<unknown>, 'clock' | 'newId'>) {
     const call = createCall({
@@ -263,14 +266,33 @@ class ServedCall implements RunningCall {
     this.#reject(reason)
   }
 
+  unfinished(): Promise<void> | undefined {
+    if (this.#ended) return undefined
+    this.#unfinished ??= Promise.withResolvers<void>()
+    return this.#unfinished.promise
+  }
+
   succeeded(output: unknown): void {
-    this.#ended = true
+    this.#end()
     this.#resolve(output)
   }
 
   failed(thrown: unknown): void {
-    this.#ended = true
+    const work = stillRunning(thrown)
+    if (work === undefined) this.#end()
+    else this.#endAfter(work)
     this.#reject(PosthasteError.from(thrown, 'INTERNAL', this.#target))
+  }
+
+  /** The time of the call is up, and its work runs on. */
+  #endAfter(work: PromiseLike<unknown>): void {
+    const end = (): void => this.#end()
+    void follow(work, end, end)
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#unfinished?.resolve()
   }
 }
 

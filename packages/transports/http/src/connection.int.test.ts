@@ -222,15 +222,36 @@ describe('a connection', () => {
   })
 
   it('counts a request no longer once its client has left, wherever in the pipeline it stood', async () => {
-    const running = gate()
     const { port, url } = await listening(
       { requestsMax: 2 },
-      served('GET /slow', async () => running.opened),
+      served('GET /slow', (_, gone) => gone),
     )
     const client = raw(port)
     client.send('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(2))
     await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(503)
     client.socket.destroy()
+    await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(200)
+  })
+
+  it('counts a request whose client has left for as long as its handler does not heed that', async () => {
+    const running = gate()
+    const cancelled = gate()
+    const { port, url } = await listening(
+      { requestsMax: 1 },
+      served('GET /slow', async (_, gone) => {
+        await gone.catch(cancelled.open)
+        await running.opened
+      }),
+    )
+    const client = raw(port)
+    client.send('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n')
+    await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(503)
+    client.socket.destroy()
+    await cancelled.opened
+    // What else the end of the connection does happens in the turn that told the handler.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect((await fetch(`${url}/health`)).status).toBe(503)
+    running.open()
     await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(200)
   })
 

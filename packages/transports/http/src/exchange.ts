@@ -83,6 +83,11 @@ export class Exchange {
     this.cancel(new PosthasteError('CANCELLED', 'the client closed the connection'))
   }
 
+  /** What the handler still does, though nobody waits for it any more; undefined where nothing. Never rejects. */
+  unfinished(): Promise<void> | undefined {
+    return this.#running?.unfinished()
+  }
+
   async #take(): Promise<void> {
     const { draining, full, routes } = this.#host
     if (draining) throw new PosthasteError('UNAVAILABLE', 'the server is shutting down')
@@ -187,7 +192,6 @@ export class Exchange {
   }
 
   #fail(error: PosthasteError, context: ProblemContext = {}): void {
-    this.#running = undefined
     const { status, headers, body } = problemOf(error, { ...context, requestId: this.#requestId })
     this.#send(status, headers, body)
   }

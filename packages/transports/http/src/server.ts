@@ -115,9 +115,11 @@ export class HttpServer implements ExchangeHost {
       // One listener per connection, not per request: a pipelining client must not collect them.
       socket.once('close', () => {
         this.#connections.delete(socket)
-        for (const exchange of connection.exchanges) exchange.abandon()
         // Responses that wait behind another of their connection are not told that it is gone.
-        this.#requests -= connection.exchanges.size
+        for (const exchange of connection.exchanges) {
+          exchange.abandon()
+          this.#leave(exchange)
+        }
         connection.exchanges.clear()
       })
     })
@@ -139,9 +141,16 @@ export class HttpServer implements ExchangeHost {
     connection.newest = exchange
     this.#requests++
     response.once('close', () => {
-      if (connection.exchanges.delete(exchange)) this.#requests--
+      if (connection.exchanges.delete(exchange)) this.#leave(exchange)
     })
     void exchange.run()
+  }
+
+  /** A request counts until the work for it has ended, so that nobody can begin work without bound and leave. */
+  #leave(exchange: Exchange): void {
+    const work = exchange.unfinished()
+    if (work === undefined) this.#requests--
+    else void work.then(() => this.#requests--)
   }
 
   /** Bytes that are no HTTP, or come too slowly. Answered only where the answer cannot be taken for another request's. */

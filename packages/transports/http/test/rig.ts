@@ -31,9 +31,15 @@ export function served(route: string | HttpRoute, answer: Answer): ServedMethod 
     dispatch(incoming) {
       const gone = Promise.withResolvers<never>()
       gone.promise.catch(() => undefined)
-      const result = Promise.race([gone.promise, Promise.resolve().then(() => answer(incoming, gone.promise))])
+      const work = Promise.resolve().then(() => answer(incoming, gone.promise))
+      const result = Promise.race([gone.promise, work])
       result.catch(() => undefined)
-      return { result, cancel: gone.reject }
+      let left: Promise<void> | undefined
+      const ended = (): void => {
+        left = undefined
+      }
+      left = work.then(ended, ended)
+      return { result, cancel: gone.reject, unfinished: () => left }
     },
   }
 }

@@ -230,6 +230,7 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
     const dispatch = ({ payload, headers, timeoutMs }: IncomingCall): RunningCall => ({
       result: Promise.resolve({ payload, headers, timed: timeoutMs !== undefined }),
       cancel() {},
+      unfinished: () => undefined,
     })
     const [url = ''] = await app.start([{ service: 'shop.Stock', method: 'check', contract, dispatch }], systemHost)
     onTestFinished(() => app.stop(0))

@@ -10,7 +10,9 @@ import {
 } from '@posthaste/contracts'
 import { createCall } from '../../pipeline/call.ts'
 import { cancelSource } from '../../pipeline/cancellation.ts'
+import { follow } from '../../pipeline/continuation.ts'
 import { andThen, attempt } from '../../pipeline/maybe-promise.ts'
+import { stillRunning } from '../../pipeline/still-running.ts'
 import type { ServeHost } from '../hosts.ts'
 import { answeredStream, ItemStream, isStreamSource, notAStream } from './item-stream.ts'
 
@@ -61,6 +63,8 @@ export class ServedStreamCall implements RunningCall {
   readonly #input: ItemStream | undefined
   #end: () => void = () => {}
   #over = false
+  /** What runs on though the time of the call was up. */
+  #late: Promise<void> | undefined = undefined
 
   constructor(
     incoming: IncomingCall,
@@ -91,7 +95,7 @@ export class ServedStreamCall implements RunningCall {
         (output) => this.#answered(output, resolve),
         (thrown) => {
           reject(PosthasteError.from(thrown, 'INTERNAL', target))
-          this.#finish()
+          this.#finishLate(stillRunning(thrown))
         },
       )
     })
@@ -99,6 +103,10 @@ export class ServedStreamCall implements RunningCall {
 
   cancel(reason: PosthasteError): void {
     if (!this.#over) this.#source.cancel(reason)
+  }
+
+  unfinished(): Promise<void> | undefined {
+    return this.#over ? this.#late : this.ended.then(() => this.#late)
   }
 
   #answered(output: unknown, resolve: (output: unknown) => void): void {
@@ -115,6 +123,17 @@ export class ServedStreamCall implements RunningCall {
       failureOf: (thrown) => PosthasteError.from(thrown, 'UNAVAILABLE', `${what} broke off`),
       onFailure: (failure) => this.#source.cancel(failure),
     })
+  }
+
+  /** The call is over with its failure, and the work perhaps later. */
+  #finishLate(work: PromiseLike<unknown> | undefined): void {
+    if (work !== undefined) {
+      const end = (): void => {
+        this.#late = undefined
+      }
+      this.#late = follow(work, end, end)
+    }
+    this.#finish()
   }
 
   /** What still reads the input learns that it ended with the call, and not by itself. */

@@ -63,5 +63,8 @@ export function describeMethod(methods: readonly ServedMethod[]): ServedMethod {
 }
 
 function answering(method: keyof typeof builtIn.methods, answer: () => unknown): ServedMethod {
-  return { ...called[method], dispatch: () => ({ result: Promise.resolve(answer()), cancel() {} }) }
+  return {
+    ...called[method],
+    dispatch: () => ({ result: Promise.resolve(answer()), cancel() {}, unfinished: () => undefined }),
+  }
 }

@@ -45,6 +45,7 @@ export class Endpoint {
 export class Exchange {
   readonly endpoint: Endpoint
   readonly stream: LinkStream
+  protected running: RunningCall | undefined
   readonly #format: Format
   readonly #opening: IncomingStream
 
@@ -59,7 +60,17 @@ export class Exchange {
   dispatch(payload: unknown): RunningCall {
     const { metadata, timeoutMs, peer } = this.#opening
     const { id, headers } = receivedOf(metadata, peer)
-    return this.endpoint.served.dispatch({ payload, headers, timeoutMs, id })
+    const running = this.endpoint.served.dispatch({ payload, headers, timeoutMs, id })
+    this.running = running
+    return running
+  }
+
+  /** The caller gave the call up: it counts among the connection's streams until the work for it has ended. */
+  giveUp(reason: PosthasteError): void {
+    this.running?.cancel(reason)
+    const work = this.running?.unfinished()
+    if (work === undefined) this.stream.end()
+    else this.#lapseAfter(work)
   }
 
   /** @throws BODY_MALFORMED and the like */
@@ -87,7 +98,7 @@ export class Exchange {
 
   /** Ends the call with what went wrong; what nobody meant is told to the log, and to the caller as INTERNAL. */
   fail(thrown: unknown): void {
-    if (PosthasteError.is(thrown)) this.stream.fail(tellable(thrown))
+    if (PosthasteError.is(thrown)) this.#failStream(tellable(thrown))
     else this.failUnexpectedly(thrown)
   }
 
@@ -95,7 +106,17 @@ export class Exchange {
   failUnexpectedly(error: unknown): void {
     const { target, host } = this.endpoint
     host.log.error('an answer could not be written', { target, error })
-    this.stream.fail(new PosthasteError('INTERNAL', `the answer of '${target}' could not be written`))
+    this.#failStream(new PosthasteError('INTERNAL', `the answer of '${target}' could not be written`))
+  }
+
+  #failStream(error: PosthasteError): void {
+    const work = this.running?.unfinished()
+    this.stream.fail(error, work !== undefined)
+    if (work !== undefined) this.#lapseAfter(work)
+  }
+
+  #lapseAfter(work: Promise<void>): void {
+    void work.then(() => this.stream.end())
   }
 }
 

@@ -8,6 +8,7 @@ const Slow = service('shop.Slow', {
   watch: { input: z.void(), output: stream(z.number()) },
   load: { input: stream(z.number()), output: z.void() },
   ping: { input: z.void(), output: z.string() },
+  stuck: { input: z.void(), output: z.void() },
 })
 
 async function* endless() {
@@ -30,6 +31,7 @@ describe('A call that its caller gave up', () => {
             for await (const _ of items);
           },
           ping: () => 'pong',
+          stuck() {},
         },
       ],
       { streamsMax: 4 },
@@ -41,5 +43,28 @@ describe('A call that its caller gave up', () => {
       expect(await errorOf(slow.load(endless(), { timeoutMs: 20 }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     }
     expect(await slow.ping()).toBe('pong')
+  })
+
+  it('keeps its place on the connection for as long as its handler does not heed that', async () => {
+    const work = Promise.withResolvers<void>()
+    const { url } = await served(
+      [
+        Slow,
+        {
+          wait() {},
+          watch: () => [],
+          load() {},
+          ping: () => 'pong',
+          stuck: () => work.promise,
+        },
+      ],
+      { streamsMax: 2 },
+    )
+    const slow = await client(Slow, { url })
+    for (let call = 0; call < 2; call++)
+      expect(await errorOf(slow.stuck(undefined, { timeoutMs: 20 }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    expect(await errorOf(slow.ping())).toMatchObject({ code: 'OVERLOADED' })
+    work.resolve()
+    await expect.poll(() => slow.ping().catch(() => undefined)).toBe('pong')
   })
 })

@@ -9,7 +9,6 @@ export class StreamServing extends Exchange implements StreamSink {
   readonly holdsCredit: boolean
   readonly #inbox: Inbox | undefined
   #outbox: Outbox | undefined
-  #running: RunningCall | undefined
   #over = false
 
   constructor(endpoint: Endpoint, opening: IncomingStream, stream: LinkStream) {
@@ -31,20 +30,19 @@ export class StreamServing extends Exchange implements StreamSink {
     if (this.#inbox !== undefined) {
       this.#inbox.push(body, flags)
       if ((flags & lastMessage) !== 0) this.#inbox.end()
-    } else if (this.#running === undefined) this.#readAndBegin(body, flags)
+    } else if (this.running === undefined) this.#readAndBegin(body, flags)
     else this.#abandon(new PosthasteError('INVALID_ARGUMENT', `'${this.endpoint.target}' takes one message`))
   }
 
   ended(_metadata: Headers): void {
     if (this.#inbox !== undefined) this.#inbox.end()
-    else if (this.#running === undefined) this.#begin(undefined)
+    else if (this.running === undefined) this.#begin(undefined)
   }
 
   failed(error: PosthasteError): void {
     this.#over = true
     this.#inbox?.fail(error)
-    if (this.#running === undefined) this.#lapse()
-    this.#running?.cancel(error)
+    this.giveUp(error)
     this.#outbox?.stop()
   }
 
@@ -61,18 +59,14 @@ export class StreamServing extends Exchange implements StreamSink {
   }
 
   #begin(payload: unknown): void {
-    if (this.#over || this.#running !== undefined) return
-    this.#running = this.dispatch(payload)
-    this.#answer(this.#running.result).catch((thrown: unknown) => this.#end(thrown))
+    if (this.#over || this.running !== undefined) return
+    this.#answer(this.dispatch(payload).result).catch((thrown: unknown) => this.#end(thrown))
   }
 
   async #answer(result: RunningCall['result']): Promise<void> {
     const output = await result
     if (this.endpoint.answersStream) return this.#sendAll(output as AsyncIterable<unknown>)
-    if (this.#over) {
-      this.#lapse()
-      return
-    }
+    if (this.#over) return
     this.#close()
     if (output === undefined) return this.stream.end()
     try {
@@ -95,7 +89,6 @@ export class StreamServing extends Exchange implements StreamSink {
     this.#outbox = outbox
     if (this.#over) outbox.stop()
     await outbox.run(items)
-    if (this.#over) this.#lapse()
   }
 
   #sendItem(item: unknown): boolean {
@@ -111,22 +104,14 @@ export class StreamServing extends Exchange implements StreamSink {
   /** The call cannot go on: its handler is told, and its caller. */
   #abandon(error: PosthasteError): void {
     this.#end(error)
-    this.#running?.cancel(error)
+    this.running?.cancel(error)
     this.#outbox?.stop()
   }
 
   #end(thrown: unknown): void {
-    if (this.#over) {
-      this.#lapse()
-      return
-    }
+    if (this.#over) return
     this.#close()
     this.fail(thrown)
-  }
-
-  /** The work has ended of a call that its caller gave up: till then it has counted among the connection's streams. */
-  #lapse(): void {
-    this.stream.end()
   }
 
   /** Nothing is sent any more; what still comes in is dropped. */

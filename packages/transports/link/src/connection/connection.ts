@@ -158,11 +158,12 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     this.sender.end(stream, metadata)
   }
 
-  fail(stream: Stream, error: PosthasteError): void {
+  fail(stream: Stream, error: PosthasteError, worksOn = false): void {
     if (stream.over) {
-      this.lapsed(stream)
+      if (!worksOn) this.lapsed(stream)
       return
     }
+    if (worksOn) this.lingers(stream)
     this.tellFailed(stream, error)
     this.finish(stream)
   }
@@ -262,7 +263,10 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     }
   }
 
-  /** The work for a stream that was over has ended; only servers count it. */
+  /** The work for a stream goes on though it is over; only servers count it. */
+  protected lingers(_stream: Stream): void {}
+
+  /** The work for a stream that was over has ended. */
   protected lapsed(_stream: Stream): void {}
 
   protected failAll(cause: PosthasteError): void {

@@ -5,7 +5,7 @@ import type { LinkStream, StreamSink } from './types.ts'
 export interface Carrier {
   send(stream: Stream, body: Uint8Array, flags: number): boolean
   end(stream: Stream, metadata: Headers | undefined): void
-  fail(stream: Stream, error: PosthasteError): void
+  fail(stream: Stream, error: PosthasteError, worksOn?: boolean): void
   consumed(stream: Stream, bytes: number): void
 }
 
@@ -71,8 +71,8 @@ export class Stream implements LinkStream {
     this.carrier.end(this, metadata)
   }
 
-  fail(error: PosthasteError): void {
-    this.carrier.fail(this, error)
+  fail(error: PosthasteError, worksOn = false): void {
+    this.carrier.fail(this, error, worksOn)
   }
 
   consumed(bytes: number): void {

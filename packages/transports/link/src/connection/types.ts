@@ -73,8 +73,11 @@ export interface LinkStream {
   send(body: Uint8Array, flags?: number): boolean
   /** Ends this side without a further message. A server may say something along. */
   end(metadata?: Headers): void
-  /** Ends the stream at once, both sides: a server answers with the error, a client cancels. */
-  fail(error: PosthasteError): void
+  /**
+   * Ends the stream at once, both sides: a server answers with the error, a client cancels.
+   * @param worksOn the work for it has not ended on this server, which says `end` when it has
+   */
+  fail(error: PosthasteError, worksOn?: boolean): void
   /**
    * Gives the other side credit again for one message of so many bytes; only where the sink holds credit by itself. Call
    * it once for each message, empty ones too: they cost credit like any other.

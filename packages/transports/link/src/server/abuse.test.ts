@@ -82,6 +82,26 @@ it('A cancelled stream counts until the work for it has ended, so that no client
   expect(pair.client.told.at(-1)).toBe('error 6 OVERLOADED untouched')
 })
 
+it('A stream that fails counts until the work for it has ended, too', async () => {
+  const pair = await greeted({ limits: { streamsMax: 1 } })
+  pair.client.open(1)
+  pair.client.flush()
+  await settled()
+  const { stream } = pair.accepted[0]!
+  stream.fail(new PosthasteError('DEADLINE_EXCEEDED', 'the handler goes on'), true)
+  pair.client.open(2)
+  pair.client.flush()
+  await settled()
+  expect(pair.client.told.slice(-2)).toEqual(['error 1 DEADLINE_EXCEEDED', 'error 2 OVERLOADED untouched'])
+  stream.end()
+  stream.end()
+  expect(pair.server.running).toBe(0)
+  pair.client.open(3)
+  pair.client.flush()
+  await settled()
+  expect(pair.accepted).toHaveLength(2)
+})
+
 it('A client that sends PINGs and nothing else is sent away; between streams they do no harm', async () => {
   const pair = await greeted({ limits: { pingsMax: 20 }, sink: (_, stream) => answering(stream) })
   const ping = Buffer.from('12345678')

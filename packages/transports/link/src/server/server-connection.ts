@@ -148,11 +148,14 @@ export class ServerConnection extends Connection {
   }
 
   protected override tell(stream: Stream, error: PosthasteError): void {
-    if (!stream.closed) {
-      stream.lingering = true
-      this.#lingering++
-    }
+    if (!stream.closed) this.lingers(stream)
     super.tell(stream, error)
+  }
+
+  protected override lingers(stream: Stream): void {
+    if (stream.lingering) return
+    stream.lingering = true
+    this.#lingering++
   }
 
   protected override lapsed(stream: Stream): void {
