@@ -30,7 +30,7 @@ export class MemoryPipe implements Pipe {
     this.#shape = shape
   }
 
-  get bytesOnWay(): number {
+  get unsentBytes(): number {
     return this.#bytesOnWay
   }
 
@@ -58,6 +58,14 @@ export class MemoryPipe implements Pipe {
       this.#close()
       this.other.#close()
     })
+  }
+
+  /** Lets so many of the bytes arrive that are held back, as when the other side reads a little. */
+  trickle(bytes: number): void {
+    const all = Buffer.concat(this.#onWay)
+    this.#onWay.splice(0, this.#onWay.length, all.subarray(bytes))
+    this.#bytesOnWay = Math.max(0, all.length - bytes)
+    this.other.#events?.received(Uint8Array.from(all.subarray(0, bytes)))
   }
 
   /** Lets what was held back go on. */

@@ -74,10 +74,10 @@ describe('A unary call over a connection', () => {
     const pair = await connectedPair()
     const { client: way } = pair.pipes
     for (let call = 0; call < 10; call++) pair.open({ body: bodyOf('x'), flags: lastMessage })
-    expect(way.bytesOnWay).toBe(0)
+    expect(way.unsentBytes).toBe(0)
     await settled()
     for (let call = 0; call < 100; call++) pair.open({ body: bodyOf('x'), flags: lastMessage })
-    expect(way.bytesOnWay).toBeGreaterThan(0)
+    expect(way.unsentBytes).toBeGreaterThan(0)
     await settled()
     expect(pair.accepted).toHaveLength(110)
   })

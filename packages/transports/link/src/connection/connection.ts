@@ -84,8 +84,9 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   }
 
   received(chunk: Uint8Array): void {
-    if (this.state === 'closed' || this.state === 'closing') return
+    if (this.state === 'closed') return
     this.heardAtMs = this.share.clock.monotonicMs()
+    if (this.state === 'closing') return
     try {
       this.reader.push(chunk)
     } catch (thrown) {
@@ -195,6 +196,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
       drains: this.sender.drains,
       greeting: this.state === 'greeting',
       closing: this.state === 'closing',
+      unsentBytes: this.pipe.unsentBytes,
     })
     if (step === 'nothing') return
     if (step === 'ping') {
@@ -224,11 +226,11 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     this.leave(error.code === 'UNAVAILABLE' ? error : new PosthasteError('UNAVAILABLE', what, { cause: error }))
   }
 
-  /** Closes once what is written has left; what still comes is not looked at. */
-  protected leave(cause: PosthasteError): void {
+  /** Closes once what is written has left; what still comes is not looked at. Patiently where that has answers in it. */
+  protected leave(cause: PosthasteError, isPatient = false): void {
     this.state = 'closing'
     this.reader.stop()
-    this.watch.closeFrom(this.share.clock.monotonicMs())
+    this.watch.closeFrom(this.share.clock.monotonicMs(), isPatient)
     // First, so that no stream is told it was not sent and is sent then.
     this.sender.finish()
     this.failAll(cause)

@@ -248,6 +248,66 @@ describe('GOAWAY', () => {
   })
 })
 
+describe('A server that drains', () => {
+  /** Has answered a client that reads nothing, and waits to close. */
+  async function closing(): Promise<RawPair> {
+    const raw = new RawPair({ limits: { stallMs: 30_000 } })
+    raw.client.greet()
+    await settled()
+    raw.client.open(1)
+    raw.client.flush()
+    await settled()
+    raw.pipes.server.held = true
+    raw.accepted[0]?.stream.send(Buffer.alloc(60_000), lastMessage)
+    raw.server.drain()
+    await settled()
+    expect(raw.server.state).toBe('closing')
+    return raw
+  }
+
+  it('waits with its end for a client that reads its last answer slowly', async () => {
+    const raw = await closing()
+    for (let second = 0; second < 60; second += 20) {
+      raw.pipes.server.trickle(1_000)
+      await raw.pass(20_000)
+    }
+    expect(raw.pipes.server.destroyed).toBe(false)
+    raw.pipes.server.release()
+    await settled()
+    expect(raw.client.told).toContain('message 1')
+    expect([raw.client.closed, raw.pipes.server.destroyed]).toEqual([true, false])
+  })
+
+  it('waits no longer than its patience is, however the client reads', async () => {
+    const raw = await closing()
+    raw.pipes.server.trickle(1_000)
+    await raw.pass(10_000)
+    raw.server.stop()
+    raw.pipes.server.trickle(1_000)
+    await raw.pass(200)
+    expect([raw.pipes.server.destroyed, raw.serverGone]).toEqual([true, true])
+  })
+
+  it('drops a client that reads nothing of it', async () => {
+    const raw = await closing()
+    await raw.pass(29_000)
+    expect(raw.pipes.server.destroyed).toBe(false)
+    await raw.pass(2_000)
+    expect(raw.pipes.server.destroyed).toBe(true)
+  })
+
+  it('drops a client that was sent everything, does not close, and is silent', async () => {
+    const raw = await closing()
+    raw.pipes.server.trickle(100_000)
+    await raw.pass(4_000)
+    raw.client.bytes(0)
+    await raw.pass(4_000)
+    expect(raw.pipes.server.destroyed).toBe(false)
+    await raw.pass(2_000)
+    expect(raw.pipes.server.destroyed).toBe(true)
+  })
+})
+
 describe('A connection that is lost', () => {
   it('fails every stream once, and says so of those that never left that they did not', async () => {
     const pair = await connected()

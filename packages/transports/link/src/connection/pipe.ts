@@ -12,6 +12,8 @@ export interface PipeEvents {
 export interface Pipe {
   /** Whose the other end is, for messages: an address. */
   readonly name: string
+  /** Bytes that were written and have not left yet. */
+  readonly unsentBytes: number
   /** Says who takes what comes; called once, before anything else. */
   attach(events: PipeEvents): void
   /**

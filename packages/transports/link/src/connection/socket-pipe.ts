@@ -5,6 +5,9 @@ import type { Pipe, PipeEvents } from './pipe.ts'
 export function socketPipe(socket: Socket, name: string): Pipe {
   return {
     name,
+    get unsentBytes() {
+      return socket.writableLength
+    },
     attach(events) {
       follow(socket, events)
     },

@@ -13,12 +13,14 @@ export interface Sight {
   readonly drains: number
   readonly greeting: boolean
   readonly closing: boolean
+  /** Bytes that were written and have not left. */
+  readonly unsentBytes: number
 }
 
 /** What is to be done: `gone` where there is nobody who could be told. */
 export type WatchStep = 'nothing' | 'ping' | 'destroy' | { readonly message: string; readonly gone: boolean }
 
-/** How long a connection that is being closed may take to send its last bytes. */
+/** How long a connection that is being closed may take, or, where its last bytes matter, the other side to close it, too. */
 const closeMs = 5_000
 
 /** Keeps an eye on one connection: is the other side there, does it send what it has begun, does it read. */
@@ -26,6 +28,10 @@ export class Watch {
   readonly #limits: LimitSettings
   readonly #beganAtMs: number
   #closingAtMs = 0
+  /** Whether a connection that closes may take as long as the other side goes on reading. */
+  #isPatient = false
+  #unsentBytes = Number.POSITIVE_INFINITY
+  #leftAtMs = 0
   #pingedAtMs: number | undefined
   #frames = -1
   #frameAtMs = 0
@@ -44,16 +50,23 @@ export class Watch {
     this.#keepaliveMs = silenceMs
   }
 
-  /** The connection is being closed from now on. */
-  closeFrom(nowMs: number): void {
+  /** The connection is being closed from now on; patiently where the other side may read its last bytes as slowly as any. */
+  closeFrom(nowMs: number, isPatient: boolean): void {
     this.#closingAtMs = nowMs
+    this.#leftAtMs = nowMs
+    this.#isPatient = isPatient
+  }
+
+  /** There is no more time to close patiently. */
+  hurry(): void {
+    this.#isPatient = false
   }
 
   /** Looks once. */
   look(sight: Sight): WatchStep {
     const { nowMs } = sight
     const { handshakeMs, stallMs } = this.#limits
-    if (sight.closing) return nowMs - this.#closingAtMs > closeMs ? 'destroy' : 'nothing'
+    if (sight.closing) return this.#mayStillClose(sight) ? 'nothing' : 'destroy'
     if (sight.greeting) {
       if (nowMs - this.#beganAtMs <= handshakeMs) return 'nothing'
       return { message: `did not say HELLO within ${handshakeMs} ms`, gone: true }
@@ -65,6 +78,15 @@ export class Watch {
     this.#drains = sight.drains
     if (nowMs - this.#blockedAtMs > stallMs) return { message: `read nothing within ${stallMs} ms`, gone: true }
     return this.#lookForLife(sight)
+  }
+
+  /** Whoever reads is heard now and then, or makes room for bytes that wait; whoever has done so and is silent has gone. */
+  #mayStillClose({ nowMs, heardAtMs, unsentBytes }: Sight): boolean {
+    if (!this.#isPatient) return nowMs - this.#closingAtMs <= closeMs
+    if (unsentBytes < this.#unsentBytes) this.#leftAtMs = nowMs
+    this.#unsentBytes = unsentBytes
+    const readAtMs = Math.max(this.#leftAtMs, heardAtMs)
+    return nowMs - readAtMs <= (unsentBytes > 0 ? Math.max(this.#limits.stallMs, closeMs) : closeMs)
   }
 
   #lookForLife({ nowMs, heardAtMs }: Sight): WatchStep {

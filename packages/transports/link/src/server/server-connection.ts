@@ -78,7 +78,7 @@ export class ServerConnection extends Connection {
     return this.streams.size + this.#lingering
   }
 
-  /** Has the streams that run end, and no others begin; then closes. */
+  /** Has the streams that run end, and no others begin; then closes, for as long as the client reads the last answers. */
   drain(): void {
     if (this.state === 'greeting') this.abort(goingAway())
     if (this.state !== 'open') return
@@ -87,8 +87,9 @@ export class ServerConnection extends Connection {
     this.#closeWhenIdle()
   }
 
-  /** Fails the streams that still run, and closes. */
+  /** Fails the streams that still run, and closes; whoever has not read the last answers by now has had its time. */
   stop(): void {
+    this.watch.hurry()
     if (this.state !== 'draining' && this.state !== 'open') {
       this.abort(goingAway())
       return
@@ -326,7 +327,7 @@ export class ServerConnection extends Connection {
   }
 
   #closeWhenIdle(): void {
-    if (this.state === 'draining' && this.streams.size === 0) this.leave(goingAway())
+    if (this.state === 'draining' && this.streams.size === 0) this.leave(goingAway(), true)
   }
 
   /** For what runs in a turn of its own: a failure ends the connection, not the process. */

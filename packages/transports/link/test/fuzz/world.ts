@@ -56,6 +56,7 @@ export function shareOf(clock: Clock) {
 /** A pipe whose other end is the one who made it. */
 export class OpenPipe implements Pipe {
   readonly name = 'fuzz'
+  readonly unsentBytes = 0
   events: PipeEvents | undefined
   closed = false
   readonly #write: (piece: Uint8Array) => boolean
