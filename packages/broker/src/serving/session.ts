@@ -15,14 +15,6 @@ export interface SessionInit {
   readonly sessionMs: number
 }
 
-/** Somebody of the session watches a pattern. */
-export interface Watching {
-  readonly pattern: string
-  /** Whether it went with a connection; it stands for one who may come back. */
-  readonly isLost: () => boolean
-  readonly stop: () => void
-}
-
 /** Takes out what is there to say that a temporary group has a member, so that leaving it ends it. */
 const nobody = { deliver() {}, closed() {}, lost() {} }
 
@@ -39,7 +31,8 @@ export class Session {
   readonly subscriptions = new Map<number, Subscription>()
   /** Temporary groups that it has declared, of channels and of patterns, by names that tell them apart. */
   readonly temporary = new Map<string, GroupSpec | PatternGroupSpec>()
-  readonly watching = new Set<Watching>()
+  /** How to end each watching of a pattern, by its number. What went with a connection stands for one who may come back. */
+  readonly watching = new Map<number, () => void>()
   readonly #around: Surroundings
   readonly #sessionMs: number
   readonly #ended: (session: Session) => void
@@ -105,7 +98,7 @@ export class Session {
     this.#expiry?.cancel()
     this.#control = undefined
     this.#ended(this)
-    for (const { stop } of this.watching) stop()
+    for (const stop of this.watching.values()) stop()
     await Promise.allSettled([...this.subscriptions.values()].map(each))
     const deserted = [...this.temporary].filter(([name]) => !this.#around.isKept(name))
     await Promise.allSettled(deserted.map(([, spec]) => this.#desert(spec)))

@@ -103,6 +103,34 @@ describe('a client that watches a pattern', () => {
   })
 })
 
+describe('a client that stops to watch a pattern while it has no connection', () => {
+  it('has the broker forget that when it is back, and nothing else that it watches', async () => {
+    const broker = await rig.broker()
+    const { engine, proxy, host } = await rig.proxied(broker, { sessionMs: 5_000 })
+    for (const group of ['shop', 'mill'])
+      await engine.patterns?.declare({ pattern: `${group}.*`, group, from: 'next', lifetime: 'temporary' })
+    const told: string[] = []
+    const stops = []
+    for (const pattern of ['shop.*', 'mill.*', 'mill.*'])
+      stops.push(await engine.patterns?.watch(pattern, (channel) => told.push(channel)))
+    proxy.refuse()
+    proxy.cut()
+    await until(() => host.states.includes('lost'))
+    for (const stop of stops.slice(0, 2)) stop?.()
+    proxy.heal()
+    await until(() => host.states.filter((state) => state === 'connected').length === 2)
+    // Said behind what is said first over the new connection.
+    await engine.topology()
+    for (const name of ['shop.a', 'mill.a']) await declare(engine, { name, kind: 'log' }, { group: 'own' })
+    await until(() => told.length > 0)
+    const { groups } = await engine.topology()
+    const on = (name: string) => groups.filter(({ channel }) => channel === name).map(({ group }) => group)
+    expect([on('shop.a'), on('mill.a').toSorted()]).toEqual([['own'], ['mill', 'own']])
+    expect(told).toEqual(['mill.a'])
+    expect(broker.figures().sessions).toBe(1)
+  })
+})
+
 describe('a client that ends', () => {
   it('in order gives back uncounted, and is forgotten', async () => {
     const broker = await rig.broker()

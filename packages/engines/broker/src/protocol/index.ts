@@ -34,4 +34,5 @@ export {
   type SessionNews,
   sentCapabilities,
 } from './session.ts'
+export type { WatchBeginning, WatchNews } from './watching.ts'
 export { Writer } from './writer.ts'
