@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { PosthasteError } from '@posthaste/contracts'
+import { type Clock, PosthasteError } from '@posthaste/contracts'
 import type { LinkCredentials, LinkIdentity } from '@posthaste/link/connection'
 import type { UserConfig, UserLimits } from '../config/config.ts'
 import { UserQuota } from '../quotas/quota.ts'
@@ -29,16 +29,20 @@ export class Gate {
   readonly #underWay = new Map<string, Promise<Grants | undefined>>()
   #judging: Promise<unknown> = Promise.resolve()
 
-  constructor(users: Readonly<Record<string, UserConfig>>, limits: UserLimits, nowMs: () => number) {
+  constructor(
+    users: Readonly<Record<string, UserConfig>>,
+    limits: UserLimits,
+    clock: Pick<Clock, 'monotonicMs' | 'setTimer'>,
+  ) {
     const entries = Object.entries(users).map(([user, config]) => {
-      const quota = new UserQuota({ ...limits, ...defined(config.limits) }, nowMs)
+      const quota = new UserQuota({ ...limits, ...defined(config.limits) }, clock)
       return [user, { config, grants: { user, permissions: new Permissions(config.rights), quota } }] as const
     })
     this.#users = new Map(entries)
     this.#anybody =
       entries.length > 0
         ? undefined
-        : { user: 'anybody', permissions: new Permissions(allRights), quota: new UserQuota(limits, nowMs) }
+        : { user: 'anybody', permissions: new Permissions(allRights), quota: new UserQuota(limits, clock) }
   }
 
   /** @throws UNAUTHENTICATED */

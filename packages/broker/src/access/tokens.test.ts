@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
 import { Gate } from './grants.ts'
 import { hashToken, isTokenHash, isTokenOf } from './tokens.ts'
@@ -41,7 +42,7 @@ describe('the gate', () => {
       billing: { tokens: [], certificates: ['billing.local'], rights, limits: open },
     },
     open,
-    () => 0,
+    manualClock(),
   )
 
   it('lets users in by any of their tokens, and by their certificates', async () => {
@@ -65,7 +66,11 @@ describe('the gate', () => {
 
   it('judges a token once, however many clients come with it at once, and has only so many others wait', async () => {
     const hash = `sha256:${createHash('sha256').update('secret').digest('hex')}`
-    const guarded = new Gate({ orders: { tokens: [hash], certificates: [], rights, limits: open } }, open, () => 0)
+    const guarded = new Gate(
+      { orders: { tokens: [hash], certificates: [], rights, limits: open } },
+      open,
+      manualClock(),
+    )
     const come = (token: string) =>
       guarded.authenticate({ ...none, token }).then(
         ({ user }) => user,
@@ -81,7 +86,7 @@ describe('the gate', () => {
   })
 
   it('lets everybody in where there are no users', async () => {
-    const { user, grants } = await new Gate({}, open, () => 0).authenticate(none)
+    const { user, grants } = await new Gate({}, open, manualClock()).authenticate(none)
     expect([user, (grants as { permissions: { managesAll: boolean } }).permissions.managesAll]).toEqual([
       'anybody',
       true,

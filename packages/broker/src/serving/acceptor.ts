@@ -1,4 +1,4 @@
-import { callNames, methodOf, readParcel, sessionHeader, streams } from '@posthaste/broker/protocol'
+import { callNames, methodOf, type Parcel, readParcel, sessionHeader, streams } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import { type LinkStream, lastMessage, type StreamAcceptor, type StreamSink } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
@@ -29,13 +29,28 @@ export function acceptor(sessions: Sessions, around: Surroundings): StreamAccept
 }
 
 function unary(call: Answering, stream: LinkStream, asked: Asked): StreamSink {
-  const run = async (body: Uint8Array): Promise<void> => {
-    const messages = await call(readParcel(body), asked)
+  const givenUp = new AbortController()
+  const answer = async (parcel: Parcel): Promise<void> => {
+    const messages = await call(parcel, asked)
     for (const [at, message] of messages.entries())
       stream.send(message, at === messages.length - 1 ? lastMessage : undefined)
   }
+  const run = async (body: Uint8Array): Promise<void> => {
+    const parcel = readParcel(body)
+    const records = parcel.records.length
+    if (records === 0) return answer(parcel)
+    const done = await asked.grants.quota.turn({ records, bytes: body.byteLength }, givenUp.signal)
+    if (done === undefined) return stream.end()
+    try {
+      await answer(parcel)
+    } finally {
+      done()
+    }
+  }
   let isAsked = false
   return {
+    // Calls that wait for their turn hold up the connection before they fill the memory.
+    holdsCredit: true,
     message(body) {
       if (isAsked) return
       isAsked = true
@@ -45,6 +60,7 @@ function unary(call: Answering, stream: LinkStream, asked: Asked): StreamSink {
       if (!isAsked) stream.fail(new PosthasteError('BODY_MALFORMED', 'nothing was asked'))
     },
     failed() {
+      givenUp.abort()
       if (!isAsked) stream.end()
     },
     writable() {},

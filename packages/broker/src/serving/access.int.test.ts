@@ -110,6 +110,57 @@ describe('who has users', () => {
     expect(broker.figures().published).toBe(600)
   })
 
+  it('slows down who is too fast by whatever else publishes: calls, moves and settlements', async () => {
+    const all = { publish: '**', consume: '**', manage: '**' }
+    const limited = (token: string) => ({
+      ...{ tokens: hashOf(token), rights: all, limits: { recordsPerSecondMax: 1_000, bytesInFlightMax: 65_536 } },
+    })
+    const slow = { prepares: limited('prepares'), moves: limited('moves'), settles: limited('settles') }
+    const broker = await rig.broker({ users: { admin: users.admin, ...slow } })
+    const root = await rig.engine(broker, { token: 'root' })
+    await declare(root)
+    await declare(root, { name: 'd' })
+    const took = async (work: () => Promise<readonly { readonly ok: boolean }[]>) => {
+      const began = performance.now()
+      const outcomes = await work()
+      expect(outcomes.every(({ ok }) => ok)).toBe(true)
+      return performance.now() - began
+    }
+
+    const prepares = await rig.engine(broker, { token: 'prepares' })
+    const ids = Array.from({ length: 300 }, (_, at) => `p${at}`)
+    const preparing = () => Promise.all(ids.map((id) => prepares.preparing!.prepare(record(id), 9e15)))
+    expect(await took(preparing)).toBeGreaterThan(100)
+
+    await root.publish(['1', '2'].map((id) => record(id)))
+    const moves = await rig.engine(broker, { token: 'moves' })
+    const page = await moves.browsing!.browse({ channel: 'c', limit: 2 })
+    const moving = async () => {
+      const outcomes = []
+      for (const { position } of page.records) {
+        const publish = Array.from({ length: 300 }, (_, at) => record(`${position}.${at}`, { channel: 'd' }))
+        outcomes.push(...(await moves.browsing!.move('c', [{ position, publish }])))
+      }
+      return outcomes
+    }
+    expect(await took(moving)).toBeGreaterThan(100)
+
+    await root.publish(Array.from({ length: 6 }, (_, at) => record(`s${at}`)))
+    const settles = await rig.engine(broker, { token: 'settles' })
+    const { subscription, sink } = await join(settles, 6)
+    await until(() => sink.received.length === 6)
+    const body = new Uint8Array(10_000)
+    const settling = async () => {
+      const each = sink.received.map(({ tag }) => {
+        const publish = Array.from({ length: 100 }, (_, at) => record(`${tag}.${at}`, { channel: 'd', body }))
+        return subscription.settle([{ kind: 'ack', tag, publish }])
+      })
+      return (await Promise.all(each)).flat()
+    }
+    expect(await took(settling)).toBeGreaterThan(100)
+    expect(await root.lag?.lag('d', 'g')).toMatchObject({ ready: 1_200 })
+  })
+
   it('refuses what is too large, of clients that ask before and of others', async () => {
     const broker = await rig.broker({ limits: { bodyBytesMax: 2_048 } })
     const engine = await rig.engine(broker)

@@ -107,7 +107,7 @@ class RunningBroker implements Broker {
     for (const { name } of this.#engine.topology().channels) this.#around.channels.add(name)
     const { bytesInFlightMax } = limits
     const open = { connectionsMax: undefined, channelsMax: undefined, recordsPerSecondMax: undefined }
-    const gate = new Gate(users, { ...open, bytesInFlightMax }, () => this.#clock.monotonicMs())
+    const gate = new Gate(users, { ...open, bytesInFlightMax }, this.#clock)
     const keys = tls && keysOf(tls)
     const messageBytesMax = 2 * limits.bodyBytesMax + mib
     const options: Omit<ListenOptions, 'url'> = {

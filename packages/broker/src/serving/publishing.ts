@@ -74,20 +74,12 @@ export class Publications {
   take(body: Uint8Array, stream: LinkStream): void {
     // Of a connection that was followed by another: the client has been told that it is not here, and sends it again.
     if (this.#stream !== stream) return
-    const grants = this.#grants
     const records = readBatch(new Reader(body))
     this.#taken += 1
-    grants.quota.took(body.byteLength)
-    const waitMs = grants.quota.waitMs(records.length)
-    const answers = this.#answers
-    const answer = this.#publish(records)
-    answers.add(answer)
     const bytes = body.byteLength
-    const credit = (): void => {
-      if (waitMs === 0) stream.consumed(bytes)
-      else this.#around.clock.setTimer(waitMs, () => stream.consumed(bytes))
-    }
-    void answer.then(() => grants.quota.confirmed(bytes, credit))
+    const answer = this.#publish(records)
+    this.#answers.add(answer)
+    this.#grants.quota.took({ records: records.length, bytes }, answer, () => stream.consumed(bytes))
   }
 
   #publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {

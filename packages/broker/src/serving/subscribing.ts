@@ -44,10 +44,14 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     })
   }
   return {
+    // Of settlements that publish, it comes back as the limits of the user allow.
+    holdsCredit: true,
     message(body) {
       try {
-        if (subscription === undefined) begin(body)
-        else subscription.heard(body, stream)
+        if (subscription === undefined) {
+          begin(body)
+          stream.consumed(body.byteLength)
+        } else subscription.heard(body, stream)
       } catch (thrown) {
         fail(thrown)
       }

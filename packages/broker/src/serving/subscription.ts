@@ -121,20 +121,27 @@ export class Subscription implements DeliverySink {
 
   heard(body: Uint8Array, stream: LinkStream): void {
     // Of a connection that was followed by another, over which the client says it again.
-    if (this.#stream !== stream) return
+    if (this.#stream !== stream) {
+      stream.consumed(body.byteLength)
+      return
+    }
     const reader = new Reader(body)
     const what = reader.byte()
+    if (what === fromClient.settle) {
+      reader.varint()
+      this.#settle(readSettlements(reader, this.spec.channel), body.byteLength, stream)
+      return
+    }
+    stream.consumed(body.byteLength)
     if (what === fromClient.grant) {
       this.#credit += reader.varint()
       this.#pass()
-    } else if (what === fromClient.settle) {
-      reader.varint()
-      this.#settle(readSettlements(reader, this.spec.channel))
     } else if (what === fromClient.stop) void this.#leave()
     else throw malformed(`no client says ${what}`)
   }
 
-  #settle(settlements: readonly Settlement[]): void {
+  /** @param bytes of the message that they came in over the stream */
+  #settle(settlements: readonly Settlement[], bytes: number, stream: LinkStream): void {
     const member = this.#member
     if (member === undefined) throw malformed('it settles before it has joined')
     this.#around.figures.settled += settlements.length
@@ -146,12 +153,15 @@ export class Subscription implements DeliverySink {
             let next = 0
             return settlements.map((each) => refusals.get(each) ?? outcomes[next++]!)
           })
-    this.#answers.add(
-      settled.catch((thrown: unknown) => {
-        const error = PosthasteError.from(thrown, 'INTERNAL', 'settling')
-        return settlements.map(() => ({ ok: false, error }))
-      }),
-    )
+    const answer: Promise<readonly Outcome[]> = settled.catch((thrown: unknown) => {
+      const error = PosthasteError.from(thrown, 'INTERNAL', 'settling')
+      return settlements.map(() => ({ ok: false, error }))
+    })
+    this.#answers.add(answer)
+    const records = publishedBy(settlements)
+    const credit = (): void => stream.consumed(bytes)
+    if (records === 0) credit()
+    else this.#of.grants.quota.took({ records, bytes }, answer, credit)
   }
 
   /** Who settles may publish along with it only what they might publish otherwise. */
@@ -299,6 +309,14 @@ export class Subscription implements DeliverySink {
     this.#of.left()
     await leaving?.catch((cause: unknown) => this.#around.log.warn('a member could not leave', { cause }))
   }
+}
+
+/** Records that are published along with settlements. */
+function publishedBy(settlements: readonly Settlement[]): number {
+  let records = 0
+  for (const settlement of settlements)
+    if (settlement.kind === 'ack' && settlement.publish !== undefined) records += settlement.publish.length
+  return records
 }
 
 /** Deliveries whose tags are in no run `[first, count]`; both ascending. */

@@ -56,7 +56,7 @@ function once(
   const { promise, resolve, reject } = Promise.withResolvers<readonly Parcel[]>()
   const parcels: Parcel[] = []
   const metadata = { [sessionHeader]: presence.session }
-  presence.unary(methodOf(call), body, {
+  const stream = presence.unary(methodOf(call), body, {
     metadata,
     timeoutMs,
     sink: {
@@ -73,5 +73,9 @@ function once(
       writable: () => {},
     },
   })
-  return promise
+  const timer = presence.host.clock.setTimer(timeoutMs, () => {
+    stream.fail(new PosthasteError('DEADLINE_EXCEEDED', `${call} was given up`))
+    reject(unavailable(`${call} was not answered in time`))
+  })
+  return promise.finally(() => timer.cancel())
 }

@@ -34,6 +34,11 @@ export class StubPresence {
     return () => void this.listeners.delete(listener)
   }
 
+  /** A call is a stream like any other. */
+  unary(method: string, beginning: Uint8Array, { sink }: { sink: StreamSink }): LinkStream {
+    return this.stream(method, beginning, { sink })
+  }
+
   stream(method: string, beginning: Uint8Array, { sink }: { sink: StreamSink; metadata?: Headers }): LinkStream {
     const done: string[] = []
     this.streams.push({ method, beginning, sink, done })
