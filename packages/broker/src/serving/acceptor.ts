@@ -31,9 +31,7 @@ export function acceptor(sessions: Sessions, around: Surroundings): StreamAccept
 function unary(call: Answering, stream: LinkStream, asked: Asked): StreamSink {
   const givenUp = new AbortController()
   const answer = async (parcel: Parcel): Promise<void> => {
-    const messages = await call(parcel, asked)
-    for (const [at, message] of messages.entries())
-      stream.send(message, at === messages.length - 1 ? lastMessage : undefined)
+    stream.send(await call(parcel, asked), lastMessage)
   }
   const run = async (body: Uint8Array): Promise<void> => {
     const parcel = readParcel(body)

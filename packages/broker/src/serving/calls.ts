@@ -16,13 +16,11 @@ import type { Right } from '../access/rights.ts'
 import type { Asked } from './asked.ts'
 import { declaring } from './declaring.ts'
 import { denied, tooLarge } from './denied.ts'
+import { browsePage, preparedPage } from './pages.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** Answers a call with the messages of its answer. */
-export type Answering = (parcel: Parcel, asked: Asked) => Promise<readonly Uint8Array[]>
-
-/** Bytes of records of one message of an answer. */
-const answerBytesEnough = 4 * 1024 * 1024
+/** Answers a call. */
+export type Answering = (parcel: Parcel, asked: Asked) => Promise<Uint8Array>
 
 type InChannel = { readonly channel: string }
 
@@ -39,11 +37,12 @@ function checkSize({ id, body }: OutgoingRecord, { config }: Surroundings): void
   if (body.byteLength > config.limits.bodyBytesMax) throw tooLarge(id, config.limits.bodyBytesMax)
 }
 
-function answer(head: unknown): readonly Uint8Array[] {
-  return [packParcel(head)]
+function answer(head: unknown, about: readonly { readonly record: OutgoingRecord }[] = []): Uint8Array {
+  const records = about.map(({ record }) => record)
+  return packParcel(head, records)
 }
 
-function outcomes(list: readonly Outcome[]): readonly Uint8Array[] {
+function outcomes(list: readonly Outcome[]): Uint8Array {
   return answer(list.map((outcome) => (outcome.ok ? null : sentError(outcome.error))))
 }
 
@@ -106,12 +105,9 @@ export const answering: Readonly<Record<CallName, Answering>> = {
   async prepared({ head }, { grants, around }) {
     const { channel, limit } = head as InChannel & { readonly limit: number }
     need(grants, 'publish', channel)
-    const found = (await around.engine.preparing?.prepared(channel, limit)) ?? []
-    return inShares(
-      found,
-      ({ record }) => record,
-      (share) => share.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks]),
-    )
+    const found = await preparedPage(channel, limit, around)
+    const rows = found.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks])
+    return answer(rows, found)
   },
   async declarePattern({ head }, { grants, around, session }) {
     const spec = head as PatternGroupSpec
@@ -140,26 +136,14 @@ async function decide({ names }: Names, { grants, around }: Asked, how: 'commit'
   return outcomes((await around.engine.preparing?.[how](names)) ?? [])
 }
 
-async function browse(query: BrowseQuery, { grants, around }: Asked): Promise<readonly Uint8Array[]> {
+async function browse(query: BrowseQuery, { grants, around }: Asked): Promise<Uint8Array> {
   need(grants, 'manage', query.channel)
-  const page = await around.engine.browsing?.browse(query)
-  if (page === undefined) return answer({ rows: [] })
-  // A page may be shorter than asked for.
-  let [count, bytes] = [0, 0]
-  while (count < page.records.length && (count === 0 || bytes < answerBytesEnough))
-    bytes += page.records[count++]!.record.body.byteLength
-  const records = page.records.slice(0, count)
-  const next = count < page.records.length ? records.at(-1)?.position : page.next
+  const { records, next } = await browsePage(query, around)
   const rows = records.map(({ position, storedAtMs }) => [position, storedAtMs])
-  return [
-    packParcel(
-      { rows, next },
-      records.map(({ record }) => record),
-    ),
-  ]
+  return answer({ rows, next }, records)
 }
 
-async function move({ head, records }: Parcel, { grants, around }: Asked): Promise<readonly Uint8Array[]> {
+async function move({ head, records }: Parcel, { grants, around }: Asked): Promise<Uint8Array> {
   const { channel, moves } = head as InChannel & { readonly moves: readonly (readonly [string, number])[] }
   need(grants, 'manage', channel)
   for (const record of records) {
@@ -175,26 +159,4 @@ async function move({ head, records }: Parcel, { grants, around }: Asked): Promi
     return { position, publish }
   })
   return outcomes((await around.engine.browsing?.move(channel, taken)) ?? [])
-}
-
-/** Items in as many messages as their records need. */
-function inShares<Item>(
-  items: readonly Item[],
-  recordOf: (item: Item) => OutgoingRecord,
-  headOf: (share: readonly Item[]) => unknown,
-): readonly Uint8Array[] {
-  const messages: Uint8Array[] = []
-  let [share, bytes]: [Item[], number] = [[], 0]
-  const flush = (): void => {
-    messages.push(packParcel(headOf(share), share.map(recordOf)))
-    share = []
-    bytes = 0
-  }
-  for (const item of items) {
-    share.push(item)
-    bytes += recordOf(item).body.byteLength
-    if (bytes >= answerBytesEnough) flush()
-  }
-  if (share.length > 0 || messages.length === 0) flush()
-  return messages
 }
