@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join as pathOf } from 'node:path'
 import { streams } from '@posthaste/broker/protocol'
+import type { Outcome } from '@posthaste/contracts'
 import { dial } from '@posthaste/link/connection'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { certificatesIn } from '../../test/certificates.ts'
@@ -169,6 +170,34 @@ describe('who has users', () => {
     const large = record('1', { body: new Uint8Array(2_049) })
     expect(await engine.publish([large])).toMatchObject([{ ok: false, error: { code: 'BODY_TOO_LARGE' } }])
     expect(await engine.preparing?.prepare(large, 1)).toMatchObject({ ok: false, error: { code: 'BODY_TOO_LARGE' } })
+  })
+})
+
+describe('a record with too many headers', () => {
+  it('fails alone, published or published along with a settlement', async () => {
+    const engine = await rig.engine(await rig.broker({ limits: { bodyBytesMax: 1_024 } }))
+    await declare(engine)
+    const headers = { type: 'a.b', source: '/x', long: 'x'.repeat(2 * 1024 * 1024) }
+    const many = Array.from({ length: 100 }, (_, at) =>
+      record(`${at}`, { headers: { ...headers, long: 'x'.repeat(30_000) } }),
+    )
+    const codes = (outcomes: readonly Outcome[]) => outcomes.map((each) => (each.ok ? 'ok' : each.error.code))
+    const [name, body] = ['x'.repeat(2 * 1024 * 1024), new Uint8Array(0)]
+    const named = [record(name, { body }), record('5', { key: name })]
+    const records = [record('1'), record('2', { headers }), ...named, record('3')]
+    const published = await Promise.all([engine.publish(records), engine.publish([record('4')])])
+    const one = 'INVALID_ARGUMENT'
+    expect(published.map(codes)).toEqual([['ok', 'BODY_TOO_LARGE', one, one, 'ok'], ['ok']])
+    const { subscription, sink } = await join(engine, 3)
+    await until(() => sink.received.length === 3)
+    const [first, second, third] = sink.received.map(({ tag }) => tag)
+    const settled = await subscription.settle([
+      { kind: 'ack', tag: first!, publish: [record('5', { headers })] },
+      { kind: 'ack', tag: second!, publish: many },
+      { kind: 'ack', tag: third!, publish: [record('6')] },
+    ])
+    expect(codes(settled)).toEqual(['BODY_TOO_LARGE', 'BODY_TOO_LARGE', 'ok'])
+    expect(sink.causes).toEqual([])
   })
 })
 

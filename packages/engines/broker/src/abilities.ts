@@ -16,7 +16,7 @@ import { type EngineCapabilities, succeeded } from '@posthaste/contracts'
 import type { Ask } from './calls.ts'
 import type { Parcel } from './protocol/calls.ts'
 import { receivedError, type SentError } from './protocol/errors.ts'
-import { refusalOf } from './publisher.ts'
+import { refusalOf } from './refusals.ts'
 import type { ServerTime } from './server-time.ts'
 
 /** Outcomes as parcels have them: null for what went well. */

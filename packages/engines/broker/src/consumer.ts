@@ -9,7 +9,7 @@ import {
   type SubscriptionSpec,
 } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
-import { deliveryLost, failed, notOpen, unavailable } from './errors.ts'
+import { deliveryLost, notOpen, unavailable } from './errors.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Presence, PresenceListener } from './presence.ts'
 import { packParcel } from './protocol/calls.ts'
@@ -25,7 +25,7 @@ import { readFailures, receivedError, type SentError } from './protocol/errors.t
 import { streams } from './protocol/methods.ts'
 import { Reader } from './protocol/reader.ts'
 import { Writer } from './protocol/writer.ts'
-import { refusalOf } from './publisher.ts'
+import { refusalOfAll } from './refusals.ts'
 
 /** What a subscription needs of its engine. */
 export interface ConsumerNeeds {
@@ -160,16 +160,7 @@ export class Consumer implements EngineSubscription, PresenceListener {
   #refuse(settlement: Settlement, capabilities: EngineCapabilities): Outcome | undefined {
     if (!this.#unsettled.has(settlement.tag)) return deliveryLost
     if (settlement.kind !== 'ack' || settlement.publish === undefined) return undefined
-    let bytes = 0
-    for (const record of settlement.publish) {
-      const refusal = refusalOf(record, capabilities)
-      if (refusal !== undefined) return refusal
-      bytes += record.body.byteLength
-    }
-    // They are one step, and so one message.
-    if (bytes <= capabilities.bodyBytesMax) return undefined
-    const text = `an acknowledgement publishes ${bytes} bytes, the limit is ${capabilities.bodyBytesMax}`
-    return failed('BODY_TOO_LARGE', text)
+    return refusalOfAll(settlement.publish, capabilities)
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { EngineCapabilities, Outcome, OutgoingRecord, PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
-import { failed, unavailable } from './errors.ts'
+import { unavailable } from './errors.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Presence, PresenceListener } from './presence.ts'
 import { packParcel, readParcel } from './protocol/calls.ts'
@@ -9,6 +9,7 @@ import { streams } from './protocol/methods.ts'
 import { BatchWriter, batchesUnderWayMax, type PublishBeginning, type PublishBegun } from './protocol/publishing.ts'
 import { Reader } from './protocol/reader.ts'
 import { Writer } from './protocol/writer.ts'
+import { refusalOf } from './refusals.ts'
 
 /**
  * Publishes over one stream, so that the order of the calls is that of the broker. A session that goes on knows which batches
@@ -118,13 +119,4 @@ export class Publisher implements PresenceListener {
     const reader = new Reader(body)
     while (!reader.isAtEnd) this.#pipeline.answered(readFailures(reader))
   }
-}
-
-/** What the broker would have to read first to refuse it. */
-export function refusalOf({ id, body }: OutgoingRecord, capabilities: EngineCapabilities): Outcome | undefined {
-  if (body.byteLength <= capabilities.bodyBytesMax) return undefined
-  return failed(
-    'BODY_TOO_LARGE',
-    `record ${id}: its body has ${body.byteLength} bytes, the limit is ${capabilities.bodyBytesMax}`,
-  )
 }
