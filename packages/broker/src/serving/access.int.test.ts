@@ -71,6 +71,26 @@ describe('who has users', () => {
     expect(await declare(shop)).toEqual({ created: [], drift: [] })
   })
 
+  it('lists what each has a right to, with who takes part', async () => {
+    const broker = await rig.broker({ users })
+    const admin = await rig.engine(broker, { token: 'root' })
+    const shop = await rig.engine(broker, { token: 'shop' })
+    await declare(admin)
+    await declare(admin, { name: 'secret' })
+    await declare(admin, { name: 'b', kind: 'log' }, { group: 'z', lifetime: 'temporary' })
+    await declare(admin, { name: 'b', kind: 'log' }, { group: 'a' })
+    await join(shop, 1)
+    const names = async (engine: typeof shop) => (await engine.listing!.channels()).map(({ name }) => name)
+    expect([await names(admin), await names(shop)]).toEqual([['b', 'c', 'secret'], ['c']])
+    expect(await shop.listing?.groups('c')).toEqual([{ group: 'g', lifetime: 'durable', members: 1 }])
+    expect(await admin.listing?.groups('b')).toEqual([
+      { group: 'a', lifetime: 'durable', members: 0 },
+      { group: 'z', lifetime: 'temporary', members: 0 },
+    ])
+    await expect(shop.listing?.groups('secret')).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+    await expect(admin.listing?.groups('none')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
   it('has nobody move records where they may not publish, to whichever group', async () => {
     const broker = await rig.broker({ users })
     const admin = await rig.engine(broker, { token: 'root' })

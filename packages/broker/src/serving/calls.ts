@@ -60,6 +60,15 @@ export const answering: Readonly<Record<CallName, Answering>> = {
       groups: groups.filter(({ channel }) => sees(channel)),
     })
   },
+  async channels(_, { grants, around }) {
+    const channels = (await around.engine.listing?.channels()) ?? []
+    return answer(channels.filter(({ name }) => grants.permissions.mayAny(name)))
+  },
+  async groups({ head }, { grants, around }) {
+    const { channel } = head as InChannel
+    needAny(grants, channel)
+    return answer((await around.engine.listing?.groups(channel)) ?? [])
+  },
   async clients(_, { grants, around }) {
     if (!grants.permissions.managesAll) throw denied(grants.user, 'manage', 'all channels')
     return answer(around.clients())

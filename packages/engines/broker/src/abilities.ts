@@ -1,8 +1,11 @@
 import type {
   BrowsePage,
   Browsing,
+  ChannelSpec,
   Lag,
   LagReading,
+  ListedGroup,
+  Listing,
   Move,
   Outcome,
   OutgoingRecord,
@@ -110,6 +113,14 @@ function* sharesOf(moves: readonly Move[]): Iterable<readonly Move[]> {
     bytes = 0
   }
   if (share.length > 0 || moves.length === 0) yield share
+}
+
+/** Telling channels and groups. */
+export function listing(ask: Ask): Listing {
+  return {
+    channels: async () => headOf<readonly ChannelSpec[]>(await ask('channels', {}, { repeatable: true })),
+    groups: async (channel) => headOf<readonly ListedGroup[]>(await ask('groups', { channel }, { repeatable: true })),
+  }
 }
 
 /** Figures of groups. */

@@ -49,6 +49,8 @@ describe('an engine that was never opened', () => {
       () => engine.topology(),
       () => engine.browsing?.browse({ channel: 'c', limit: 1 }),
       () => engine.lag?.lag('c', 'g'),
+      () => engine.listing?.channels(),
+      () => engine.listing?.groups('c'),
       () => engine.patterns?.watch('a.*', () => {}),
     ]
     for (const attempt of attempts)

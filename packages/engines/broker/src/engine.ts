@@ -7,6 +7,7 @@ import {
   type EngineSubscription,
   type GroupSpec,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   type Patterns,
@@ -18,7 +19,7 @@ import {
   type Topology,
   type TopologyReport,
 } from '@posthaste/contracts'
-import { browsing, lagReading, preparing, scheduling, seeking } from './abilities.ts'
+import { browsing, lagReading, listing, preparing, scheduling, seeking } from './abilities.ts'
 import { type Ask, asking, tell } from './calls.ts'
 import { Consumer } from './consumer.ts'
 import { notOpen } from './errors.ts'
@@ -70,6 +71,7 @@ class RemoteEngine implements BrokerEngine {
   readonly name = 'broker'
   readonly scheduling: Scheduling
   readonly browsing: Browsing
+  readonly listing: Listing
   readonly lag: LagReading
   readonly seeking: Seeking
   readonly preparing: Preparing
@@ -95,6 +97,7 @@ class RemoteEngine implements BrokerEngine {
     const time = this.#time
     this.scheduling = scheduling(this.#ask, time)
     this.browsing = browsing(this.#ask, time)
+    this.listing = listing(this.#ask)
     this.lag = lagReading(this.#ask)
     this.seeking = seeking(this.#ask, time)
     this.preparing = preparing(this.#ask, time, () => this.#capabilities)

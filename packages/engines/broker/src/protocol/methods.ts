@@ -12,6 +12,8 @@ export const streams = {
 export const callNames = [
   'declare',
   'topology',
+  'channels',
+  'groups',
   'clients',
   'cancel',
   'dueAt',
