@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { PosthasteError } from '@posthaste/contracts'
+import { PosthasteError, type ServedMethod } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { type Answer, gate, listening, raw, served } from '../test/rig.ts'
 
@@ -252,6 +252,25 @@ describe('a connection', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect((await fetch(`${url}/health`)).status).toBe(503)
     running.open()
+    await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(200)
+  })
+
+  it('counts a request that was answered with a failure until the work for it has ended', async () => {
+    const work = gate()
+    let left: Promise<void> | undefined = work.opened
+    const late: ServedMethod = {
+      ...served('GET /late', echo),
+      dispatch: () => ({
+        result: Promise.reject(new PosthasteError('DEADLINE_EXCEEDED', 'too late')),
+        cancel() {},
+        unfinished: () => left,
+      }),
+    }
+    const { url } = await listening({ requestsMax: 1 }, late)
+    expect((await fetch(`${url}/late`)).status).toBe(504)
+    expect((await fetch(`${url}/health`)).status).toBe(503)
+    left = undefined
+    work.open()
     await expect.poll(async () => (await fetch(`${url}/health`)).status, patient).toBe(200)
   })
 

@@ -299,9 +299,9 @@ describe('A server that drains', () => {
   it('drops a client that was sent everything, does not close, and is silent', async () => {
     const raw = await closing()
     raw.pipes.server.trickle(100_000)
-    await raw.pass(4_000)
+    await raw.pass(14_000)
     raw.client.bytes(0)
-    await raw.pass(4_000)
+    await raw.pass(14_000)
     expect(raw.pipes.server.destroyed).toBe(false)
     await raw.pass(2_000)
     expect(raw.pipes.server.destroyed).toBe(true)

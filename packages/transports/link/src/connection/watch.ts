@@ -20,7 +20,7 @@ export interface Sight {
 /** What is to be done: `gone` where there is nobody who could be told. */
 export type WatchStep = 'nothing' | 'ping' | 'destroy' | { readonly message: string; readonly gone: boolean }
 
-/** How long a connection that is being closed may take, or, where its last bytes matter, the other side to close it, too. */
+/** How long a connection that is being closed may take; where its last bytes matter, the least that it may. */
 const closeMs = 5_000
 
 /** Keeps an eye on one connection: is the other side there, does it send what it has begun, does it read. */
@@ -80,13 +80,14 @@ export class Watch {
     return this.#lookForLife(sight)
   }
 
-  /** Whoever reads is heard now and then, or makes room for bytes that wait; whoever has done so and is silent has gone. */
+  /** Whoever reads makes room for bytes that wait, or is heard; once all have left, whoever is not heard is taken for gone. */
   #mayStillClose({ nowMs, heardAtMs, unsentBytes }: Sight): boolean {
     if (!this.#isPatient) return nowMs - this.#closingAtMs <= closeMs
     if (unsentBytes < this.#unsentBytes) this.#leftAtMs = nowMs
     this.#unsentBytes = unsentBytes
-    const readAtMs = Math.max(this.#leftAtMs, heardAtMs)
-    return nowMs - readAtMs <= (unsentBytes > 0 ? Math.max(this.#limits.stallMs, closeMs) : closeMs)
+    const { stallMs, keepaliveTimeoutMs } = this.#limits
+    const patienceMs = unsentBytes > 0 ? stallMs : Math.min(stallMs, this.#keepaliveMs + keepaliveTimeoutMs)
+    return nowMs - Math.max(this.#leftAtMs, heardAtMs) <= Math.max(patienceMs, closeMs)
   }
 
   #lookForLife({ nowMs, heardAtMs }: Sight): WatchStep {
