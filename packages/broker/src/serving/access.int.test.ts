@@ -182,6 +182,19 @@ describe('who has users', () => {
     expect(await root.lag?.lag('d', 'g')).toMatchObject({ ready: 1_200 })
   })
 
+  it('never makes a call whose client did not wait for its turn', async () => {
+    const admin = { ...users.admin, limits: { recordsPerSecondMax: 2 } }
+    const broker = await rig.broker({ users: { admin } })
+    const hasty = await rig.engine(broker, { token: 'root', timeoutMs: 150 })
+    const patient = await rig.engine(broker, { token: 'root' })
+    await declare(patient)
+    expect(await patient.preparing?.prepare(record('1'), 9e15)).toEqual({ ok: true })
+    await expect(hasty.preparing?.prepare(record('2'), 9e15)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await patient.preparing?.prepare(record('3'), 9e15)).toEqual({ ok: true })
+    const prepared = (await patient.preparing?.prepared('c', 10)) ?? []
+    expect(prepared.map(({ record: { id } }) => id).toSorted()).toEqual(['1', '3'])
+  })
+
   it('refuses what is too large, of clients that ask before and of others', async () => {
     const broker = await rig.broker({ limits: { bodyBytesMax: 2_048 } })
     const engine = await rig.engine(broker)
