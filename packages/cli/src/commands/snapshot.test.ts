@@ -25,13 +25,16 @@ describe('a snapshot', () => {
     expect(out).toBe('the copy is in /var/copies/monday on this machine\n')
   })
 
-  it.each(['./monday', '/backup/monday', 'C:\\monday'])('of a broker has a name, and is not asked for by %s', async (path) => {
-    const asked: string[] = []
-    const cli = rig(brokerThat(async (name) => `${asked.push(name)}`))
-    const { code, err } = await cli.run(['snapshot', path], { env })
-    expect({ code, asked }).toEqual({ code: 2, asked: [] })
-    expect(err).toContain(`'${path}' is a path\nGive the copy a name`)
-  })
+  it.each(['./monday', '/backup/monday', 'C:\\monday'])(
+    'of a broker has a name, and is not asked for by %s',
+    async (path) => {
+      const asked: string[] = []
+      const cli = rig(brokerThat(async (name) => `${asked.push(name)}`))
+      const { code, err } = await cli.run(['snapshot', path], { env })
+      expect({ code, asked }).toEqual({ code: 2, asked: [] })
+      expect(err).toContain(`'${path}' is a path\nGive the copy a name`)
+    },
+  )
 
   it('that a broker takes longer for is not taken for one that failed', async () => {
     const late = new PosthasteError('DEADLINE_EXCEEDED', 'no answer')
