@@ -20,6 +20,11 @@ const byServer: Readonly<Record<string, () => Promise<Connect>>> = {
   kafka: async () => (await import('@posthaste/kafka')).kafka,
   nats: async () => (await import('@posthaste/nats')).nats,
   redis: async () => (await import('@posthaste/redis')).redis,
+  // Our own broker has no prefixes: a shop has one to itself.
+  broker: async () => {
+    const { broker } = await import('@posthaste/broker')
+    return ({ url }) => broker(url)
+  },
 }
 
 /** What speaks to the server of a URL, by the URL's scheme. */
@@ -32,6 +37,8 @@ const servers: Readonly<Record<string, string>> = {
   'tls:': 'nats',
   'redis:': 'redis',
   'rediss:': 'redis',
+  'link:': 'broker',
+  'links:': 'broker',
 }
 
 /** The engine of a shop: that of the server it is told to use, or else the embedded one beside its state. */

@@ -63,7 +63,8 @@ describe('the program', () => {
       ...{ POSTHASTE_BROKER_DATA_DIR: pathOf(rig.dir, 'data'), POSTHASTE_BROKER_LISTEN: 'link://127.0.0.1:0' },
     })
     child.kill('SIGTERM')
-    expect(await once(child, 'exit')).toEqual([0, null])
+    // Closed, so that all it said has come.
+    expect(await once(child, 'close')).toEqual([0, null])
     expect(said()).toContain('the broker has stopped')
   })
 

@@ -26,16 +26,20 @@ function write(level: string, message: string, fields: LogFields = {}): void {
 async function run(): Promise<void> {
   const file = process.env.POSTHASTE_BROKER_CONFIG
   const { POSTHASTE_BROKER_CONFIG: _, ...environment } = process.env
-  const broker = await startBroker(configOf(file ? readFileSync(file, 'utf8') : undefined, environment), { log })
+  const starting = startBroker(configOf(file ? readFileSync(file, 'utf8') : undefined, environment), { log })
   const stop = (): void => {
-    broker.stop().then(
-      // tidy-allow process-exit: this is the program
-      () => process.exit(0),
-      (error: unknown) => fail(error),
-    )
+    starting
+      .then((broker) => broker.stop())
+      .then(
+        // tidy-allow process-exit: this is the program
+        () => process.exit(0),
+        (error: unknown) => fail(error),
+      )
   }
+  // Before it says that it is ready: whoever reads that may end it at once.
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  const broker = await starting
   // Whoever starts it again gives it another try at the disk.
   void broker.failed.then(fail)
 }
