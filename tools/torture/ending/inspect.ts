@@ -18,7 +18,9 @@ export async function inspect(system: System, life: number): Promise<void> {
     journal.write({ t: 'lag', channel, group, unsettled: count })
   for (const { id } of await app.prepared(Halves).list({ limit: pageSize })) journal.write({ t: 'undecided', id })
   const chains = await engine.lag!.lag('posthaste.recurring.torture', 'handler')
-  journal.write({ t: 'chains', waiting: chains.ready + chains.waiting, wanted: recurrences.length })
+  // One whose time is now is in hand: its next link comes with the end of this one, in one step.
+  const waiting = chains.ready + chains.waiting + chains.inFlight
+  journal.write({ t: 'chains', waiting, wanted: recurrences.length })
   for (const name of groupsUntil(life)) await tellDead(system, name, life)
   for (const { type } of [Downstream, Effect, Halves, Kept, Tick]) await tellStored(system, type)
 }
