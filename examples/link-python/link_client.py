@@ -31,6 +31,7 @@ DEFAULTS = {
     "methodsMax": 256,
     "keepaliveMs": 10_000,
 }
+ALPN = "posthaste-link/1"
 ANSWER_SECONDS = 5
 NOTHING = object()
 
@@ -56,7 +57,10 @@ def _said(failure: Dict[str, object], untouched: bool = False) -> LinkError:
 
 
 class LinkClient:
-    """A connection. `url` is link://host:port, links://host:port or link+unix:///path."""
+    """A connection. `url` is link://host:port, links://host:port or link+unix:///path.
+
+    Raises LinkError where there is no server that speaks link and lets this client in, ValueError where the URL is none.
+    """
 
     def __init__(self, url: str, token: Optional[str] = None, tls: Optional[ssl.SSLContext] = None):
         self._streams: Dict[int, ServerStream] = {}
@@ -73,7 +77,7 @@ class LinkClient:
         # OpenSSL does not read and write one connection at the same time.
         self._socket_lock = threading.RLock()
         self._reader = wire.FrameReader("server", self._take)
-        self._socket = _connect(url, tls)
+        self._socket = _connected(url, tls)
         hello = {
             "versions": [1],
             "agent": "link-python/1",
@@ -215,18 +219,20 @@ class LinkClient:
                         self._reader.push(chunk)
                         self._changed.notify_all()
                 elif chunk is not None:
-                    return self._lose(LinkError("UNAVAILABLE", "the server closed the connection"))
+                    return self._lose(LinkError("UNAVAILABLE", "the server closed the connection", not self._welcome))
                 elif asked:
                     return self._lose(LinkError("UNAVAILABLE", "the server is not there any more"))
                 else:
                     asked = True
                     self._write(wire.encode_frame(wire.Frame(wire.PING, 0, 0, bytes(8))))
         except wire.Violation as violation:
+            if not self._welcome:
+                return self._lose(LinkError("UNAVAILABLE", "what answers there does not speak link, or only over TLS", True))
             reason = wire.encode_json({"code": violation.code, "message": str(violation)})
             self._write(wire.encode_frame(wire.Frame(wire.GOAWAY, 0, 0, bytes(4) + reason)))
             self._lose(LinkError("INTERNAL", f"the server violates the protocol: {violation}"))
-        except (OSError, ValueError) as error:
-            self._lose(LinkError("UNAVAILABLE", f"the connection was lost: {error}"))
+        except (OSError, TypeError, ValueError) as error:
+            self._lose(LinkError("UNAVAILABLE", f"the connection was lost: {error}", untouched=not self._welcome))
 
     def _receive(self, seconds: float) -> Optional[bytes]:
         """What came, nothing at the end, None where there was silence."""
@@ -369,7 +375,10 @@ class ServerStream(Iterator[object]):
                 raise StopIteration
             body, compressed, cost = self.messages.popleft()
             self.owe(cost)
-        return json.loads(_decompressed(body) if compressed else body)
+        try:
+            return json.loads(_decompressed(body) if compressed else body)
+        except ValueError:
+            raise LinkError("BODY_MALFORMED", "the answer is not JSON") from None
 
     def left(self) -> Optional[float]:
         """Seconds until the deadline."""
@@ -394,19 +403,34 @@ def _decompressed(body: bytes) -> bytes:
     return plain
 
 
+def _connected(url: str, tls: Optional[ssl.SSLContext]):
+    try:
+        return _connect(url, tls)
+    except socket.timeout as error:
+        raise LinkError("UNAVAILABLE", f"cannot reach {url}: it does not answer", untouched=True) from error
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", None) or error.reason or error
+        raise LinkError("UNAVAILABLE", f"no TLS with {url}: {why}", untouched=True) from error
+    except OSError as error:
+        raise LinkError("UNAVAILABLE", f"cannot reach {url}: {error.strerror or error}", untouched=True) from error
+
+
 def _connect(url: str, tls: Optional[ssl.SSLContext]):
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "link+unix":
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         unix.connect(urllib.parse.unquote(parts.path))
         return unix
-    if parts.scheme not in ("link", "links"):
-        raise ValueError(f"{url} is no link:// URL")
-    tcp = socket.create_connection((parts.hostname, parts.port or 7420), ANSWER_SECONDS)
-    tcp.settimeout(None)
-    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if parts.scheme == "link":
-        return tcp
-    context = tls or ssl.create_default_context()
-    context.set_alpn_protocols(["posthaste-link/1"])
-    return context.wrap_socket(tcp, server_hostname=parts.hostname)
+    if parts.scheme not in ("link", "links") or not parts.hostname:
+        raise ValueError(f"{url!r} is no URL of link: link://host:port, links://host:port, link+unix:///path")
+    connection = socket.create_connection((parts.hostname, parts.port or 7420), ANSWER_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if parts.scheme == "links":
+        context = tls or ssl.create_default_context()
+        context.set_alpn_protocols([ALPN])
+        connection = context.wrap_socket(connection, server_hostname=parts.hostname)
+        if connection.selected_alpn_protocol() != ALPN:
+            connection.close()
+            raise OSError("the server speaks TLS, but not link")
+    connection.settimeout(None)
+    return connection

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +39,13 @@ interface Outcome {
   }
 }
 
-const python = (script: string, args: readonly string[], input = ''): Promise<Outcome> =>
+interface Meanwhile {
+  readonly input?: string
+  /** Told of the process once it runs. */
+  readonly began?: (child: ChildProcess) => void
+}
+
+const python = (script: string, args: readonly string[], { input = '', began }: Meanwhile = {}): Promise<Outcome> =>
   new Promise((resolve, reject) => {
     const child = spawn('python3', ['-B', script, ...args], { cwd: folder, timeout: 30_000 })
     let text = ''
@@ -47,14 +54,15 @@ const python = (script: string, args: readonly string[], input = ''): Promise<Ou
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk))
     child.on('error', reject)
     child.on('close', (status) => {
-      const told = status === 1 && errors.startsWith('{') ? (JSON.parse(errors) as Outcome['error']) : undefined
-      if (status !== 0 && told === undefined)
+      const told = errors.startsWith('{') ? (JSON.parse(errors) as Outcome['error']) : undefined
+      if (errors !== '' && told === undefined)
         return reject(new Error(`python3 ${script}: ${status}\n${errors.slice(-4000)}`))
       const lines = text.split('\n').filter((line) => /^[[{"\d]/.test(line))
       const out = script === 'link_call.py' ? lines.map((line) => JSON.parse(line) as unknown) : []
       resolve({ status, out, text, error: told as Outcome['error'] })
     })
     child.stdin.end(input)
+    began?.(child)
   })
 
 const hasPython = await python('-c', ['pass']).then(
@@ -62,6 +70,8 @@ const hasPython = await python('-c', ['pass']).then(
   () => false,
 )
 
+/** Methods, in the order in which they were called. */
+const called: string[] = []
 /** What the server has been told, by method. */
 const cancelled: { readonly method: string; readonly code: ErrorCode }[] = []
 
@@ -138,6 +148,7 @@ function zipping(stream: LinkStream): StreamSink {
 
 const acceptor: StreamAcceptor = ({ method, metadata, timeoutMs, codec, peer }, stream) => {
   expect(codec).toBe('application/json')
+  called.push(method)
   if (method === 'test/count') {
     const counting = new Counting(stream)
     counts.push(counting)
@@ -159,8 +170,8 @@ let scratch: string
 const counts: Counting[] = []
 
 describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python that was written from the page', () => {
-  const call = (method: string, args: readonly string[] = [], input = '') =>
-    python('link_call.py', [listener.url, method, ...args, '--token', 's3cret'], input)
+  const call = (method: string, args: readonly string[] = [], meanwhile: Meanwhile = {}) =>
+    python('link_call.py', [listener.url, method, ...args, '--token', 's3cret'], meanwhile)
 
   beforeAll(async () => {
     expect(hasPython, 'python3 is needed in CI').toBe(true)
@@ -215,7 +226,10 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
 
   it('sends and takes messages larger than a window, in pieces', async () => {
     const large = JSON.stringify('y'.repeat(3_000_000))
-    const [sent, taken] = await Promise.all([call('test/length', ['-'], large), call('test/repeat', ['1000000'])])
+    const [sent, taken] = await Promise.all([
+      call('test/length', ['-'], { input: large }),
+      call('test/repeat', ['1000000']),
+    ])
     expect(sent.out).toEqual([3_000_000])
     expect(taken.out).toEqual(['é'.repeat(1_000_000)])
   })
@@ -252,8 +266,8 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
   })
 
   it('gives up at its deadline, and the server is told why', async () => {
-    const { error } = await call('test/sleep', ['1', '--timeout', '0.3'])
-    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    const { status, error } = await call('test/sleep', ['1', '--timeout', '0.3'])
+    expect({ status, code: error.code }).toEqual({ status: 4, code: 'DEADLINE_EXCEEDED' })
     await expect.poll(() => cancelled).toContainEqual({ method: 'test/sleep', code: 'DEADLINE_EXCEEDED' })
   })
 
@@ -265,11 +279,85 @@ describe.skipIf(!hasPython && process.env.CI === undefined)('a client in Python 
     writeFileSync(join(scratch, 'ca.pem'), authority.ca)
     const args = [secure.url, 'test/repeat', '3000']
     expect((await python('link_call.py', [...args, '--ca', join(scratch, 'ca.pem')])).out).toEqual(['é'.repeat(3000)])
-    await expect(python('link_call.py', args)).rejects.toThrow(/certificate verify failed/)
+    const unreached = { status: 4, error: { code: 'UNAVAILABLE', untouched: true } }
+    const stranger = await python('link_call.py', args)
+    expect(stranger).toMatchObject(unreached)
+    expect(stranger.error.message).toMatch(/^no TLS with links:.*(certificate|self.signed)/)
+    const [plain, disguised] = await Promise.all([
+      python('link_call.py', [secure.url.replace('links:', 'link:'), 'test/echo']),
+      python('link_call.py', [listener.url.replace('link:', 'links:'), 'test/echo']),
+    ])
+    expect([plain, disguised]).toMatchObject([unreached, unreached])
   })
 
   it('is not let in with a wrong token', async () => {
-    const { error } = await python('link_call.py', [listener.url, 'test/echo', '1', '--token', 'guess'])
+    const { status, error } = await python('link_call.py', [listener.url, 'test/echo', '1', '--token', 'guess'])
+    expect(status).toBe(5)
     expect(error).toMatchObject({ code: 'UNAUTHENTICATED', message: 'no such token' })
+  })
+
+  it('says in a line that nobody is there, and that nothing was done', async () => {
+    const urls = ['link://127.0.0.1:1', 'links://127.0.0.1:1', 'link://host.invalid', 'link+unix:///not/there.sock']
+    for (const { status, error } of await Promise.all(urls.map((url) => python('link_call.py', [url, 'test/echo'])))) {
+      expect({ status, code: error.code }).toEqual({ status: 4, code: 'UNAVAILABLE' })
+      expect(error.message).toMatch(/^cannot reach link.*: \S/)
+      expect(error.untouched).toBe(true)
+    }
+  })
+
+  it('says in a line that the server went in mid-call, which may have done something', async () => {
+    const before = called.length
+    const between = createServer((near) => {
+      const far = connect(Number(new URL(listener.url).port), '127.0.0.1')
+      for (const socket of [near, far]) socket.on('error', () => undefined)
+      near.pipe(far).pipe(near)
+      void expect
+        .poll(() => called.length)
+        .toBeGreaterThan(before)
+        .then(() => near.resetAndDestroy())
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => void between.close())
+    await new Promise((resolve) => between.once('listening', resolve))
+    const url = `link://127.0.0.1:${(between.address() as AddressInfo).port}`
+    const { status, out, error } = await python('link_call.py', [url, 'test/sleep', '1', '--token', 's3cret'])
+    expect({ status, out, code: error.code }).toEqual({ status: 4, out: [], code: 'UNAVAILABLE' })
+    expect(error.untouched).toBe(false)
+  })
+
+  it('ends quietly with Ctrl-C, and where nobody reads what it prints', async () => {
+    const args = ['{"to":1e9}']
+    const atFirst = (act: (child: ChildProcess) => void): Meanwhile => ({
+      began: (child) => child.stdout?.once('data', () => act(child)),
+    })
+    const stopped = await call(
+      'test/count',
+      args,
+      atFirst((child) => child.kill('SIGINT')),
+    )
+    expect(stopped).toMatchObject({ status: 130, error: undefined })
+    const left = await call(
+      'test/count',
+      args,
+      atFirst((child) => child.stdout?.destroy()),
+    )
+    expect(left).toMatchObject({ status: 0, error: undefined })
+  })
+
+  it('refuses a wrong command line without a traceback', async () => {
+    const wrong: readonly (readonly [RegExp, ...string[]])[] = [
+      [/no URL of link/, 'ftp://127.0.0.1'],
+      [/Port out of range/, 'link://127.0.0.1:99999'],
+      [/the input is not JSON/, 'link://127.0.0.1', '{'],
+      [/'x' is not NAME=VALUE/, 'link://127.0.0.1', '--metadata', 'x'],
+      [/lower-case visible ASCII/, 'link://127.0.0.1', '--metadata', 'X=1'],
+      [/'no' is no number of seconds/, 'link://127.0.0.1', '--timeout', 'no'],
+      [/No such file/, 'link://127.0.0.1', '--ca', '/not/there.pem'],
+    ]
+    const refuse = async ([why, url = '', ...args]: (typeof wrong)[number]): Promise<void> => {
+      const refused = await python('link_call.py', [url, 'test/echo', ...args]).catch(({ message }: Error) => message)
+      expect(refused).toMatch(/^python3 link_call.py: 2\nusage: /)
+      expect(refused).toMatch(why)
+    }
+    await Promise.all(wrong.map(refuse))
   })
 })
