@@ -1,4 +1,4 @@
-import type { Engine, Lag } from '@posthaste/contracts'
+import { type Engine, type Lag, PosthasteError } from '@posthaste/contracts'
 import { someInteger, text } from '../command/options.ts'
 import { abilityOf } from '../engine/abilities.ts'
 import { engineCommand } from '../engine/engine-command.ts'
@@ -45,11 +45,16 @@ export const lag = engineCommand({
 
 async function lagsOf(engine: Engine, channel: string | undefined, group: string | undefined): Promise<GroupLag[]> {
   const reading = abilityOf(engine, 'lag')
-  const wanted = channel !== undefined && group !== undefined ? [{ channel, group }] : await groupsOf(engine, channel)
-  return Promise.all(
-    wanted.map(async (each) => {
-      const { ready, inFlight, waiting } = await reading.lag(each.channel, each.group)
-      return { channel: each.channel, group: each.group, ready, inFlight, waiting }
-    }),
-  )
+  const read = async (channel: string, group: string): Promise<GroupLag> => {
+    const { ready, inFlight, waiting } = await reading.lag(channel, group)
+    return { channel, group, ready, inFlight, waiting }
+  }
+  if (channel !== undefined && group !== undefined) return [await read(channel, group)]
+  const each = (await groupsOf(engine, channel)).map((listed) => read(listed.channel, listed.group).catch(unlessGone))
+  return (await Promise.all(each)).filter((found) => found !== undefined)
+}
+
+/** A group that was listed may be gone by now, or be a temporary one that only its own process can tell of. */
+function unlessGone(error: unknown): undefined {
+  if (!PosthasteError.is(error, 'NOT_FOUND')) throw error
 }

@@ -1,4 +1,4 @@
-import type { Engine, Topology } from '@posthaste/contracts'
+import type { Engine, ListedGroup, Listing, Topology } from '@posthaste/contracts'
 import { describe, expect, it } from 'vitest'
 import { type Rig, rig, without } from '../../test/rig.ts'
 
@@ -103,6 +103,23 @@ describe('lag', () => {
     const cli = await seeded(rig((engine) => without(engine, 'listing')))
     expect((await cli.run(['lag', 'facts', 'points'])).code).toBe(0)
     expect((await cli.run(['lag', 'facts'])).code).toBe(6)
+  })
+
+  it('leaves out groups that are listed and gone before they are told of', async () => {
+    const gone = (engine: Engine): Engine => {
+      const listing = engine.listing as Listing
+      const groups = async (channel: string) => [
+        ...(await listing.groups(channel)),
+        { group: 'glance', lifetime: 'temporary' } as const,
+      ]
+      return Object.assign(without(engine), { listing: { channels: () => listing.channels(), groups } })
+    }
+    const cli = await seeded(rig(gone))
+    const { code, out } = await cli.run(['lag', 'facts', '--json'])
+    expect({ code, groups: (JSON.parse(out) as ListedGroup[]).map(({ group }) => group) }).toEqual({
+      code: 0,
+      groups: ['points'],
+    })
   })
 
   it('fails for scripts where there is more than so much', async () => {

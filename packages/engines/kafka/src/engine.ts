@@ -6,6 +6,7 @@ import {
   type EngineHost,
   type EngineSubscription,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
@@ -36,6 +37,7 @@ class KafkaEngine implements Engine {
   readonly capabilities: EngineCapabilities
   readonly browsing: Browsing
   readonly lag: LagReading
+  readonly listing: Listing
   readonly seeking: Seeking
   readonly #settings: Settings
   readonly #keyRangesWanted: number | undefined
@@ -61,6 +63,10 @@ class KafkaEngine implements Engine {
           const [inFlight, noted] = [session.inFlight(found.groupId), await session.notedElsewhere(found)]
           return readLag(session.cluster, new Names(this.#settings.prefix), { ...found, inFlight, noted })
         }, 'lag'),
+    }
+    this.listing = {
+      channels: () => this.#with((session) => session.listing.channels(), 'channels'),
+      groups: (channel) => this.#with((session) => session.listing.groups(channel), 'groups'),
     }
   }
 

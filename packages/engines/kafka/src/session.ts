@@ -2,6 +2,7 @@ import {
   type DeliverySink,
   type EngineHost,
   type EngineSubscription,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
@@ -19,6 +20,7 @@ import { Delays } from './delays.ts'
 import { capabilitiesOf } from './features.ts'
 import { Declared, type FoundGroup } from './groups.ts'
 import { delaysGroup } from './lag.ts'
+import { listing } from './listing.ts'
 import { Names } from './names.ts'
 import { NotedCounts } from './noted.ts'
 import { Notes } from './notes.ts'
@@ -96,6 +98,11 @@ export class Session {
       router: this.#router,
       exclusively: (name, work) => this.#exclusively(name, work),
     }
+  }
+
+  /** Tells what is declared. */
+  get listing(): Listing {
+    return listing(this.#topology)
   }
 
   async open(): Promise<void> {

@@ -7,6 +7,7 @@ import {
   type EngineSubscription,
   type GroupSpec,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   type Patterns,
@@ -27,6 +28,7 @@ import { lagReading, scheduling } from './counting.ts'
 import { notOpen, undeclared } from './errors.ts'
 import { capabilitiesWith } from './features.ts'
 import type { Link } from './link.ts'
+import { listing } from './listing.ts'
 import { keysOf } from './names.ts'
 import { type CheckedOptions, checkOptions, type RedisOptions } from './options.ts'
 import { PatternGroups } from './patterns.ts'
@@ -64,6 +66,7 @@ class RedisEngine implements Engine {
   readonly scheduling: Scheduling
   readonly browsing: Browsing
   readonly lag: LagReading
+  readonly listing: Listing
   readonly seeking: Seeking
   readonly preparing: Preparing
   readonly patterns: Patterns
@@ -92,6 +95,7 @@ class RedisEngine implements Engine {
     this.scheduling = scheduling(run, this.#time)
     this.browsing = browsing(run, this.#time)
     this.lag = lagReading(run)
+    this.listing = listing(run)
     this.seeking = seeking(run, this.#time)
     this.preparing = preparing(run, this.#time)
     this.#groups = new PatternGroups({

@@ -20,7 +20,7 @@ export interface TopologyNeeds {
 }
 
 /** Settings of a channel, as the server keeps them; `false` for what it has not. */
-type Settings = readonly [
+export type Settings = readonly [
   kind: ChannelSpec['kind'],
   keyed: boolean,
   forMs: number | false,
@@ -84,7 +84,8 @@ async function declareChannels(channels: readonly ChannelSpec[], run: Run) {
   return found.map((settings, at) => (settings === 0 ? undefined : specOf(channels[at]?.name ?? '', settings)))
 }
 
-function specOf(name: string, settings: Settings): ChannelSpec {
+/** The channel that has these settings. */
+export function specOf(name: string, settings: Settings): ChannelSpec {
   const [kind, keyed, forMs, bytesMax, priorities, deduplicateForMs] = settings
   const retention = { ...(forMs !== false && { forMs }), ...(bytesMax !== false && { bytesMax }) }
   return { name, kind, keyed, retention, priorities, deduplicateForMs: deduplicateForMs || undefined }

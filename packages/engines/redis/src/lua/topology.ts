@@ -63,6 +63,22 @@ function ops.channels(names)
   return out
 end
 
+-- All channels, each with its settings.
+function ops.listChannels()
+  local all, out = call('HGETALL', P .. 'channels'), {}
+  for i = 1, #all, 2 do out[#out + 1] = { all[i], unpackm(all[i + 1]) } end
+  return out
+end
+
+-- All groups of a channel, each with its lifetime and how many members it has; false where there is no such channel.
+function ops.listGroups(c)
+  local ch = channel(c)
+  if not ch then return false end
+  local out = {}
+  for g, lifetime in pairs(groupsOf(ch)) do out[#out + 1] = { g, lifetime, call('SCARD', group(c, g).B .. 'm') } end
+  return out
+end
+
 -- Makes channels that do not exist. @return for each its settings as found, or 0 when it was made
 function ops.declareChannels(list)
   local out = {}
