@@ -63,6 +63,23 @@ describe('an error that crosses', () => {
   })
 })
 
+describe('an error with members that no reader takes', () => {
+  it.each([
+    { retryAfterMs: -1 },
+    { retryAfterMs: Number.NaN },
+    { retryAfterMs: Number.POSITIVE_INFINITY },
+    { details: ['a'] as never },
+    { details: new Date(0) as never },
+    { issues: [{ path: ['a'] as never, message: 'an array is no path' }] },
+    { remedy: 7 as never },
+  ])('crosses without them: %o', (members) => {
+    const error = new PosthasteError('CONFLICT', 'sold out', members)
+    expect(back(error)).toEqual(new PosthasteError('CONFLICT', 'sold out'))
+    const goaway = encodeGoaway({ last: 3, error })
+    expect(readGoaway(goaway, 0, goaway.length).error?.code).toBe('CONFLICT')
+  })
+})
+
 describe('an error of another implementation', () => {
   it('needs a code and a message, and has the rest of its code', () => {
     expect(read({ code: 'NOT_FOUND', message: 'no such order', wings: 2 })).toMatchObject({

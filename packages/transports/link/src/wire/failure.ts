@@ -26,18 +26,19 @@ const textLengthMax = 1024
 const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['retryable', 'permanent', 'ignored'])
 
 /**
- * The payload of an ERROR. One that is too large loses details and issues first, then the end of its message.
+ * The payload of an ERROR. One that is too large loses details and issues first, then the end of its message; members that are
+ * not what readers take are left out, because one of them would cost all streams their connection.
  * @param bytesMax the other side's bound on frames, at least 16 KiB
  */
 export function encodeFailure(error: PosthasteError, bytesMax: number): Buffer {
   const whole: Failure = {
     code: error.code,
     message: bareMessage(error),
-    remedy: error.remedy,
+    remedy: isText(error.remedy) ? error.remedy : undefined,
     verdict: error.verdict,
-    issues: error.issues.length > 0 ? error.issues : undefined,
-    details: error.details,
-    retryAfterMs: error.retryAfterMs,
+    issues: isIssues(error.issues) && error.issues.length > 0 ? error.issues : undefined,
+    details: isObject(error.details) && !('toJSON' in error.details) ? error.details : undefined,
+    retryAfterMs: delayOf(error),
   }
   const payload = asJson(whole)
   if (payload !== undefined && payload.length <= bytesMax) return payload
@@ -49,8 +50,8 @@ export function encodeGoaway({ last, error }: Goaway): Buffer {
   const number = Buffer.alloc(4)
   number.writeUInt32BE(last)
   if (error === undefined) return number
-  const { code, retryAfterMs } = error
-  return Buffer.concat([number, asJson(shortened({ code, message: bareMessage(error), retryAfterMs })) as Buffer])
+  const why = { code: error.code, message: bareMessage(error), retryAfterMs: delayOf(error) }
+  return Buffer.concat([number, asJson(shortened(why)) as Buffer])
 }
 
 /**
@@ -83,6 +84,11 @@ export function readGoaway(bytes: Buffer, start: number, end: number): Goaway {
   const last = bytes.readInt32BE(start)
   if (last < 0) throw malformed('the number of a stream is above 2^31-1')
   return { last, error: end - start === 4 ? undefined : readFailure(bytes, start + 4, end) }
+}
+
+/** A time that has passed, or is none, is no time to wait for. */
+function delayOf({ retryAfterMs }: PosthasteError): number | undefined {
+  return isDelay(retryAfterMs) ? retryAfterMs : undefined
 }
 
 function bareMessage({ code, message }: PosthasteError): string {
