@@ -46,6 +46,39 @@ it('A client that cancels less than half of its streams, or now and then, stays'
   expect(pair.client.told.filter((frame) => frame.startsWith('goaway'))).toEqual([])
 })
 
+it('A client that cancels a few of many streams stays, whenever the count begins anew', async () => {
+  const pair = await greeted({ limits: { cancelsMax: 10 } })
+  for (let id = 1; id <= 100; id++) pair.client.open(id)
+  pair.client.flush()
+  await settled()
+  await pair.clock.advance(9_999)
+  pair.client.open(101)
+  pair.client.flush()
+  await settled()
+  await pair.clock.advance(2)
+  // Within 10 s of being opened, all but those of the beginning.
+  for (let id = 102; id <= 120; id++) pair.client.open(id)
+  for (let id = 101; id <= 120; id++) pair.client.writer.cancel(id, cancelReason.givenUp)
+  pair.client.flush()
+  await settled()
+  expect(pair.server.state).toBe('open')
+})
+
+it('A client that opened many streams long ago may not cancel as many now', async () => {
+  const pair = await greeted({ limits: { cancelsMax: 10 }, sink: (_, stream) => answering(stream) })
+  for (let id = 1; id <= 100; id++) pair.client.open(id)
+  pair.client.flush()
+  await settled()
+  await pair.clock.advance(20_000)
+  for (let id = 101; id <= 111; id++) {
+    pair.client.open(id, Buffer.from('wait'), 0)
+    pair.client.writer.cancel(id, cancelReason.givenUp)
+  }
+  pair.client.flush()
+  await settled()
+  expect(pair.client.told.at(-1)).toBe('goaway 111 RATE_LIMITED')
+})
+
 it('A client whose deadlines have passed may cancel as many streams as it likes', async () => {
   const pair = await greeted({ limits: { cancelsMax: 10 } })
   const opening = { method: 0xffff, name: 'slow', timeoutMs: 300, codec: 0, metadata: {}, body: Buffer.from('x') }

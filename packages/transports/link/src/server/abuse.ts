@@ -12,6 +12,8 @@ export class Abuse {
   readonly #limits: LimitSettings
   #beganAtMs: number
   #opens = 0
+  /** Of the period before: what was opened at its end is cancelled in this one. */
+  #opensBefore = 0
   #cancels = 0
   #pings = 0
 
@@ -21,7 +23,8 @@ export class Abuse {
   }
 
   /** A stream was opened. */
-  opened(): void {
+  opened(nowMs: number): void {
+    this.#renew(nowMs)
     this.#opens++
     this.#pings = 0
   }
@@ -33,8 +36,9 @@ export class Abuse {
   cancelled(nowMs: number): void {
     this.#renew(nowMs)
     this.#cancels++
-    if (this.#cancels <= this.#limits.cancelsMax || this.#cancels * 2 <= this.#opens) return
-    throw tooMany(`${this.#cancels} of ${this.#opens} streams were cancelled within ${periodMs} ms`)
+    const opens = this.#opens + this.#opensBefore
+    if (this.#cancels <= this.#limits.cancelsMax || this.#cancels * 2 <= opens) return
+    throw tooMany(`${this.#cancels} of ${opens} streams were cancelled within ${periodMs} ms`)
   }
 
   /**
@@ -47,8 +51,10 @@ export class Abuse {
   }
 
   #renew(nowMs: number): void {
-    if (nowMs - this.#beganAtMs < periodMs) return
+    const passedMs = nowMs - this.#beganAtMs
+    if (passedMs < periodMs) return
     this.#beganAtMs = nowMs
+    this.#opensBefore = passedMs < 2 * periodMs ? this.#opens : 0
     this.#opens = 0
     this.#cancels = 0
     this.#pings = 0

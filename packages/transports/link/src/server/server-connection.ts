@@ -258,7 +258,7 @@ export class ServerConnection extends Connection {
   }
 
   #begin(id: number, timeoutMs: number | undefined): Stream {
-    this.#abuse.opened()
+    this.#abuse.opened(this.heardAtMs)
     const stream = new Stream(noSink, this)
     stream.id = id
     stream.sendCredit = this.#peerStreamWindow
