@@ -157,6 +157,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
       return
     }
     this.sender.end(stream, metadata)
+    this.checkOutput()
   }
 
   fail(stream: Stream, error: PosthasteError, worksOn = false): void {

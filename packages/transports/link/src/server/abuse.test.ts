@@ -170,6 +170,27 @@ it('A client that does not read what it asks for is dropped once too much of it 
   expect(pair.told()[0]?.at(-1)).toBe('failed UNAVAILABLE')
 })
 
+it('The same holds where all that it asks for is answered with nothing', async () => {
+  const pair = await greeted({
+    capacity: 1_000,
+    limits: { unsentBytesMax: 64 * 1024, messageBytesMax: 1024 },
+    sink: (_, stream) => {
+      const sink = new Recorder()
+      sink.onMessage = () => stream.end()
+      return sink
+    },
+  })
+  pair.pipes.server.held = true
+  for (let id = 1; id < 8_000; id++) {
+    pair.client.open(id)
+    if (id % 1_000 > 0) continue
+    pair.client.flush()
+    await settled()
+  }
+  expect(pair.server.state).toBe('closed')
+  expect(pair.accepted.length).toBeLessThan(7_000)
+})
+
 it('Messages that are never finished take no more than their bound; the newest of them fails', async () => {
   const limits = { messageBytesMax: 32 * 1024, unfinishedBytesMax: 40 * 1024, streamWindow: 64 * 1024 }
   const pair = await greeted({ limits })
