@@ -119,6 +119,8 @@ export class ClientConnection extends Connection {
     stream.carrier = this
     this.streams.set(stream.id, stream)
     this.lastId = stream.id
+    // If it moves, what its caller waited for here counts.
+    if (stream.waitsSinceMs === 0) stream.waitsSinceMs = nowMs
     if (this.lastId === streamIdMax) this.#retire(undefined)
   }
 

@@ -8,7 +8,7 @@ export class ClientStream extends Stream {
   said: Unsent[] | undefined
   /** A server has worked on it. */
   touched = false
-  /** When it began to wait for a connection. */
+  /** When it began to wait for a connection, or was opened without waiting. */
   waitsSinceMs = 0
   /** How many writes its connection had done when it was opened. */
   openedAtWrite = 0

@@ -182,6 +182,18 @@ describe('GOAWAY', () => {
     expect(chat.sink.told).toEqual([])
   })
 
+  it('takes from the time of a stream that moves what it has waited already', async () => {
+    const pair = await connected()
+    pair.server.drain()
+    const { stream } = pair.open({ flags: lastMessage, timeoutMs: 1_000 })
+    await settled()
+    expect(pair.movedStreams).toEqual([stream])
+    const next = await connected()
+    next.client.open(stream, pair.clock.monotonicMs() + 900)
+    await settled()
+    expect(next.accepted[0]?.opening.timeoutMs).toBe(100)
+  })
+
   it('gives back a stream whose large message was half sent, whole', async () => {
     const limits = { streamWindow: 16 * 1024, frameBytesMax: 16 * 1024 }
     const pair = await connected({ limits })
