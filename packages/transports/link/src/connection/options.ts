@@ -98,7 +98,8 @@ export interface ListenOptions extends LinkLimits {
   /** Whether clients may be asked to compress; `aboveBytes` says from which size. Default: false; 1,024 bytes. */
   readonly compression?: boolean | { readonly aboveBytes?: number | undefined } | undefined
   /**
-   * Decides who a client is. Without it everybody is let in, and `Peer.user` is the certificate's common name, if any.
+   * Decides who a client is; one of whom it says nothing is not let in. Without it everybody is, and `Peer.user` is the
+   * certificate's common name, if any.
    * @throws UNAUTHENTICATED, or any other `PosthasteError`, which the client is told
    */
   readonly authenticate?: ((credentials: LinkCredentials) => MaybePromise<LinkIdentity>) | undefined

@@ -73,6 +73,18 @@ describe('A token', () => {
     expect(listener.connections).toBe(1)
   })
 
+  it.each([
+    ['nothing', undefined],
+    ['nothing later', Promise.resolve(undefined)],
+    ['no', false],
+  ])('of which the server says %s lets nobody in', async (_, said) => {
+    const listener = await serve({ authenticate: () => said as never })
+    await expect(client({ url: listener.url, token: 'guess' }).ready()).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    })
+    expect(listener.connections).toBe(0)
+  })
+
   it('compares in full, and with nothing where none was sent', () => {
     expect(isSameToken('s3cret', 's3cret')).toBe(true)
     expect(isSameToken('s3cre', 's3cret')).toBe(false)

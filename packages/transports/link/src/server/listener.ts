@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import { type TLSSocket, Server as TlsServer } from 'node:tls'
-import { PosthasteError, type Timer } from '@posthaste/contracts'
-import type { LinkHost, LinkListener } from '../connection/options.ts'
+import { type MaybePromise, PosthasteError, type Timer } from '@posthaste/contracts'
+import type { LinkCredentials, LinkHost, LinkIdentity, LinkListener, ListenOptions } from '../connection/options.ts'
 import { socketPipe } from '../connection/socket-pipe.ts'
 import { Sweeper } from '../connection/sweeper.ts'
 import type { PeerCertificateInfo, StreamAcceptor } from '../connection/types.ts'
@@ -51,7 +51,7 @@ export class Listener implements LinkListener {
       compressAboveBytes,
       agent,
       methodsMax: helloDefaults.methodsMax,
-      authenticate: authenticate ?? (() => undefined),
+      authenticate: authenticate === undefined ? () => undefined : makingOut(authenticate),
       admit: (connection) => this.#admit(connection),
       gone: (connection) => this.#gone(connection),
     }
@@ -131,4 +131,19 @@ export class Listener implements LinkListener {
     this.#grace?.cancel()
     this.#drained?.resolve()
   }
+}
+
+/** Nobody is let in because nothing was said of them: a look-up that finds no user returns undefined where it should throw. */
+function makingOut(
+  authenticate: NonNullable<ListenOptions['authenticate']>,
+): (credentials: LinkCredentials) => MaybePromise<LinkIdentity> {
+  return (credentials) => {
+    const said = authenticate(credentials)
+    return 'then' in Object(said) ? (said as PromiseLike<LinkIdentity>).then(known) : known(said as LinkIdentity)
+  }
+}
+
+function known(identity: LinkIdentity | undefined): LinkIdentity {
+  if (typeof identity?.user === 'string') return identity
+  throw new PosthasteError('UNAUTHENTICATED', 'the server does not know who the client is')
 }
