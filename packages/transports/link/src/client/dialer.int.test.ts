@@ -52,6 +52,23 @@ describe('A dialer', () => {
     expect(dialer.terms?.codecs).toEqual(['application/json'])
   })
 
+  it('stays away for an hour at most, however long the server asks it to', async () => {
+    let asked = 0
+    const listener = await serve({
+      authenticate: () => {
+        asked++
+        throw new PosthasteError('RATE_LIMITED', 'too many', { retryAfterMs: 2 ** 40 })
+      },
+    })
+    const clock = manualClock()
+    const dialer = client({ url: listener.url }, { clock, log: silentLog, random: () => 0.5 })
+    await expect(dialer.ready()).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    await clock.advance(3_599_999)
+    expect(dialer.state).toBe('lost')
+    await clock.advance(1)
+    await until(() => asked === 2)
+  })
+
   it('fails what waits when the attempt fails, and everything at once until the next, all of it not sent', async () => {
     const clock = manualClock()
     const port = await freePort()

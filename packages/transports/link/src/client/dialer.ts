@@ -17,6 +17,9 @@ const settledMs = 1_000
 /** How long a server may take to close its side once there is nothing more to wait for. */
 const farewellMs = 250
 
+/** A server may ask for a pause, and not for a client to stay away for good. */
+const retryAfterMsMost = 3_600_000
+
 /** More would overflow, and the longest wait is reached long before. */
 const doublingsMax = 30
 
@@ -183,7 +186,7 @@ export class Dialer implements LinkDialer, ClientOwner {
     this.#attempt = undefined
     this.#lastError = error
     if (this.state === 'connected' && this.#isSettled(nowMs)) this.#failures = 0
-    const waitMs = Math.max(error.retryAfterMs ?? 0, this.#backoffMs())
+    const waitMs = Math.max(Math.min(error.retryAfterMs ?? 0, retryAfterMsMost), this.#backoffMs())
     const patientMs = this.#patientUntilMs - nowMs
     this.#failures = Math.min(this.#failures + 1, doublingsMax)
     // While streams wait, one attempt is made at the end of their patience at the latest.
