@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { OutgoingRecord } from '@posthaste/contracts'
 import type { ConformanceCase } from '../case.ts'
 import { expectSame, expectSameSet } from '../expect.ts'
 import { acknowledge } from '../member.ts'
@@ -61,6 +62,38 @@ export const delay: readonly ConformanceCase[] = [
       const member = await channel.join('g', { credit: 10, handle: acknowledge })
       await context.reach(startMs + 3 * step)
       expectSame(await member.take(3), [first, second, third])
+    },
+  },
+  {
+    id: 'delay/place',
+    title: 'a key’s delayed record comes behind what was confirmed before it was due, however short its delay',
+    needs: ['delay', 'keyOrder'],
+    async run(context) {
+      const count = 40
+      // The shortest delays are the hardest to be exact about; but what is due before the rest is confirmed shows nothing.
+      for (let stepMs = 1; ; stepMs *= 2) {
+        const channel = await context.channel()
+        const pairs: (readonly OutgoingRecord[])[] = []
+        for (let at = 0; at < count; at += 1) {
+          const dueAtMs = context.nowMs() + (at + 1) * stepMs
+          const pair = await channel.publish(
+            channel.record({ key: `k${at}`, dueAtMs }),
+            channel.record({ key: `k${at}` }),
+          )
+          if (context.nowMs() < dueAtMs) pairs.push(pair)
+        }
+        if (pairs.length < count / 2 && stepMs * count < delayMsMax) continue
+        await context.reach(context.nowMs() + count * stepMs)
+        const member = await channel.join('g', { credit: 2 * count, handle: acknowledge })
+        const order = (await member.take(2 * count)).map(({ record }) => record.id)
+        const wrong = pairs.filter(([late, first]) => order.indexOf(late?.id ?? '') < order.indexOf(first?.id ?? ''))
+        assert.deepEqual(
+          wrong.map(([late]) => late?.id),
+          [],
+          'these took their places before they were due',
+        )
+        return
+      }
     },
   },
   {

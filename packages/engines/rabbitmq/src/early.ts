@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@posthaste/contracts'
 import type { Held } from './held.ts'
 
-/** Keeps what came a little before its time, and hands it on when that has come. */
+/** Keeps what came before its time (it takes longer than the whole ladder, or clocks differ), and hands it on when that has come. */
 export class Early {
   readonly #clock: Clock
   readonly #onDue: (held: Held) => void

@@ -4,12 +4,12 @@ import type { Admin } from './admin.ts'
 /*
  * Delays of any length without a plugin: a ladder of queues whose messages expire after 16 ms, 32 ms, 64 ms … and are
  * dead-lettered into the next lower level. The routing key says in binary digits at which levels a message stops, and
- * behind them, as one word, where it goes at last. A message leaves up to a step early and is held for the rest by the
- * member that receives it. There is one ladder per vhost.
+ * behind them, as one word, where it goes at last. A message leaves up to a step late and never early, so that it takes
+ * its place behind what was there before it was due. There is one ladder per vhost.
  * @see https://docs.particular.net/transports/rabbitmq/delayed-delivery
  */
 
-/** How much too early a message may leave the ladder, in milliseconds. */
+/** How much too late a message may leave the ladder, in milliseconds. */
 export const stepMs = 16
 const levels = 28
 
@@ -25,9 +25,9 @@ export interface Entry {
   readonly routingKey: string
 }
 
-/** The way of a message that is due in `delayMs`; undefined where it is not worth it, and the member holds it for so long. */
+/** The way of a message that is due in `delayMs`; undefined where that is no delay. */
 export function entryOf(delayMs: number, target: string): Entry | undefined {
-  const steps = Math.floor(Math.min(delayMs, delayMsMax) / stepMs)
+  const steps = Math.ceil(Math.min(delayMs, delayMsMax) / stepMs)
   if (!(steps >= 1)) return undefined
   const bits = steps.toString(2)
   const key = bits.padStart(levels, '0').split('').join('.')

@@ -2,7 +2,7 @@ import { stepMs } from './ladder.ts'
 
 /**
  * Counts what this process sent off to wait for its time: the server cannot tell whose messages stand in the ladder. By
- * steps of the ladder, so that a million of them are fewer numbers; nobody is counted for longer than a step too long.
+ * steps of the ladder, so that a million of them are fewer numbers; each is counted until it has left the ladder for sure.
  */
 export class Waiting {
   readonly #counts = new Map<string, Map<number, number>>()
@@ -11,7 +11,7 @@ export class Waiting {
   add(channel: string, group: string | undefined, dueAtMs: number): void {
     const name = group === undefined ? channel : `${channel}@${group}`
     const counts = this.#counts.get(name) ?? new Map<number, number>()
-    const step = Math.ceil(dueAtMs / stepMs)
+    const step = Math.ceil(dueAtMs / stepMs) + 1
     counts.set(step, (counts.get(step) ?? 0) + 1)
     this.#counts.set(name, counts)
     if (counts.size > stepsMax) this.#forget(counts, dueAtMs)
