@@ -85,8 +85,8 @@ export class Publications {
     const windowMs = channel.spec.deduplicateForMs ?? 0
     if (publications.every(({ fromMs }) => fromMs >= before.untilMs + windowMs)) this.confirm(publications)
     else if (context.nowMs() < before.fromMs + windowMs) this.#retract(publications)
-    // On a clock that runs nobody can say on which side of its end that was.
-    else this.#stored.set(before.record.id, { ...before, untilMs: context.nowMs() })
+    // On a clock that runs nobody can say on which side of its end that was: the next one could not be told from it.
+    else this.#stored.delete(before.record.id)
   }
 
   #retract(publications: readonly Publication[]): void {
