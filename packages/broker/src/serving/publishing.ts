@@ -84,24 +84,37 @@ export class Publications {
 
   #publish(records: readonly OutgoingRecord[]): Promise<readonly Outcome[]> {
     const { engine, figures } = this.#around
-    const { permissions, user } = this.#grants
     figures.published += records.length
-    const { bodyBytesMax } = this.#around.config.limits
-    const refuse = (record: OutgoingRecord): PosthasteError | undefined => {
-      const { channel, body, id } = record
-      if (!permissions.may('publish', channel)) return denied(user, 'publish', `to '${channel}'`)
-      return body.byteLength > bodyBytesMax ? tooLarge(id, bodyBytesMax) : undefined
-    }
-    const refusals = records.map(refuse)
-    const answered = refusals.every((error) => error === undefined)
-      ? engine.publish(records)
-      : engine
-          .publish(records.filter((_, at) => refusals[at] === undefined))
-          .then((outcomes) => merged(refusals, outcomes))
+    const refusals = this.#refusals(records)
+    const answered =
+      refusals === undefined
+        ? engine.publish(records)
+        : engine
+            .publish(records.filter((_, at) => refusals[at] === undefined))
+            .then((outcomes) => merged(refusals, outcomes))
     return answered.catch((thrown: unknown) => {
       const error = PosthasteError.from(thrown, 'INTERNAL', 'publishing')
       return new Array<Outcome>(records.length).fill({ ok: false, error })
     })
+  }
+
+  /** Why each may not be published, by their places; undefined where all of them may, as nearly always. */
+  #refusals(records: readonly OutgoingRecord[]): (PosthasteError | undefined)[] | undefined {
+    const { permissions, user } = this.#grants
+    const { bodyBytesMax } = this.#around.config.limits
+    let refusals: (PosthasteError | undefined)[] | undefined
+    let [asked, isAllowed]: [string | undefined, boolean] = [undefined, false]
+    for (let at = 0; at < records.length; at++) {
+      const { channel, body, id } = records[at]!
+      if (channel !== asked) {
+        asked = channel
+        isAllowed = permissions.may('publish', channel)
+      }
+      if (isAllowed && body.byteLength <= bodyBytesMax) continue
+      refusals ??= new Array<PosthasteError | undefined>(records.length).fill(undefined)
+      refusals[at] = isAllowed ? tooLarge(id, bodyBytesMax) : denied(user, 'publish', `to '${channel}'`)
+    }
+    return refusals
   }
 
   #answered(outcomes: readonly Outcome[]): void {

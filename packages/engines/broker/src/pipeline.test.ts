@@ -55,6 +55,16 @@ describe('a pipeline', () => {
     expect(items()).toEqual([[1, 2, 3], [4], [5]])
   })
 
+  it('sends much at once, behind what waits, so that the other side works while more is made', () => {
+    const { pipeline, items } = rig()
+    pipeline.attach(0)
+    void pipeline.add([0])
+    expect(items()).toEqual([])
+    const much = Array.from({ length: 256 }, (_, at) => at + 1)
+    void pipeline.add(much)
+    expect(items()).toEqual([[0, ...much]])
+  })
+
   it('answers each item: those that are refused are not even sent', async () => {
     const { pipeline, items } = rig({ refused: [2] })
     pipeline.attach(0)

@@ -48,15 +48,17 @@ interface Batch<Item> {
   repeated: boolean
 }
 
-/** A batch is large enough with so many bytes. */
-const batchBytesEnough = 128 * 1024
+/** A batch is large enough with so many bytes: it fits into a frame of link, and so leaves at once. */
+const batchBytesEnough = 60 * 1024
+/** So many items are not held back for what else may come in the turn: the other side has them while the rest is made. */
+const worthSending = 256
 /** Answered calls that are worth being forgotten. */
 const forgetEnough = 1_024
 /** Most items of a batch. */
 const batchItemsMax = 4_096
 
 /**
- * Sends items in their order, in batches that emerge: what comes in one turn goes together. Over a lost connection it keeps
+ * Sends items in their order, in batches that emerge: what comes in one turn goes together, unless it is much. Over a lost connection it keeps
  * what is not answered: it is sent again where the other side does not have it. Hot path.
  */
 export class Pipeline<Item> {
@@ -95,7 +97,8 @@ export class Pipeline<Item> {
       this.#queue.push({ call, from: 0, to: items.length })
       this.#open.push(call)
       this.#timer ??= this.#work.clock.setTimer(this.#work.timeoutMs, () => this.#sweep())
-      this.#soon()
+      if (items.length < worthSending) this.#soon()
+      else this.#sendAll()
     })
   }
 
@@ -178,9 +181,13 @@ export class Pipeline<Item> {
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#isScheduled = false
-      while (this.#maySend()) this.#sendNext()
-      this.#tellIdle()
+      this.#sendAll()
     })
+  }
+
+  #sendAll(): void {
+    while (this.#maySend()) this.#sendNext()
+    this.#tellIdle()
   }
 
   #maySend(): boolean {

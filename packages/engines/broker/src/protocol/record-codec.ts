@@ -66,7 +66,8 @@ export class RecordWriter {
   /** Names and values of the headers of the record before. */
   #names: string[] = []
   #values: string[] = []
-  #texts: string[] = []
+  readonly #texts: string[] = []
+  #textUnits = 0
 
   /** @param channel that of the record before the first */
   constructor(writer: Writer, channel: string) {
@@ -102,20 +103,21 @@ export class RecordWriter {
     if (priority !== undefined) writer.double(priority)
     const texts = this.#texts
     texts.length = 0
+    this.#textUnits = 0
     this.#units(id)
     if (isOtherChannel) this.#units(channel)
     if (group !== undefined) this.#units(group)
     if (key !== undefined) this.#units(key)
     this.#channel = channel
     if (!isSame) this.#writeHeaders(record)
-    writer.varint(textBytes(texts))
-    for (let at = 0; at < texts.length; at++) writer.text(texts[at]!)
+    writer.sizedTexts(texts, this.#textUnits)
     writer.varint(body.byteLength)
     writer.bytes(body)
   }
 
   #units(text: string): void {
     this.#writer.varint(text.length)
+    this.#textUnits += text.length
     this.#texts.push(text)
   }
 
@@ -144,21 +146,6 @@ export class RecordWriter {
     if (number === 0) this.#units(name)
     if (kind === 0) this.#units(value)
   }
-}
-
-function textBytes(texts: readonly string[]): number {
-  let bytes = 0
-  for (let at = 0; at < texts.length; at++) bytes += byteLength(texts[at]!)
-  return bytes
-}
-
-/** Longer text is measured faster by a native call. */
-const shortUnits = 48
-
-function byteLength(text: string): number {
-  if (text.length > shortUnits) return Buffer.byteLength(text)
-  for (let unit = 0; unit < text.length; unit++) if (text.charCodeAt(unit) > 0x7f) return Buffer.byteLength(text)
-  return text.length
 }
 
 /** Reads the records of one message; their bodies are views of it. */

@@ -42,6 +42,23 @@ describe('what is written', () => {
     }
   })
 
+  it('has several texts behind the number of their bytes, whether they are ASCII or not, short or long', () => {
+    const texts = fc.array(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.string({ minLength: 49 })))
+    fc.assert(
+      fc.property(texts, (list) => {
+        const writer = new Writer()
+        writer.byte(7)
+        writer.sizedTexts(list, list.join('').length)
+        writer.byte(8)
+        const reader = new Reader(writer.take())
+        expect(reader.byte()).toBe(7)
+        // Halves of characters have no bytes of their own.
+        expect(reader.sizedText()).toBe(list.map((text) => text.toWellFormed()).join(''))
+        expect(reader.byte()).toBe(8)
+      }),
+    )
+  })
+
   it('may be larger than anything before, and be forgotten', () => {
     const writer = new Writer()
     writer.byte(1)

@@ -1,13 +1,21 @@
-/** A slab holds many messages, which are views of it: a buffer of its own for each would cost more than writing it. */
-const slabBytes = 64 * 1024
+/**
+ * A slab holds many messages, which are views of it: a buffer of its own for each would cost more than writing it. The first is
+ * small, since most writers have little to say and there may be thousands; each that is full is followed by a larger one.
+ */
+const slabBytesFirst = 1024
+const slabBytesMax = 64 * 1024
+const slabGrowth = 4
 /** Longer text is written faster by a native call. */
 const shortUnits = 48
 /** Room for any number. */
 const varintBytesMax = 8
+const bytesPerUnit = 3
+const nothing = Buffer.alloc(0)
 
 /** Writes messages one after the other. What `take` has given away is not touched again. */
 export class Writer {
-  #buffer = Buffer.allocUnsafe(slabBytes)
+  #buffer: Buffer = nothing
+  #slabBytes = slabBytesFirst / slabGrowth
   #start = 0
   #at = 0
 
@@ -25,7 +33,8 @@ export class Writer {
   reserve(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return
     const written = this.length
-    const larger = Buffer.allocUnsafe(Math.max(slabBytes, 2 * (written + bytes)))
+    this.#slabBytes = Math.min(slabGrowth * this.#slabBytes, slabBytesMax)
+    const larger = Buffer.allocUnsafe(Math.max(this.#slabBytes, 2 * written + bytes))
     this.#buffer.copy(larger, 0, this.#start, this.#at)
     this.#buffer = larger
     this.#start = 0
@@ -53,26 +62,49 @@ export class Writer {
     this.#at = this.#buffer.writeDoubleBE(value, this.#at)
   }
 
-  /** Text without its length. @returns its bytes */
-  text(text: string): number {
-    const { length } = text
-    this.reserve(3 * length)
-    const start = this.#at
-    if (length > shortUnits) this.#at += this.#buffer.write(text, start)
-    else if (!this.#ascii(text)) this.#at = start + this.#buffer.write(text, start)
-    return this.#at - start
+  /** Text without its length. */
+  text(text: string): void {
+    this.reserve(bytesPerUnit * text.length)
+    if (!this.#ascii(text)) this.#at += this.#buffer.write(text, this.#at)
   }
 
-  /** Text of letters of one byte; false where it is not. */
+  /**
+   * Texts one after the other, behind the number of their bytes together. Nearly all text is ASCII, so it is written as if it
+   * were: only where it is not, its bytes are counted first.
+   * @param units of all of them, in UTF-16
+   */
+  sizedTexts(texts: readonly string[], units: number): void {
+    this.reserve(varintBytesMax + bytesPerUnit * units)
+    const start = this.#at
+    this.varint(units)
+    for (let at = 0; at < texts.length; at++) {
+      if (this.#ascii(texts[at]!)) continue
+      this.#at = start
+      let bytes = 0
+      for (const text of texts) bytes += Buffer.byteLength(text)
+      this.varint(bytes)
+      for (const text of texts) this.#at += this.#buffer.write(text, this.#at)
+      return
+    }
+  }
+
+  /** Text of letters of one byte, for which there is room; false, and nothing written, where it is not. */
   #ascii(text: string): boolean {
     const buffer = this.#buffer
-    let at = this.#at
-    for (let unit = 0; unit < text.length; unit++) {
+    const start = this.#at
+    const { length } = text
+    if (length > shortUnits) {
+      const bytes = buffer.write(text, start)
+      if (bytes !== length) return false
+      this.#at = start + bytes
+      return true
+    }
+    for (let unit = 0; unit < length; unit++) {
       const code = text.charCodeAt(unit)
       if (code > 0x7f) return false
-      buffer[at++] = code
+      buffer[start + unit] = code
     }
-    this.#at = at
+    this.#at = start + length
     return true
   }
 
