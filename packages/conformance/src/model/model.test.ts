@@ -316,6 +316,35 @@ describe('records of the same id', () => {
   })
 })
 
+describe('what is cancelled', () => {
+  it('never comes', () => {
+    const { model, now, publish, deliver } = started()
+    const entry = publish('1', { dueAtMs: 1_500 })
+    expect(model.cancelled('1')).toEqual([])
+    now.ms = 1_500
+    expect(deliver(entry)).toEqual(fault('1 was delivered and never published'))
+  })
+
+  it('has not come before, also where it waits for another attempt', () => {
+    const { model, now, publish, deliver, release } = started()
+    const entries = ['1', '2'].map((id) => publish(id, { dueAtMs: 1_500 }))
+    now.ms = 1_500
+    for (const entry of entries) expect(deliver(entry)).toEqual([])
+    expect(model.cancelled('1')).toEqual(fault('1 was cancelled, it had come already'))
+    release(entries[1] as ModelEntry, { inMs: 100 })
+    expect(model.cancelled('2')).toEqual(fault('2 was cancelled, it had come already'))
+  })
+
+  it('may have been due for a while, also when the group was moved meanwhile', () => {
+    const { model, now, publish } = started()
+    publish('1', { dueAtMs: 1_500 })
+    now.ms = 1_600
+    model.sought('next', now.ms)
+    expect(model.cancelled('1')).toEqual([])
+    expect(model.entries).toEqual([])
+  })
+})
+
 describe('a group that was moved', () => {
   it('to the earliest gets everything again, settled or not, as attempt 1 and without holds', () => {
     const { model, now, publish, deliver, release } = started()

@@ -214,6 +214,18 @@ export class GroupModel {
     if (entry.standing === 'returning') entry.standing = how.waits ? 'later' : 'ready'
   }
 
+  /**
+   * What was scheduled under this id was cancelled. After a group was moved to the end of its log nobody knows whether what
+   * is due has joined; what was seen has. @returns what is wrong with that
+   */
+  cancelled(id: string): readonly string[] {
+    const entry = this.entries.find(({ record }) => record.id === id && record.dueAtMs !== undefined)
+    if (entry === undefined) return []
+    this.removed(entry)
+    const mayHaveWaited = entry.standing === 'later' || entry.standing === 'maybe'
+    return mayHaveWaited && entry.position === undefined ? [] : [`${id} was cancelled, it had come already`]
+  }
+
   /** It was cancelled, or never was stored. */
   removed(entry: ModelEntry): void {
     this.entries.splice(this.entries.indexOf(entry), 1)

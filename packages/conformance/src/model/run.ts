@@ -203,12 +203,7 @@ class ProgramRun {
     if (scheduling === undefined || id === undefined) return
     if (!(await scheduling.cancel(this.#channel.name, id))) return
     for (const model of this.#groups.values()) {
-      const entry: ModelEntry | undefined = model.entries.find(
-        ({ record }) => record.id === id && record.dueAtMs !== undefined,
-      )
-      if (entry === undefined) continue
-      assert.equal(entry.standing, 'later', `${id} was cancelled, it had come already`)
-      model.removed(entry)
+      for (const fault of model.cancelled(id)) this.#context.witness.accuse(fault)
     }
   }
 
