@@ -118,6 +118,27 @@ describe('who has users', () => {
     await rig.engine(broker, { token: 'guest' })
   })
 
+  it('has none of them make more channels than they may by asking for many at once, and counts none twice', async () => {
+    const maker = { tokens: hashOf('maker'), limits: { channelsMax: 3 }, rights: { manage: '**' } }
+    const broker = await rig.broker({ users: { ...users, maker }, limits: { channelsMax: 4 } })
+    const engine = await rig.engine(broker, { token: 'maker' })
+    const make = (name: string) =>
+      engine.declare({ channels: [{ name, kind: 'queue', keyed: false }], groups: [] }).then(
+        () => 'made',
+        ({ code }) => code,
+      )
+    // What is no channel counts for none.
+    expect(await make('no channel')).toBe('CONFIG_INVALID')
+    const same = await Promise.all(Array.from({ length: 5 }, () => make('a')))
+    expect(new Set(same)).toEqual(new Set(['made']))
+    const others = await Promise.all(Array.from({ length: 8 }, (_, at) => make(`b${at}`)))
+    expect(others.filter((outcome) => outcome === 'made')).toHaveLength(2)
+    expect(await engine.listing?.channels()).toHaveLength(3)
+    const admin = await rig.engine(broker, { token: 'root' })
+    const all = await Promise.allSettled(['x', 'y'].map((name) => declare(admin, { name })))
+    expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+
   it('slows down who is too fast, and loses nothing', async () => {
     const shop = { ...users.shop, limits: { recordsPerSecondMax: 2_000, bytesInFlightMax: 65_536 } }
     const broker = await rig.broker({ users: { ...users, shop } })

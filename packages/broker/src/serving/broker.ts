@@ -93,6 +93,7 @@ class RunningBroker implements Broker {
       clock,
       log,
       figures: this.#counts,
+      making: new Set(),
       made: new Map(),
       channels: new Set(),
       clients: () => this.#sessions.clients(),

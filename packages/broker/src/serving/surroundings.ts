@@ -17,12 +17,14 @@ export interface Surroundings {
   readonly clock: Clock
   readonly log: Log
   readonly figures: Counts
-  /** Channels that users have made, by user, since the start. */
   /** Whether a client has declared a temporary group of that name, and has not ended. */
   readonly isKept: (name: string) => boolean
   /** Who is connected. */
   readonly clients: () => readonly BrokerClient[]
   /** All channels. */
   readonly channels: Set<string>
+  /** Channels that are being made. */
+  readonly making: Set<string>
+  /** Channels that users have made, or are making, by user, since the start. */
   readonly made: Map<string, number>
 }
