@@ -66,8 +66,10 @@ export class Permissions {
 
   /** Whether a channel may be made: those of dead letters and replies come with consuming. */
   mayMake(channel: string): boolean {
-    const isOfConsumers = subjectOf(channel).isDead || channel.startsWith(replies)
-    return this.may('manage', channel) || (isOfConsumers && this.may('consume', channel))
+    if (this.may('manage', channel)) return true
+    return subjectOf(channel).isDead
+      ? this.may('publish', channel)
+      : channel.startsWith(replies) && this.may('consume', channel)
   }
 
   mayAny(channel: string): boolean {
@@ -94,9 +96,10 @@ export class Permissions {
     // Whoever was asked answers, wherever that is; where answers are read is a right like any other.
     if (right === 'publish' && channel.startsWith(replies)) return true
     const { name, isDead } = subjectOf(channel)
-    // Who consumes puts aside what cannot be handled.
+    // Who consumes puts aside what cannot be handled, and takes nothing out of what others have put there.
     const needed = isDead && right === 'publish' ? 'consume' : right
-    return this.#rights[needed].some((pattern) => matches(pattern, name) || matches(pattern, channel))
+    const isNamed = isDead && right === 'consume'
+    return this.#rights[needed].some((pattern) => (!isNamed && matches(pattern, name)) || matches(pattern, channel))
   }
 }
 
