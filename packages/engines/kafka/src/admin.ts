@@ -119,11 +119,13 @@ export async function setSessionTimeout(
     { name: beatKey, configOperation: setOperation, value: String(beatMsOf(sessionTimeoutMs)) },
   ]
   await alterGroups(cluster, groupIds, configs)
+  for (const each of groupIds) cluster.sessionsGiven.add(each)
 }
 
 /** Deletes a group that is over, with its positions and the session timeout it was given; one that has members stays. */
 export async function endGroup(cluster: Cluster, groupId: string): Promise<void> {
   await deleteGroup(cluster, groupId)
+  cluster.sessionsGiven.delete(groupId)
   if (cluster.settings.sessionTimeoutMs === undefined) return
   const configs = [sessionKey, beatKey].map((name) => ({ name, configOperation: deleteOperation, value: null }))
   await alterGroups(cluster, [groupId], configs)

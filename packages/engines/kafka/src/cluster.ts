@@ -22,6 +22,8 @@ export class Cluster {
   readonly settings: Settings
   readonly host: EngineHost
   readonly clientId: string
+  /** Groups that this engine has given their session timeout. A busy server goes by it only some time later. */
+  readonly sessionsGiven = new Set<string>()
   /** Told when there is a server again. */
   onReconnected: (() => void) | undefined
   #brokers = new Map<number, BrokerAddress>()

@@ -11,7 +11,7 @@ function joined() {
   const clock = manualClock()
   const told: string[] = []
   const waiting: (() => void)[] = []
-  const state = { answersAtOnce: true, epoch: 0 }
+  const state = { answersAtOnce: true, epoch: 0, heartbeatIntervalMs: 1_000 }
   const asked: { readonly id: string; readonly epoch: number }[] = []
   const lane = {
     async call(...[, , id, epoch]: [unknown, string, string, number]) {
@@ -19,12 +19,16 @@ function joined() {
       if (!state.answersAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
       state.epoch += 1
       const assignment = { topicPartitions: [{ topicId: 't', partitions: [0] }] }
-      return { memberEpoch: state.epoch, heartbeatIntervalMs: 1_000, assignment }
+      const { epoch: memberEpoch, heartbeatIntervalMs } = state
+      return { memberEpoch, heartbeatIntervalMs, assignment }
     },
   }
+  const log = recordingLog()
+  const sessionsGiven = new Set<string>()
   const cluster = {
-    host: { clock, log: recordingLog(), random: () => 0.5 },
+    host: { clock, log, random: () => 0.5 },
     settings: { sessionTimeoutMs, rebalanceTimeoutMs: 60_000 },
+    sessionsGiven,
     isClosed: false,
     topic: async () => ({ id: 't', leaders: [0] }),
     coordinator: async () => 0,
@@ -40,7 +44,16 @@ function joined() {
   const answerAll = () => {
     for (const answer of waiting.splice(0)) answer()
   }
-  return { clock, member, told, state, asked, answerAll }
+  return { clock, member, told, state, asked, answerAll, sessionsGiven, log }
+}
+
+/** Joins, and tells whether that is over. */
+function joining(member: Member) {
+  const join = { isOver: false }
+  void member.join().then(() => {
+    join.isOver = true
+  })
+  return join
 }
 
 describe('a member of a group', () => {
@@ -109,5 +122,35 @@ describe('a member of a group', () => {
     member.abandon()
     await clock.advance(10 * sessionTimeoutMs)
     expect(told).toEqual(['gained 0'])
+  })
+
+  it('has joined once the server goes by the session that this engine gave the group, however late that is', async () => {
+    const { clock, member, state, sessionsGiven, log } = joined()
+    sessionsGiven.add('g')
+    state.heartbeatIntervalMs = 5_000
+    const join = joining(member)
+    await clock.advance(20_000)
+    expect(join.isOver).toBe(false)
+    state.heartbeatIntervalMs = 1_000
+    await clock.advance(1_000)
+    expect(join.isOver).toBe(true)
+    expect(log.entries).toEqual([])
+    member.abandon()
+  })
+
+  it('goes by another session soon where others gave it, and in the end in any case, and says so', async () => {
+    for (const [given, afterMs] of [
+      [[], 3_000],
+      [['g'], 31_000],
+    ] as const) {
+      const { clock, member, state, sessionsGiven, log } = joined()
+      for (const each of given) sessionsGiven.add(each)
+      state.heartbeatIntervalMs = 5_000
+      const join = joining(member)
+      await clock.advance(afterMs)
+      expect(join.isOver).toBe(true)
+      expect(log.entries).toMatchObject([{ level: 'warn', fields: { groupId: 'g' } }])
+      member.abandon()
+    }
   })
 })

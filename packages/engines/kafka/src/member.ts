@@ -28,9 +28,11 @@ export interface Membership {
 /** The session timeout of a server that nobody has configured. */
 const sessionMsDefault = 45_000
 const heartbeatMsMax = 1_000
-/** How long a member waits for the session timeout of its group to be in effect, and how often it looks. */
-const settingMsMax = 2_000
-const settingRestMs = 20
+/**
+ * How long a member waits for the session timeout of its group to be in effect: one that this engine has given it will be,
+ * once the server has done with the topics that were made before; another may have been given on purpose.
+ */
+const settingMsMax = { given: 30_000, other: 2_000 } as const
 /** A member that leaves and keeps its name, and one that leaves for good. */
 const leaving = { static: -2, dynamic: -1 } as const
 
@@ -111,16 +113,17 @@ export class Member {
    * vanished after its first would keep its partitions for the server's own session.
    */
   async join(): Promise<void> {
-    const { clock, log } = this.#cluster.host
-    const untilMs = clock.monotonicMs() + settingMsMax
+    const { clock, log, random } = this.#cluster.host
+    const { groupId } = this.#membership
+    const beganMs = clock.monotonicMs()
     await this.beat()
-    while (this.#isLenient && !this.#stopped && !this.#cluster.isClosed) {
-      if (clock.monotonicMs() >= untilMs) {
-        const { groupId } = this.#membership
+    for (let round = 0; this.#isLenient && !this.#stopped && !this.#cluster.isClosed; round += 1) {
+      const patienceMs = this.#cluster.sessionsGiven.has(groupId) ? settingMsMax.given : settingMsMax.other
+      if (clock.monotonicMs() - beganMs >= patienceMs) {
         log.warn('kafka engine: a group has another session timeout than this process asks for', { groupId })
         return
       }
-      await rest(clock, settingRestMs)
+      await rest(clock, Math.min(this.#intervalMs, backoffMs(round, random)))
       await this.beat()
     }
   }
