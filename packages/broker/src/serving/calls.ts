@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { type CallName, type Parcel, packParcel, sentError } from '@posthaste/broker/protocol'
+import {
+  type CallName,
+  type Parcel,
+  packParcel,
+  type SentPrepared,
+  type SentPreparedQuery,
+  sentError,
+} from '@posthaste/broker/protocol'
 import {
   type BrowseQuery,
   type Lag,
@@ -112,11 +119,13 @@ export const answering: Readonly<Record<CallName, Answering>> = {
     return outcomes([(await around.engine.preparing?.postpone(name, checkAtMs ?? never)) as Outcome])
   },
   async prepared({ head }, { grants, around }) {
-    const { channel, limit } = head as InChannel & { readonly limit: number }
+    const { channel, limit, after } = head as SentPreparedQuery
     need(grants, 'publish', channel)
-    const found = await preparedPage(channel, limit, around)
-    const rows = found.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks])
-    return answer(rows, found)
+    const place = after && { id: String(after.id), checkAtMs: Number(after.checkAtMs ?? never) }
+    const { records, isAll } = await preparedPage({ channel, limit, after: place }, around)
+    const rows = records.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks] as const)
+    const page: SentPrepared = { rows, isAll }
+    return answer(page, records)
   },
   async declarePattern({ head }, { grants, around, session }) {
     const spec = head as PatternGroupSpec

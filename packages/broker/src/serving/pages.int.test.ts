@@ -26,14 +26,20 @@ describe('a broker that is asked for everything', () => {
     expect(pages.flat()).toEqual(ids)
   })
 
-  it('tells of what is prepared as much as is enough, from the front', async () => {
+  it('tells of all that is prepared, however large and however many', async () => {
     const engine = await rig.engine(await rig.broker())
     await declare(engine)
+    const preparing = engine.preparing!
     const body = new Uint8Array(1.5 * 1024 * 1024)
-    for (const id of ['1', '2', '3', '4', '5']) await engine.preparing!.prepare(record(id, { body }), Number(id))
-    const ids = async () => (await engine.preparing!.prepared('c', 10_000)).map(({ record: { id } }) => id)
-    expect(await ids()).toEqual(['1', '2', '3'])
-    await engine.preparing!.rollback([{ channel: 'c', id: '1' }])
-    expect(await ids()).toEqual(['2', '3', '4'])
+    const large = ['1', '2', '3', '4', '5']
+    for (const id of large) await preparing.prepare(record(id, { body }), Number(id))
+    const small = Array.from({ length: 1_500 }, (_, at) => `s${at}`)
+    await Promise.all(small.map((id) => preparing.prepare(record(id), Number.POSITIVE_INFINITY)))
+    const ids = async (limit: number) => (await preparing.prepared('c', limit)).map(({ record: { id } }) => id)
+    expect(await ids(10_000)).toEqual([...large, ...small.sort()])
+    expect(await ids(4)).toEqual(large.slice(0, 4))
+    await preparing.rollback([{ channel: 'c', id: '1' }])
+    expect(await ids(3)).toEqual(['2', '3', '4'])
+    await expect(ids(0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

@@ -1,10 +1,5 @@
-import {
-  type BrowsedRecord,
-  type BrowseQuery,
-  type OutgoingRecord,
-  type PreparedRecord,
-  succeeded,
-} from '@posthaste/contracts'
+import type { BrowsedRecord, BrowseQuery, OutgoingRecord, PreparedRecord } from '@posthaste/contracts'
+import type { PreparedPlace } from '@posthaste/embedded'
 import { describe, expect, it } from 'vitest'
 import { record } from '../../test/rig.ts'
 import { configOf } from '../config/config-of.ts'
@@ -25,15 +20,13 @@ function reading(records: readonly OutgoingRecord[], lookedAtMax = Number.POSITI
     const isEnd = from + page.length >= found.length
     return { records: page, next: isEnd ? undefined : page.at(-1)!.position }
   }
-  const decide = async () => []
   const engine: Reading['engine'] = {
-    browsing: { browse, move: decide },
+    browsing: { browse, move: async () => [] },
     preparing: {
-      prepare: async () => succeeded,
-      ...{ commit: decide, rollback: decide, postpone: async () => succeeded },
-      async prepared(_, limit) {
+      async prepared(_, limit, after) {
         asked.push(limit)
-        return prepared.slice(0, limit)
+        const from = after === undefined ? 0 : prepared.findIndex(({ record: { id } }) => id === after.id) + 1
+        return prepared.slice(from, from + limit)
       },
     },
   }
@@ -93,21 +86,35 @@ describe('a page', () => {
     for (const limit of [0, -1, 1.5, 10_001, Number.NaN]) {
       const refused = { code: 'INVALID_ARGUMENT' }
       await expect(browsePage({ channel: 'c', limit }, reading([]))).rejects.toMatchObject(refused)
-      await expect(preparedPage('c', limit, reading([]))).rejects.toMatchObject(refused)
+      await expect(preparedPage({ channel: 'c', limit }, reading([]))).rejects.toMatchObject(refused)
     }
   })
 })
 
 describe('prepared records', () => {
-  it('are told from the front until it is enough', async () => {
-    const on = reading(bodies(40, 1.5 * mib))
-    expect((await preparedPage('c', 10_000, on)).map(({ record: { id } }) => id)).toEqual(['0', '1', '2'])
+  it('are told until it is enough, and the next page goes on behind them', async () => {
+    const on = reading(bodies(7, 1.5 * mib))
+    const ids: string[][] = []
+    for (let after: PreparedPlace | undefined; ; ) {
+      const { records, isAll } = await preparedPage({ channel: 'c', limit: 10_000, after }, on)
+      ids.push(records.map(({ record: { id } }) => id))
+      if (isAll) break
+      after = { id: ids.at(-1)!.at(-1)!, checkAtMs: 0 }
+    }
+    expect(ids).toEqual([['0', '1', '2'], ['3', '4', '5'], ['6']])
     expect(Math.max(...on.asked) * config.limits.bodyBytesMax).toBeLessThanOrEqual(128 * mib)
   })
 
-  it('are told all where they are small and no more than a thousand', async () => {
-    const on = reading(bodies(1_000, 10))
-    expect(await preparedPage('c', 10_000, on)).toHaveLength(1_000)
-    expect(await preparedPage('c', 20, on)).toHaveLength(20)
+  it('are told all where they are small, each read once', async () => {
+    const on = reading(bodies(5_000, 10))
+    const page = await preparedPage({ channel: 'c', limit: 10_000 }, on)
+    expect([page.records.length, page.isAll]).toEqual([5_000, true])
+    expect(on.asked).toHaveLength(Math.floor(5_000 / 16) + 1)
+    expect((await preparedPage({ channel: 'c', limit: 20 }, on)).records).toHaveLength(20)
+  })
+
+  it('are all that were asked for where the last of them makes the page large enough', async () => {
+    const on = reading(bodies(5, 1.5 * mib))
+    expect(await preparedPage({ channel: 'c', limit: 3 }, on)).toMatchObject({ isAll: true })
   })
 })

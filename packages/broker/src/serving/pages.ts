@@ -7,6 +7,7 @@ import {
   PosthasteError,
   type PreparedRecord,
 } from '@posthaste/contracts'
+import type { DurablePreparing, PreparedPlace } from '@posthaste/embedded'
 import type { Surroundings } from './surroundings.ts'
 
 /*
@@ -20,11 +21,25 @@ const answerBytesEnough = 4 * mib
 /** What the engine may read into memory at a time, in bytes. */
 const stepBytesMax = 128 * mib
 const limitMax = 10_000
-/** Prepared records are read from the front again with each step. */
-const preparedMax = 1_024
 
 /** Where records are read from, and how large their bodies may be. */
-export type Reading = { readonly engine: Pick<Engine, 'browsing' | 'preparing'> } & Pick<Surroundings, 'config'>
+export type Reading = {
+  readonly engine: Pick<Engine, 'browsing'> & { readonly preparing: Pick<DurablePreparing, 'prepared'> }
+} & Pick<Surroundings, 'config'>
+
+/** What is asked of the prepared records of a channel: as many as `limit`, from the front or from behind a place. */
+export interface PreparedQuery {
+  readonly channel: string
+  readonly limit: number
+  readonly after?: PreparedPlace | undefined
+}
+
+/** Some of them, in their order. */
+export interface PreparedPage {
+  readonly records: readonly PreparedRecord[]
+  /** False where there may be more of those that were asked for, behind the last one. */
+  readonly isAll: boolean
+}
 
 /**
  * A page that is large enough, or as long as was asked for.
@@ -54,24 +69,29 @@ export async function browsePage(query: BrowseQuery, { engine, config }: Reading
 }
 
 /**
- * Prepared records from the front: as many as were asked for, as are large enough, or 1,024.
+ * Prepared records: a page that is large enough, or all that were asked for.
  * @throws NOT_FOUND INVALID_ARGUMENT
  */
 export async function preparedPage(
-  channel: string,
-  limit: number,
+  { channel, limit, after }: PreparedQuery,
   { engine, config }: Reading,
-): Promise<readonly PreparedRecord[]> {
+): Promise<PreparedPage> {
   checkLimit(limit)
   const step = stepOf(config)
-  const end = Math.min(limit, preparedMax)
-  for (let most = Math.min(step, end); ; most = Math.min(most + step, end)) {
-    const found = (await engine.preparing?.prepared(channel, most)) ?? []
-    let [count, bytes] = [0, 0]
-    while (count < found.length && bytes < answerBytesEnough) bytes += bytesOf(found[count++]!.record)
-    // Fewer than were asked for are not the end: damaged ones are left out.
-    if (bytes >= answerBytesEnough || most === end) return found.slice(0, count)
+  const records: PreparedRecord[] = []
+  let [bytes, place] = [0, after]
+  while (records.length < limit) {
+    const most = Math.min(step, limit - records.length)
+    const found = await engine.preparing.prepared(channel, most, place)
+    for (const each of found) {
+      records.push(each)
+      bytes += bytesOf(each.record)
+      if (bytes >= answerBytesEnough) return { records, isAll: records.length === limit }
+      place = { id: each.record.id, checkAtMs: each.checkAtMs }
+    }
+    if (found.length < most) break
   }
+  return { records, isAll: true }
 }
 
 function checkLimit(limit: number): void {

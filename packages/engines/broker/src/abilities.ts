@@ -19,6 +19,7 @@ import { type EngineCapabilities, succeeded } from '@posthaste/contracts'
 import type { Ask } from './calls.ts'
 import type { Parcel } from './protocol/calls.ts'
 import { receivedError, type SentError } from './protocol/errors.ts'
+import type { SentPrepared, SentPreparedQuery } from './protocol/preparing.ts'
 import { refusalOf } from './refusals.ts'
 import type { ServerTime } from './server-time.ts'
 
@@ -157,14 +158,30 @@ export function preparing(ask: Ask, time: ServerTime, capabilities: () => Engine
     postpone: async (name, checkAtMs) =>
       one(outcomesOf(await ask('postpone', { name, checkAtMs: atServer(checkAtMs) }))),
     async prepared(channel, limit) {
-      const parcels = await ask('prepared', { channel, limit }, { repeatable: true })
-      return parcels.flatMap((parcel) => preparedOf(parcel, time))
+      const all = new Map<string, PreparedRecord>()
+      let after: SentPreparedQuery['after']
+      for (;;) {
+        const query: SentPreparedQuery = { channel, limit: limit - all.size, after }
+        const [parcel] = await ask('prepared', query, { repeatable: true })
+        const { rows, isAll } = parcel!.head as SentPrepared
+        for (const each of preparedOf(rows, parcel!.records, time)) {
+          // One that was postponed while it was being told comes again, in its new place.
+          all.delete(each.record.id)
+          all.set(each.record.id, each)
+        }
+        const last = parcel!.records.at(-1)
+        if (isAll || last === undefined) return [...all.values()]
+        after = { id: last.id, checkAtMs: rows.at(-1)![1] }
+      }
     },
   }
 }
 
-function preparedOf({ head, records }: Parcel, time: ServerTime): readonly PreparedRecord[] {
-  const rows = head as readonly (readonly [preparedAtMs: number, checkAtMs: number | null, checks: number])[]
+function preparedOf(
+  rows: SentPrepared['rows'],
+  records: readonly OutgoingRecord[],
+  time: ServerTime,
+): readonly PreparedRecord[] {
   return rows.map(([preparedAtMs, checkAtMs, checks], at) => ({
     record: home(records[at]!, time),
     preparedAtMs: time.atHome(preparedAtMs),

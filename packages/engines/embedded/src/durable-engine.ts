@@ -3,6 +3,8 @@ import type {
   DeliverySink,
   Engine,
   EngineSubscription,
+  PreparedRecord,
+  Preparing,
   SubscriptionSpec,
   Topology,
 } from '@posthaste/contracts'
@@ -11,6 +13,9 @@ import type {
 export interface DurableEngine extends Engine {
   /** As any engine, for a member that may be of another process. */
   subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription>
+
+  /** As of any engine; what waits can be told page by page. */
+  readonly preparing: DurablePreparing
 
   /**
    * The channels and groups that there are, in the order in which they were made; those of patterns among them.
@@ -43,6 +48,22 @@ export interface DurableEngine extends Engine {
    * @throws ENGINE_CLOSED ENGINE_WRITE_FAILED
    */
   snapshot(dir: string): Promise<void>
+}
+
+/** A place in the order in which prepared records are asked about, whether or not one stands there. */
+export interface PreparedPlace {
+  readonly id: string
+  readonly checkAtMs: number
+}
+
+/** Half messages, page by page. */
+export interface DurablePreparing extends Preparing {
+  /**
+   * What waits in a channel, from the front or from behind a place: where fewer than `limit` are told, there are no more. One
+   * that was postponed meanwhile stands behind its earlier place, and may be told again.
+   * @param limit 1 to 10,000
+   */
+  prepared(channel: string, limit: number, after?: PreparedPlace): Promise<readonly PreparedRecord[]>
 }
 
 /** A member's subscription, for who stands in for the member. */

@@ -7,7 +7,6 @@ import {
   type OutgoingRecord,
   type Patterns,
   PosthasteError,
-  type Preparing,
   type Scheduling,
   type Seeking,
   type SubscriptionSpec,
@@ -17,7 +16,7 @@ import {
 import { Browser } from './browser.ts'
 import { Consumer } from './consumer.ts'
 import { DamageReport } from './damage-report.ts'
-import type { DurableEngine, DurableSubscription } from './durable-engine.ts'
+import type { DurableEngine, DurablePreparing, DurableSubscription } from './durable-engine.ts'
 import { notOpen, writeFailed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group/group.ts'
@@ -270,12 +269,12 @@ export class EmbeddedEngine implements DurableEngine {
     },
   }
 
-  readonly preparing: Preparing = {
+  readonly preparing: DurablePreparing = {
     prepare: async (record, checkAtMs) => this.#running().preparations.prepare(record, checkAtMs),
     commit: async (names) => this.#running().preparations.commit(names),
     rollback: async (names) => this.#running().preparations.rollback(names),
     postpone: async (name, checkAtMs) => this.#running().preparations.postpone(name, checkAtMs),
-    prepared: async (channel, limit) => this.#running().preparations.prepared(channel, limit),
+    prepared: async (channel, limit, after) => this.#running().preparations.prepared(channel, limit, after),
   }
 
   readonly patterns: Patterns = {

@@ -89,6 +89,33 @@ describe('a prepared record', () => {
     await store.close()
   })
 
+  it('is told page by page, each from behind the one before, though it was resolved or postponed meanwhile', async () => {
+    const { engine } = await opened(directories.fresh())
+    await declared(engine)
+    const { preparing } = engine
+    for (const [id, checkAtMs] of [
+      ['b', 1],
+      ['a', 1.5],
+      ['c', 2],
+      ['d', Number.POSITIVE_INFINITY],
+      ['e', -3],
+    ] as const)
+      await preparing.prepare(record(id), checkAtMs)
+    const told: string[] = []
+    let after: { id: string; checkAtMs: number } | undefined
+    for (const limit of [2, 1, 1, 9]) {
+      const page = await preparing.prepared('c', limit, after)
+      told.push(page.map(({ record: { id } }) => id).join())
+      const { record: last, checkAtMs } = page.at(-1)!
+      after = { id: last.id, checkAtMs }
+      if (told.length === 1) await preparing.rollback([name('a')])
+      if (told.length === 2) await preparing.postpone(name('e'), 3)
+    }
+    expect(told).toEqual(['e,a', 'b', 'c', 'e,d'])
+    expect(await preparing.prepared('c', 9, after)).toEqual([])
+    await engine.close()
+  })
+
   it('that is damaged is told of and hides no other', async () => {
     const dir = directories.fresh()
     const clock = manualClock(5)
@@ -106,7 +133,8 @@ describe('a prepared record', () => {
     const log = recordingLog()
     await after.open({ clock, log, instance: 'test', random: () => 0.5, onState: () => {} })
     expect(await after.preparing.prepared('c', 9)).toMatchObject([{ record: { id: '2' } }])
-    expect(log.entries.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { id: '1' } }])
+    expect(await after.preparing.prepared('c', 1)).toMatchObject([{ record: { id: '2' } }])
+    expect(log.entries.filter(({ level }) => level === 'error')[0]).toMatchObject({ fields: { id: '1' } })
     expect(await after.preparing.commit(['1', '2'].map(name))).toMatchObject([
       { error: { code: 'ENGINE_CORRUPT' } },
       { ok: true },

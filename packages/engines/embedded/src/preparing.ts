@@ -6,9 +6,9 @@ import {
   PosthasteError,
   type PreparedName,
   type PreparedRecord,
-  type Preparing,
   succeeded,
 } from '@posthaste/contracts'
+import type { DurablePreparing, PreparedPlace } from './durable-engine.ts'
 import { failed } from './errors.ts'
 import { whenDurable } from './outcomes.ts'
 import { decodePrepared, encodePrepared } from './prepared-codec.ts'
@@ -43,7 +43,7 @@ interface Change {
  * Prepared records: rows by name, and rows in the order in which to ask about them. A decision is made in memory, so that
  * the first one counts; the next transaction takes it along together with what it publishes.
  */
-export class Preparations implements Participant, Preparing {
+export class Preparations implements Participant, DurablePreparing {
   readonly #context: PreparingContext
   #changed = new Map<string, Change>()
   /** What the present transaction writes. */
@@ -80,16 +80,26 @@ export class Preparations implements Participant, Preparing {
     return this.#durably(succeeded)
   }
 
-  async prepared(channel: string, limit: number): Promise<readonly PreparedRecord[]> {
+  async prepared(channel: string, limit: number, after?: PreparedPlace): Promise<readonly PreparedRecord[]> {
     const { registry, store, committer } = this.#context
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= limitMax))
       throw new PosthasteError('INVALID_ARGUMENT', `limit must be 1 to ${limitMax}, not ${limit}`)
     const { id: logId } = registry.channel(channel).inlet
     if (this.#changed.size + this.#writing.size > 0) await committer.flushed()
-    const keys = store.keys('checks', { from: offsetKey(logId, 0), to: offsetKey(logId + 1, 0), limit })
-    return keys
-      .map((key) => this.#findIntact({ channel, id: key.toString('utf8', timePrefixBytes) }))
-      .filter((found) => found !== undefined)
+    const to = offsetKey(logId + 1, 0)
+    const all: PreparedRecord[] = []
+    let from = after === undefined ? offsetKey(logId, 0) : behind(checkKey(logId, after))
+    for (;;) {
+      const wanted = limit - all.length
+      const keys = store.keys('checks', { from, to, limit: wanted })
+      for (const key of keys) {
+        const found = this.#findIntact({ channel, id: key.toString('utf8', timePrefixBytes) })
+        if (found !== undefined) all.push(found)
+      }
+      const last = keys.at(-1)
+      if (last === undefined || keys.length < wanted || all.length === limit) return all
+      from = behind(last)
+    }
   }
 
   /** One that is damaged must not hide the others. */
@@ -108,11 +118,11 @@ export class Preparations implements Participant, Preparing {
     for (const { logId, id, prepared } of this.#writing.values()) {
       const key = nameKey(logId, id)
       const before = this.#context.store.get('prepared', key)
-      if (before !== undefined) tx.remove('checks', checkKey(logId, decodePrepared(before, '')))
+      if (before !== undefined) tx.remove('checks', checkKey(logId, placeOf(decodePrepared(before, ''))))
       if (prepared === undefined) tx.remove('prepared', key)
       else {
         tx.put('prepared', key, encodePrepared(prepared))
-        tx.put('checks', checkKey(logId, prepared), Buffer.alloc(0))
+        tx.put('checks', checkKey(logId, placeOf(prepared)), Buffer.alloc(0))
       }
     }
   }
@@ -174,7 +184,16 @@ function nameOf(logId: number, id: string): string {
 }
 
 /** Rows in the order in which to ask. */
-function checkKey(logId: number, { checkAtMs, record }: PreparedRecord): Buffer {
+function checkKey(logId: number, { checkAtMs, id }: PreparedPlace): Buffer {
   const atMs = Math.min(wideMax, Math.max(0, Math.floor(checkAtMs)))
-  return Buffer.concat([offsetKey(logId, atMs), Buffer.from(record.id)])
+  return Buffer.concat([offsetKey(logId, atMs), Buffer.from(id)])
+}
+
+function placeOf({ checkAtMs, record: { id } }: PreparedRecord): PreparedPlace {
+  return { checkAtMs, id }
+}
+
+/** The least key that is behind a key. */
+function behind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)])
 }
