@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { type Log, type LogFields, PosthasteError } from '@posthaste/contracts'
+import type { BrokerConfig } from './config/config.ts'
 import { configOf } from './config/config-of.ts'
 import { startBroker } from './serving/broker.ts'
 
@@ -26,7 +27,7 @@ function write(level: string, message: string, fields: LogFields = {}): void {
 async function run(): Promise<void> {
   const file = process.env.POSTHASTE_BROKER_CONFIG
   const { POSTHASTE_BROKER_CONFIG: _, ...environment } = process.env
-  const starting = startBroker(configOf(file ? readFileSync(file, 'utf8') : undefined, environment), { log })
+  const starting = startBroker(configured(file, environment), { log })
   const stop = (): void => {
     starting
       .then((broker) => broker.stop())
@@ -42,6 +43,10 @@ async function run(): Promise<void> {
   const broker = await starting
   // Whoever starts it again gives it another try at the disk.
   void broker.failed.then(fail)
+}
+
+function configured(file: string | undefined, environment: NodeJS.ProcessEnv): BrokerConfig {
+  return file ? configOf(readFileSync(file, 'utf8'), environment, file) : configOf(undefined, environment)
 }
 
 function fail(error: unknown): never {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hashToken } from '../access/tokens.ts'
 import { configOf } from './config-of.ts'
@@ -44,6 +45,25 @@ describe('the configuration of a broker', () => {
       ...{ health: { host: '127.0.0.1', port: 0 }, limits: { bodyBytesMax: 2048, channelsMax: 5 } },
     })
     expect(of(undefined, environment).dataDir).toBe('/other')
+  })
+
+  it('has absolute paths: those of a file begin where it stands, those of the environment in the working directory', () => {
+    const file = {
+      ...{ dataDir: 'data/', snapshotsDir: '../copies' },
+      tls: { certFile: 'tls/server.pem', keyFile: '/etc/server.key', caFile: 'ca.pem' },
+    }
+    const environment = { POSTHASTE_BROKER_SNAPSHOTS_DIR: 'copies', POSTHASTE_BROKER_TLS_CA_FILE: './ca.pem' }
+    expect(configOf(JSON.stringify(file), {}, '/etc/posthaste/broker.json')).toMatchObject({
+      ...{ dataDir: '/etc/posthaste/data', snapshotsDir: '/etc/copies' },
+      tls: { certFile: '/etc/posthaste/tls/server.pem', keyFile: '/etc/server.key', caFile: '/etc/posthaste/ca.pem' },
+    })
+    expect(configOf(JSON.stringify(file), environment, 'etc/broker.json')).toMatchObject({
+      ...{ dataDir: resolve('etc/data'), snapshotsDir: resolve('copies') },
+      tls: { certFile: resolve('etc/tls/server.pem'), caFile: resolve('ca.pem') },
+    })
+    expect(configOf('{ "dataDir": "data/" }', {})).toMatchObject({
+      ...{ dataDir: resolve('data'), snapshotsDir: resolve('data.snapshots') },
+    })
   })
 
   it('has users, with rights and limits of their own', () => {

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { PosthasteError } from '@posthaste/contracts'
 import type { BrokerConfig, HealthConfig, TlsConfig } from './config.ts'
 import { defaults, limitBounds, limitDefaults } from './defaults.ts'
@@ -11,11 +12,13 @@ type Environment = Readonly<Record<string, string | undefined>>
  * The configuration that a file and the environment say together; the environment has the last word. Its names are
  * `POSTHASTE_BROKER_` and those of the file in capitals: `POSTHASTE_BROKER_DATA_DIR`, `…_LISTEN` (several with commas),
  * `…_TLS_CERT_FILE`, `…_HEALTH_PORT`.
+ * Paths come out absolute: those of the file are relative to where it stands, those of the environment to the working directory.
  * @param text JSON of the configuration file; undefined where there is none
+ * @param file where the text was read; without it, its paths are relative to the working directory, too
  * @throws CONFIG_INVALID listing every mistake, with what to do about it
  */
-export function configOf(text: string | undefined, environment: Environment): BrokerConfig {
-  const root = Fields.root(merged(parsed(text), environment))
+export function configOf(text: string | undefined, environment: Environment, file?: string): BrokerConfig {
+  const root = Fields.root(merged(located(parsed(text), file === undefined ? '' : dirname(file)), environment))
   const dataDir = root.needed('dataDir')
   const config: BrokerConfig = {
     dataDir,
@@ -53,18 +56,31 @@ function parsed(text: string | undefined): Record<string, unknown> {
   throw new PosthasteError('CONFIG_INVALID', 'broker configuration: it must be a JSON object')
 }
 
+/** Has the paths of a file begin where it stands. What is no text is found to be wrong with the rest. */
+function located(given: Record<string, unknown>, dir: string): Record<string, unknown> {
+  const at = (value: unknown): unknown => (typeof value === 'string' && value !== '' ? resolve(dir, value) : value)
+  const within = (fields: Record<string, unknown>, names: readonly string[]): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, names.includes(name) ? at(value) : value]))
+  const { tls } = given
+  const all = within(given, ['dataDir', 'snapshotsDir'])
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) return all
+  return { ...all, tls: within(tls as Record<string, unknown>, ['certFile', 'keyFile', 'caFile']) }
+}
+
 const prefix = 'POSTHASTE_BROKER_'
 
+type Kind = 'text' | 'path' | 'list' | 'number' | 'flag'
+
 /** Where each variable goes, and what its text stands for. */
-const variables: Readonly<Record<string, readonly [path: string, as: 'text' | 'list' | 'number' | 'flag']>> = {
-  DATA_DIR: ['dataDir', 'text'],
-  SNAPSHOTS_DIR: ['snapshotsDir', 'text'],
+const variables: Readonly<Record<string, readonly [path: string, as: Kind]>> = {
+  DATA_DIR: ['dataDir', 'path'],
+  SNAPSHOTS_DIR: ['snapshotsDir', 'path'],
   LISTEN: ['listen', 'list'],
   INSECURE: ['insecure', 'flag'],
   DRAIN_MS: ['drainMs', 'number'],
-  TLS_CERT_FILE: ['tls.certFile', 'text'],
-  TLS_KEY_FILE: ['tls.keyFile', 'text'],
-  TLS_CA_FILE: ['tls.caFile', 'text'],
+  TLS_CERT_FILE: ['tls.certFile', 'path'],
+  TLS_KEY_FILE: ['tls.keyFile', 'path'],
+  TLS_CA_FILE: ['tls.caFile', 'path'],
   TLS_CLIENTS: ['tls.clients', 'text'],
   HEALTH_HOST: ['health.host', 'text'],
   HEALTH_PORT: ['health.port', 'number'],
@@ -79,7 +95,8 @@ const variables: Readonly<Record<string, readonly [path: string, as: 'text' | 'l
 const foreign: readonly string[] = ['CONFIG', 'URL', 'TOKEN']
 
 /** What a variable stands for; text that is none of its kind stays text, and is found to be wrong with the rest. */
-function valueFrom(text: string, as: 'text' | 'list' | 'number' | 'flag'): unknown {
+function valueFrom(text: string, as: Kind): unknown {
+  if (as === 'path') return resolve(text)
   if (as === 'list') return text.split(',').map((each) => each.trim())
   if (as === 'number') return /^\d+$/.test(text) ? Number(text) : text
   if (as === 'flag') return text === 'true' ? true : text === 'false' ? false : text

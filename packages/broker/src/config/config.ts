@@ -2,7 +2,7 @@ import type { Rights } from '../access/rights.ts'
 
 /** Everything about a broker that is decided before it starts; nothing is left open. */
 export interface BrokerConfig {
-  /** Directory of the data, on a local file system; made if it does not exist. One broker owns it at a time. */
+  /** Directory of the data, an absolute path on a local file system; made if it does not exist. One broker owns it at a time. */
   readonly dataDir: string
   /** Where snapshots go that clients ask for, each in a directory of its own. */
   readonly snapshotsDir: string

@@ -1,4 +1,4 @@
-import { fromBroker, fromClient, packParcel, streams } from '@posthaste/broker/protocol'
+import { fromBroker, fromClient, packParcel, protocolVersions, streams } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import { dial, type LinkStream } from '@posthaste/link/connection'
 import { systemClock } from 'posthaste/pipeline'
@@ -36,7 +36,7 @@ function rawClient(broker: Broker) {
 }
 
 const session = 'abcdefghijklmnop'
-const sessionBeginning = { version: 1, session, resume: false, instance: 'raw', sessionMs: 5_000 }
+const sessionBeginning = { version: protocolVersions[0], session, resume: false, instance: 'raw', sessionMs: 5_000 }
 const joining = { session, subscription: 1, channel: 'c', group: 'g', member: 'raw', credit: 10 }
 
 describe('a member that has left', () => {

@@ -1,7 +1,9 @@
 import {
   type BrokerClient,
+  commonVersion,
+  incompatible,
   packParcel,
-  protocolVersion,
+  protocolVersions,
   readParcel,
   type SessionBeginning,
   type SessionBegun,
@@ -65,10 +67,11 @@ export class Sessions {
         if (session !== undefined) return
         try {
           const beginning = readParcel(body).head as SessionBeginning
+          const version = versionFor(beginning)
           const resumed = this.#begin(beginning, grants)
           session = this.find(beginning.session, grants)
           session.attach(stream)
-          stream.send(packParcel(this.#begun(beginning, resumed)))
+          stream.send(packParcel(this.#begun(beginning, { resumed, version })))
         } catch (thrown) {
           stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'session'))
         }
@@ -101,12 +104,8 @@ export class Sessions {
   }
 
   /** @returns whether it goes on */
-  #begin({ version, session, resume, abandoned, instance, sessionMs }: SessionBeginning, grants: Grants): boolean {
+  #begin({ session, resume, abandoned, instance, sessionMs }: SessionBeginning, grants: Grants): boolean {
     if (this.#isDraining) throw new PosthasteError('UNAVAILABLE', 'the broker is about to stop')
-    if (version !== protocolVersion)
-      throw new PosthasteError('FAILED_PRECONDITION', `the broker speaks version ${protocolVersion}, not ${version}`, {
-        remedy: 'Use the same version of Posthaste for the broker and its clients.',
-      })
     if (!sessionId.test(session))
       throw new PosthasteError('INVALID_ARGUMENT', 'a session is named by letters and digits')
     if (abandoned !== undefined && this.#sessions.get(abandoned)?.grants === grants)
@@ -137,10 +136,13 @@ export class Sessions {
     return false
   }
 
-  #begun({ sessionMs }: SessionBeginning, resumed: boolean): SessionBegun {
+  #begun(
+    { sessionMs }: SessionBeginning,
+    { resumed, version }: Pick<SessionBegun, 'resumed' | 'version'>,
+  ): SessionBegun {
     const { clock, config, engine } = this.#around
     return {
-      ...{ resumed, nowMs: clock.nowMs(), sessionMs: this.#within(sessionMs), agent: 'posthaste-broker' },
+      ...{ version, resumed, nowMs: clock.nowMs(), sessionMs: this.#within(sessionMs), agent: 'posthaste-broker' },
       capabilities: sentCapabilities(capabilitiesOf(engine, config)),
     }
   }
@@ -150,3 +152,14 @@ export class Sessions {
     return Math.min(Math.max(sessionMsMin, Math.floor(Number(sessionMs)) || sessionMsMin), sessionMsMax)
   }
 }
+
+/** @throws FAILED_PRECONDITION where broker and client speak no version together */
+function versionFor({ version, versions = [version] }: SessionBeginning): number {
+  const theirs = Array.isArray(versions) ? versions.filter(Number.isInteger).slice(0, versionsMax) : []
+  const common = commonVersion(theirs)
+  if (common === undefined) throw incompatible(theirs, protocolVersions)
+  return common
+}
+
+/** Whoever names more has them looked through no further. */
+const versionsMax = 64

@@ -39,7 +39,7 @@ export const broker = command({
       import('posthaste'),
     ])
     const file = options.config === undefined ? undefined : await contentOf(options.config)
-    const config = configOf(file, environmentOf(options, io.env))
+    const config = configOf(file, environmentOf(options, io.env), options.config)
     const level = options.debug ? 'debug' : 'info'
     const write = (line: string): unknown => io.err.write(line)
     const format = options.json || !io.err.isTerminal ? 'json' : 'text'

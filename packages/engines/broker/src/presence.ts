@@ -10,13 +10,8 @@ import { notOpen, sessionLost, unavailable } from './errors.ts'
 import type { CheckedOptions } from './options.ts'
 import { packParcel, readParcel } from './protocol/calls.ts'
 import { streams } from './protocol/methods.ts'
-import {
-  protocolVersion,
-  receivedCapabilities,
-  type SessionBeginning,
-  type SessionBegun,
-  type SessionNews,
-} from './protocol/session.ts'
+import { receivedCapabilities, type SessionBeginning, type SessionBegun, type SessionNews } from './protocol/session.ts'
+import { commonVersion, incompatible, protocolVersions } from './protocol/version.ts'
 import type { ServerTime } from './server-time.ts'
 
 /** What lives on a session. */
@@ -201,11 +196,12 @@ export class Presence {
     const { clock, instance } = this.host
     const [askedMs, askedAtMs] = [clock.monotonicMs(), clock.nowMs()]
     const beginning: SessionBeginning = {
-      ...{ version: protocolVersion, session, resume: this.#isKnown, instance },
+      ...{ version: protocolVersions[0]!, versions: protocolVersions, session, resume: this.#isKnown, instance },
       ...(this.#abandoned === undefined ? {} : { abandoned: this.#abandoned }),
       sessionMs: this.#options.sessionMs,
     }
     const begun = await this.#ask(beginning)
+    this.#checkVersion(begun)
     const tookMs = clock.monotonicMs() - askedMs
     const [aheadMs, errorMs] = [begun.nowMs - (askedAtMs + tookMs / 2), tookMs / 2 + 1]
     this.time.measured(aheadMs, errorMs)
@@ -213,6 +209,14 @@ export class Presence {
     this.#capabilities ??= receivedCapabilities(begun.capabilities)
     this.#sessionMs = begun.sessionMs
     this.#attach(session, begun.resumed)
+  }
+
+  /** A broker that goes on in another version than it was asked for would be misread. */
+  #checkVersion({ version = 1 }: SessionBegun): void {
+    if (commonVersion([version]) !== undefined) return
+    const error = incompatible(protocolVersions, [version])
+    this.#control?.fail(error)
+    throw error
   }
 
   #ask(beginning: SessionBeginning): Promise<SessionBegun> {
@@ -299,10 +303,17 @@ export class Presence {
       try {
         await this.#begin()
       } catch (thrown) {
-        this.#cause = PosthasteError.from(thrown, 'UNAVAILABLE', 'broker: connecting')
+        this.#notTakenBack(PosthasteError.from(thrown, 'UNAVAILABLE', 'broker: connecting'))
         await this.#rest()
       }
     }
+  }
+
+  /** What does not pass by itself is told once: another release in its place, a token that counts no more. */
+  #notTakenBack(cause: PosthasteError): void {
+    const isNews = cause.verdict !== 'retryable' && cause.message !== this.#cause?.message
+    if (isNews) this.host.log.error('the broker does not take this process back', { cause, remedy: cause.remedy })
+    this.#cause = cause
   }
 
   async #rest(): Promise<void> {

@@ -27,7 +27,6 @@ export { malformed, Reader } from './reader.ts'
 export { RecordReader, RecordWriter } from './record-codec.ts'
 export {
   type BrokerClient,
-  protocolVersion,
   receivedCapabilities,
   type SentCapabilities,
   type SessionBeginning,
@@ -35,5 +34,6 @@ export {
   type SessionNews,
   sentCapabilities,
 } from './session.ts'
+export { commonVersion, incompatible, protocolVersions } from './version.ts'
 export type { WatchBeginning, WatchNews } from './watching.ts'
 export { Writer } from './writer.ts'

@@ -5,12 +5,12 @@ import type { EngineCapabilities } from '@posthaste/contracts'
  * one that is lost may be followed by another that goes on with the session.
  */
 
-/** What this version speaks. */
-export const protocolVersion = 1
-
 /** What a client begins the stream with. */
 export interface SessionBeginning {
+  /** The best that the client speaks; where it says no more, the only one. */
   readonly version: number
+  /** All that it speaks, the best first. */
+  readonly versions?: readonly number[] | undefined
   /** Chosen by the client, so that nobody else can guess it: 16 to 64 letters and digits. */
   readonly session: string
   /** It goes on with that session, if the broker still has it. */
@@ -25,6 +25,8 @@ export interface SessionBeginning {
 
 /** What the broker answers. */
 export interface SessionBegun {
+  /** What both speak from here on. Before version 2, nobody said so. */
+  readonly version?: number | undefined
   /** Whether the session goes on; if not, it begins, and nothing of before stands. */
   readonly resumed: boolean
   /** The broker's clock. */
