@@ -32,7 +32,7 @@ const retryMs = 100
 /** Marks of deleted keys stay until whoever watches has seen them, in milliseconds: longer than a watcher may hear nothing. */
 const markMs = 4 * missedMax * heartbeatMs
 
-/** What a key may stand for at once, which is the most that such a bucket may have: a limit that nothing is to reach. */
+/** Messages that a key of a {@link Bucket} may stand for, the most that buckets may have: a limit that nothing is to reach. */
 const historyMax = 64
 
 /**
@@ -40,17 +40,17 @@ const historyMax = 64
  * was killed has forgotten what the limit removed, since that is no record in its files. Where the last message of a key,
  * the mark of its deletion, was removed as well, 2.12 brings the one before it back.
  */
-export const replacing: ServerHeaders[number] = ['Nats-Rollup', 'sub']
+const replacing: ServerHeaders[number] = ['Nats-Rollup', 'sub']
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
 /** Makes the stream of a key-value bucket, as other clients of NATS know them. @see ADR-8 of NATS */
-export async function makeBucket(link: Link, { stream, subject }: BucketNames): Promise<void> {
+export async function makeBucket(link: Link, { stream, subject }: BucketNames, history = 1): Promise<void> {
   const config = {
     name: stream,
     subjects: [`${subject}>`],
-    max_msgs_per_subject: historyMax,
+    max_msgs_per_subject: history,
     storage: StorageType.File,
     num_replicas: link.settings.replicas,
     discard: DiscardPolicy.New,
@@ -65,13 +65,62 @@ export async function makeBucket(link: Link, { stream, subject }: BucketNames): 
       } catch (thrown) {
         if (!isApiError(thrown, apiCodes.streamNameInUse)) throw thrown
         // One whose keys stand for one message at most, as they did before.
-        await streams.update(stream, { max_msgs_per_subject: historyMax })
+        await streams.update(stream, { max_msgs_per_subject: history })
         await streams.add(config)
       }
     })
   } catch (thrown) {
     throw errorFrom(thrown, `bucket ${stream}`)
   }
+}
+
+/** A key, as its stream knows it. */
+export interface KeyPlace {
+  readonly stream: string
+  /** The subject of this key alone. */
+  readonly subject: string
+}
+
+/** What is to stand under a key, in place of what. */
+export interface KeyChange {
+  /** Undefined deletes the key. */
+  readonly value: string | undefined
+  readonly revision: number
+}
+
+/** What stands under a key, and whether we have written it. */
+export interface KeyWritten extends KeyChange {
+  readonly isWritten: boolean
+}
+
+/**
+ * Writes where nobody else has written since the revision.
+ * @throws UNAVAILABLE ENGINE_CLOSED
+ */
+export async function writeOver(link: Link, place: KeyPlace, { value, revision }: KeyChange): Promise<KeyWritten> {
+  const headers: ServerHeaders = [
+    replacing,
+    ['Nats-Expected-Last-Subject-Sequence', String(revision)],
+    ...(value === undefined ? ([['KV-Operation', 'DEL']] as const) : []),
+  ]
+  const body = encoder.encode(value ?? '')
+  const answer = await publishBytes(link, { subject: place.subject, body, headers: serverHeaders(headers) })
+  if (answer.error === undefined) return { isWritten: true, value, revision: answer.seq ?? 0 }
+  // Sent twice over an outage, the second time contradicts the first.
+  const found = await valueAt(link, place)
+  return { ...found, isWritten: found.value === value && found.revision > revision }
+}
+
+/**
+ * What stands under a key; revision 0 where nothing ever did, or it was swept away.
+ * @throws UNAVAILABLE ENGINE_CLOSED
+ */
+export async function valueAt(link: Link, { stream, subject }: KeyPlace): Promise<KeyChange> {
+  const found = await link.find(`key ${subject}`, (manager) =>
+    manager.streams.getMessage(stream, { last_by_subj: subject }),
+  )
+  if (found == null) return { value: undefined, revision: 0 }
+  return { value: found.data.length === 0 ? undefined : decoder.decode(found.data), revision: found.seq }
 }
 
 /** How a bucket is watched. */
@@ -109,7 +158,7 @@ export class Bucket {
    * @throws UNAVAILABLE ENGINE_CLOSED
    */
   async open(): Promise<void> {
-    await makeBucket(this.#link, this.#names)
+    await makeBucket(this.#link, this.#names, historyMax)
     const { clock } = this.#link.host
     const deadlineMs = clock.monotonicMs() + this.#link.settings.timeoutMs
     while (!this.#isOpen) {
@@ -141,28 +190,10 @@ export class Bucket {
    * @throws UNAVAILABLE ENGINE_CLOSED
    */
   async write(key: string, value: string | undefined, revision: number): Promise<number | undefined> {
-    const headers: ServerHeaders = [
-      replacing,
-      ['Nats-Expected-Last-Subject-Sequence', String(revision)],
-      ...(value === undefined ? ([['KV-Operation', 'DEL']] as const) : []),
-    ]
-    const subject = this.#names.subject + key
-    const message = { subject, body: encoder.encode(value ?? ''), headers: serverHeaders(headers) }
-    const answer = await publishBytes(this.#link, message)
-    if (answer.error === undefined) {
-      const written = answer.seq ?? 0
-      this.#learn(key, value, written)
-      return written
-    }
-    // Sent twice over an outage, the second time contradicts the first.
-    const { stream } = this.#names
-    const found = await this.#link.find(`key ${key}`, (manager) =>
-      manager.streams.getMessage(stream, { last_by_subj: subject }),
-    )
-    if (found == null) return undefined
-    const text = found.data.length === 0 ? undefined : decoder.decode(found.data)
-    this.#learn(key, text, found.seq)
-    return text === value && found.seq > revision ? found.seq : undefined
+    const { stream, subject } = this.#names
+    const found = await writeOver(this.#link, { stream, subject: subject + key }, { value, revision })
+    if (found.revision > 0) this.#learn(key, found.value, found.revision)
+    return found.isWritten ? found.revision : undefined
   }
 
   close(): void {

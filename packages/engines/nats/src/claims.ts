@@ -4,7 +4,7 @@ import { errorFrom } from './errors.ts'
 import { pullMsFor } from './feed.ts'
 import type { Link } from './link.ts'
 import { idToken, tokenOf } from './names.ts'
-import type { Sessions } from './sessions.ts'
+import { memberStart, type Sessions } from './sessions.ts'
 import { quotaOf, rangesFrom } from './share.ts'
 
 /** Told which ranges a member has. */
@@ -26,6 +26,9 @@ export interface ClaimsSpec {
 }
 
 const free = 'free'
+
+/** Stands in place of a session where an owner is none any more, and has not been quiet for long. */
+const nobody = '-'
 
 /** Whether some member reads a range, as far as this process knows. */
 export function isRead(
@@ -77,7 +80,7 @@ export class Claims {
     this.#link = link
     this.#sessions = sessions
     const place = `${tokenOf(spec.channel)}.${tokenOf(spec.group)}.`
-    this.#members = `m.${place}`
+    this.#members = memberStart + place
     this.#ranges = `r.${place}`
     // Two members of one name are two members.
     this.#token = `${idToken(spec.member).replace('~', '_')}=${link.inbox().slice('_INBOX.'.length)}`
@@ -91,6 +94,7 @@ export class Claims {
   /** Becomes a member. */
   async open(): Promise<void> {
     await this.#sessions.open()
+    this.#sessions.members.add(this.#members + this.#token)
     await this.#register()
     this.#balance()
   }
@@ -100,11 +104,12 @@ export class Claims {
     return this.#owned.has(range) && this.#sessions.isValid()
   }
 
-  /** Lets another member have a range. */
+  /** Lets another member have a range: at once, or when there is a connection again. */
   async release(range: number): Promise<void> {
     const claim = this.#owned.get(range)
     if (claim === undefined) return
     this.#owned.delete(range)
+    if (!this.#link.connected) return
     await this.#sessions.bucket.write(this.#ranges + range, free, claim.revision)
     this.#balance()
   }
@@ -121,10 +126,25 @@ export class Claims {
     this.#unlisten()
     this.#timer?.cancel()
     await this.#balancing?.catch(() => {})
-    if (!this.#link.connected) return
+    this.#sessions.members.delete(this.#members + this.#token)
+    await this.#leave()
+  }
+
+  /** Resolves when nothing stands as this member's, or that is tried later on: the session may outlive an outage. */
+  async #leave(): Promise<void> {
     const { bucket } = this.#sessions
     const key = this.#members + this.#token
-    await bucket.write(key, undefined, bucket.get(key).revision).catch(() => {})
+    try {
+      if (this.#link.connected) {
+        for (let range = 0; range < this.#spec.keyRanges; range += 1) await this.#disown(range)
+        const { value, revision } = bucket.get(key)
+        if (value !== undefined) await bucket.write(key, undefined, revision)
+        return
+      }
+    } catch {
+      // As without a connection.
+    }
+    if (!this.#link.closed) void this.#link.sleep(this.#link.settings.leaseMs / 8).then(() => this.#leave())
   }
 
   #noticed(key: string): void {
@@ -202,9 +222,10 @@ export class Claims {
     }
     let wanted = quota - kept.length
     for (const range of rangesFrom(this.#token, members, keyRanges)) {
-      if (wanted <= 0 || this.#closed || this.#isRetired) return
+      if (this.#closed || this.#isRetired) return
       if (this.#owned.has(range)) continue
-      if (await this.#claim(range, members)) wanted -= 1
+      if (wanted <= 0) await this.#disown(range)
+      else if (await this.#claim(range, members)) wanted -= 1
     }
   }
 
@@ -235,16 +256,29 @@ export class Claims {
     const quietMs = await this.#quietMsOf(entry, members)
     if (quietMs === undefined) return false
     const revision = await bucket.write(key, `${this.#token} ${id}`, entry.revision)
-    if (revision === undefined) return false
+    // What was written for a life that has ended meanwhile is claimed again for the new one.
+    if (revision === undefined || id !== this.#sessions.id) return false
     this.#owned.set(range, { revision, isRecalled: false })
-    this.#listener.onGranted(range, quietMs)
+    // Else it is granted with the others when the session is renewed.
+    if (this.#sessions.isValid()) this.#listener.onGranted(range, quietMs)
     return true
+  }
+
+  /** Gives up what stands as this member's though it has no claim to it: what it wrote and was not told of. */
+  async #disown(range: number): Promise<void> {
+    const { bucket } = this.#sessions
+    const key = this.#ranges + range
+    const { value, revision } = bucket.get(key)
+    const [owner, session] = value?.split(' ') ?? []
+    if (owner === this.#token && session !== nobody) await bucket.write(key, `${owner} ${nobody}`, revision)
   }
 
   /** How long records may still go astray to a former owner; undefined while it has an owner. */
   async #quietMsOf({ value }: Entry, members: readonly string[]): Promise<number | undefined> {
     if (value === undefined || value === free) return 0
     const [owner = '', session = ''] = value.split(' ')
+    // Its own from a former life, or it was not told that it has it.
+    if (owner === this.#token) return pullMsFor(this.#link.settings.leaseMs)
     if (members.includes(owner) && this.#sessions.isAlive(session)) return undefined
     if (!this.#sessions.isAlive(session) && !(await this.#sessions.bury(session))) return undefined
     return pullMsFor(this.#link.settings.leaseMs)

@@ -82,6 +82,15 @@ export function serverHeaders(headers: ServerHeaders): MsgHdrs {
   return new EncodedHeaders(Buffer.from(`NATS/1.0\r\n${text}\r\n`, 'latin1')).asHeaders()
 }
 
+/** Of a message that says that a key of a bucket has no value any more. @see ADR-8 of NATS */
+const markHeader = ['KV-Operation', 'DEL'] as const
+
+export const markHeaders = serverHeaders([markHeader])
+
+export function isMark(headers: MsgHdrs | undefined): boolean {
+  return headers?.get(markHeader[0]) === markHeader[1]
+}
+
 function textOf(headers: Headers): string {
   let text = ''
   for (const name in headers) {

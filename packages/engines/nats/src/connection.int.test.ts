@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { runningServer } from '@posthaste/conformance'
+import { runningServer, TcpProxy } from '@posthaste/conformance'
 import { PosthasteError } from '@posthaste/contracts'
+import { silentLog, systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Rig } from '../test/rig.ts'
-import type { NatsOptions } from './options.ts'
+import { Rig, servers, until } from '../test/rig.ts'
+import { Link } from './link.ts'
+import { type NatsOptions, settingsOf } from './options.ts'
 
 const server = runningServer('nats')
 
@@ -63,4 +65,37 @@ describe('a connection with TLS and credentials', () => {
 it('is given up within the time limit where no server is', async () => {
   const rig = new Rig('nats://127.0.0.1:1')
   expect(await codeOf(rig.open({ timeoutMs: 300 }))).toBe('UNAVAILABLE')
+})
+
+describe.each(servers)('a connection to $name', ({ name, server: running }) => {
+  if (running === undefined) {
+    it('needs a server', (context) => context.skip(`start it with: npm run engines -- up ${name}`))
+    return
+  }
+
+  it('asks again what it had asked before it was lost, long before the server is taken to be silent', async () => {
+    const { hostname: host, port } = new URL(running.url)
+    const proxy = new TcpProxy({ host, port: Number(port) })
+    await proxy.listen()
+    // Shorter than a request waits for its answer.
+    const settings = settingsOf({ url: proxy.url(running.url), timeoutMs: 4_500 })
+    const heard: string[] = []
+    const onState = (state: string) => void heard.push(state)
+    const link = new Link(settings, {
+      clock: systemClock,
+      log: silentLog,
+      instance: 'link',
+      random: () => 0.5,
+      onState,
+    })
+    await link.open()
+    proxy.blackHole()
+    const asking = link.admin('account', (manager) => manager.getAccountInfo())
+    proxy.cut()
+    await until(() => heard.includes('lost'))
+    proxy.heal()
+    expect(await asking).toHaveProperty('streams')
+    await link.close()
+    await proxy.destroy()
+  })
 })

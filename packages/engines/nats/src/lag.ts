@@ -2,12 +2,10 @@ import type { Lag } from '@posthaste/contracts'
 import { type Channel, rangesOf } from './channel.ts'
 import { isOwn, isRead } from './claims.ts'
 import type { Link } from './link.ts'
-import { addressee, type Names, tokenOf } from './names.ts'
+import { addressee, type Names } from './names.ts'
+import { countNoted } from './noted.ts'
 import type { Sessions } from './sessions.ts'
 import type { TopologyKeeper } from './topology.ts'
-
-/** The note that says who reads a range: no record. */
-const sessionToken = tokenOf('session')
 
 /** What reading figures needs. */
 export interface LagSurroundings {
@@ -39,7 +37,13 @@ export async function lagOf(
   inFlight = Math.max(0, inFlight - fetchedAhead(channelName, groupName))
   const [waiting, noted] = await Promise.all([
     waitingFor(link, channel, group.name),
-    notedElsewhere(link, { names, sessions, channel: channelName, group: groupName }),
+    // What members of this process read they count themselves.
+    countNoted(link, {
+      bucket: names.notes,
+      channel: channelName,
+      group: groupName,
+      isCounted: (range) => !isOwn(sessions, { channel: channelName, group: groupName, range }),
+    }),
   ])
   return { ready, waiting, inFlight, noted }
 }
@@ -50,24 +54,6 @@ async function waitingFor(link: Link, { names }: Channel, group: string): Promis
     [undefined, group].map((to) => count(link, names.stream, `${names.later}.${addressee(to)}.*.*.*`)),
   )
   return counts.reduce((sum, each) => sum + each, 0)
-}
-
-interface NotedElsewhere {
-  readonly names: Names
-  readonly sessions: Sessions
-  readonly channel: string
-  readonly group: string
-}
-
-/** How many records are noted with ranges that no member of this process reads. */
-async function notedElsewhere(link: Link, { names, sessions, channel, group }: NotedElsewhere): Promise<number> {
-  const { stream, subject } = names.notes
-  const start = `${subject}${tokenOf(channel)}.${tokenOf(group)}.`
-  const info = await link.find('lag', (manager) => manager.streams.info(stream, { subjects_filter: `${start}>` }))
-  const places = Object.keys(info?.state.subjects ?? {}).map((each) => each.slice(start.length).split('.'))
-  return places.filter(([range, name]) => {
-    return name !== sessionToken && !isOwn(sessions, { channel, group, range: Number(range) })
-  }).length
 }
 
 async function count(link: Link, stream: string, subject: string): Promise<number> {

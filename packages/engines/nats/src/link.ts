@@ -78,12 +78,13 @@ export class Link {
         this.#connection = await connect(this.#connectionOptions())
         break
       } catch (thrown) {
+        this.#dials += 1
         const error = errorFrom(thrown, 'NATS does not take the connection')
         const leftMs = deadlineMs - clock.monotonicMs()
         // Another server of a cluster may be one to trust, once it is up.
         const isUntrusted = this.settings.servers.length === 1 && certificateRemedy(thrown) !== undefined
         if (this.#closed || error.code !== 'UNAVAILABLE' || isUntrusted || leftMs <= 0) throw error
-        await this.sleep(Math.min(this.#backoffMs(), leftMs))
+        await this.sleep(Math.min(this.#backoffMs(this.#dials), leftMs))
       }
     }
     const connection = this.#connection
@@ -117,15 +118,15 @@ export class Link {
   async admin<T>(what: string, work: (manager: JetStreamManager) => Promise<T>): Promise<T> {
     const { clock } = this.host
     const deadlineMs = clock.monotonicMs() + this.settings.timeoutMs
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       await this.#connectedBy(deadlineMs, what)
       try {
-        return await work(this.#manager as JetStreamManager)
+        return await this.#unlessLost(work(this.#manager as JetStreamManager))
       } catch (thrown) {
         if (this.#closed) throw closedError()
         if (!isPassing(thrown)) throw thrown
         if (clock.monotonicMs() + lastBackoffMs > deadlineMs) throw errorFrom(thrown, what)
-        await this.sleep(this.#backoffMs())
+        await this.sleep(this.#backoffMs(tries))
       }
     }
   }
@@ -169,6 +170,20 @@ export class Link {
     return this.#closed
   }
 
+  /** What is asked on a connection that is lost is never answered, and the client would wait for it all the same. */
+  async #unlessLost<T>(asked: Promise<T>): Promise<T> {
+    let unlisten = (): void => {}
+    const loss = new Promise<never>((_resolve, reject) => {
+      const onLost = (): void => reject(new errors.ConnectionError('the connection to NATS is lost'))
+      unlisten = this.listen({ onLost, onConnected: () => {} })
+    })
+    try {
+      return await Promise.race([asked, loss])
+    } finally {
+      unlisten()
+    }
+  }
+
   #wake(): void {
     for (const wake of [...this.#waiters]) wake()
   }
@@ -204,6 +219,7 @@ export class Link {
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect') this.#lose()
+      else if (status.type === 'reconnecting') this.#dials += 1
       else if (status.type === 'reconnect') this.#return(connection)
       else if (status.type === 'error') this.host.log.warn('NATS reports an error', { error: textOf(status.error) })
     }
@@ -229,9 +245,8 @@ export class Link {
     for (const listener of [...this.#listeners]) listener.onConnected()
   }
 
-  #backoffMs(): number {
-    this.#dials += 1
-    const ceilingMs = Math.min(lastBackoffMs, firstBackoffMs * 2 ** Math.min(this.#dials, 10))
+  #backoffMs(tries: number): number {
+    const ceilingMs = Math.min(lastBackoffMs, firstBackoffMs * 2 ** Math.min(tries, 10))
     return ceilingMs / 2 + (this.host.random() * ceilingMs) / 2
   }
 
@@ -245,7 +260,8 @@ export class Link {
       name: this.host.instance,
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,
-      reconnectDelayHandler: () => this.#backoffMs(),
+      // The client asks again each time it looks whether it is time to dial.
+      reconnectDelayHandler: () => this.#backoffMs(this.#dials),
       timeout: Math.min(timeoutMs, apiTimeoutMs),
       pingInterval: pingMs,
       ...(user === undefined ? {} : { user, pass: password ?? '' }),

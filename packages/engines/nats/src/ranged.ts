@@ -40,6 +40,8 @@ export class RangedSubscription implements EngineSubscription {
   readonly #underWay = new UnderWay()
   /** Notes of a range whose publications are under way: later ones wait behind them. */
   readonly #noting = new Map<number, Promise<unknown>>()
+  /** Ranges on their way back: a lease that is renewed meanwhile does not begin them anew. */
+  readonly #givingUp = new Set<number>()
   #credit = 0
   #nextTag = 1
   #isDispatching = false
@@ -136,12 +138,7 @@ export class RangedSubscription implements EngineSubscription {
   // ── Ranges ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #read(range: number, quietMs: number): void {
-    if (this.#stopping !== undefined) return
-    if (this.#readers.has(range)) {
-      // It may have read all there is while the range was nobody's, and then nothing else would wake it.
-      this.#dispatchSoon()
-      return
-    }
+    if (this.#stopping !== undefined || this.#readers.has(range) || this.#givingUp.has(range)) return
     const { channel, group, sink } = this.#membership
     const { link, time, names } = this.#surroundings
     const spec = {
@@ -192,9 +189,13 @@ export class RangedSubscription implements EngineSubscription {
     if (reader === undefined) return
     reader.isRecalled = true
     await this.#noting.get(range)
+    // It was taken meanwhile.
+    if (this.#readers.get(range) !== reader) return
     this.#forget(range)
+    this.#givingUp.add(range)
     await reader.giveUp()
-    if (this.#surroundings.link.connected) await this.#claims.release(range).catch(() => {})
+    this.#givingUp.delete(range)
+    await this.#claims.release(range).catch(() => {})
   }
 
   #forget(range: number): void {

@@ -16,6 +16,9 @@ export interface SessionListener {
   onRenewed(isNew: boolean): void
 }
 
+/** How keys of members begin, which say in which session they are. */
+export const memberStart = 'm.'
+
 /** What is written about a session: how long it may be silent. */
 interface Beat {
   readonly leaseMs: number
@@ -28,6 +31,8 @@ interface Beat {
  */
 export class Sessions {
   readonly bucket: Bucket
+  /** Keys of the members that this process has. */
+  readonly members = new Set<string>()
   /** The last sign of life that was confirmed: its place in the bucket, and between what moments it was stored. */
   lastBeat: (Between & { readonly revision: number }) | undefined
   readonly #link: Link
@@ -37,6 +42,9 @@ export class Sessions {
   #beats = 0
   #validUntilMs = Number.NEGATIVE_INFINITY
   #isValid = false
+  /** Whether what the id before this one had is still to be told as gone. */
+  #isNew = false
+  #isBeating = false
   #timer: Timer | undefined
   #lapseTimer: Timer | undefined
   #opening: Promise<void> | undefined
@@ -46,10 +54,18 @@ export class Sessions {
   constructor(link: Link, names: Names) {
     this.#link = link
     const onChange = (key: string): void => {
+      if (key.startsWith(memberStart)) this.#forgetMember(key)
       for (const listener of [...this.#listeners]) listener.onChange(key)
     }
     this.bucket = new Bucket(link, names.members, { onChange })
     this.#unlisten = link.listen({ onLost: () => {}, onConnected: () => this.#hurry() })
+  }
+
+  /** A member that has left stands there again where a server that was killed has forgotten that it did. */
+  #forgetMember(key: string): void {
+    const { value, revision } = this.bucket.get(key)
+    if (value === undefined || value !== this.#id || this.members.has(key)) return
+    void this.bucket.write(key, undefined, revision).catch(() => {})
   }
 
   /** Begins to live, with the first who needs it. */
@@ -118,34 +134,71 @@ export class Sessions {
     await this.#beat()
   }
 
+  /** One at a time: each is written over the one before. */
   async #beat(): Promise<void> {
+    this.#isBeating = true
+    try {
+      while (!this.#closed && !(await this.#beatOnce())) {}
+    } finally {
+      this.#isBeating = false
+    }
+  }
+
+  /** @returns false when another has to follow at once */
+  async #beatOnce(): Promise<boolean> {
     const { clock } = this.#link.host
     const { leaseMs } = this.#link.settings
-    const isNew = this.#id === ''
-    if (isNew) this.#id = this.#link.inbox().slice('_INBOX.'.length)
+    if (this.#id === '') {
+      this.#id = this.#link.inbox().slice('_INBOX.'.length)
+      this.#isNew = true
+    }
     const [sentAtMs, beganMs] = [clock.monotonicMs(), clock.nowMs()]
     this.#beats += 1
     const beat: Beat = { leaseMs, beat: this.#beats }
     const revision = await this.bucket.write(sessionKey(this.#id), JSON.stringify(beat), this.#revision)
-    if (this.#closed) return
+    if (this.#closed) return true
     if (revision === undefined) {
-      // Somebody has declared this process dead. It begins a new life.
-      this.#id = ''
-      this.#revision = 0
-      this.#lapse()
-      await this.#beat()
-      return
+      this.#refused()
+      return false
     }
     this.#revision = revision
     this.lastBeat = { beganMs, endedMs: clock.nowMs(), revision }
-    this.#validUntilMs = sentAtMs + leaseMs
-    this.#lapseTimer?.cancel()
-    this.#lapseTimer = clock.setTimer(Math.max(1, this.#validUntilMs - clock.monotonicMs()), () => this.#lapse())
-    this.#renewIn(leaseMs / 3)
-    if (!this.#isValid) {
-      this.#isValid = true
-      for (const listener of [...this.#listeners]) listener.onRenewed(isNew)
+    return this.#confirmed(sentAtMs + leaseMs)
+  }
+
+  /** A beat stands there whose answer never came; or nothing does, since somebody has declared this process dead. */
+  #refused(): void {
+    const { value, revision } = this.bucket.get(sessionKey(this.#id))
+    if (value !== undefined && revision > this.#revision) {
+      this.#revision = revision
+      return
     }
+    // It begins a new life.
+    this.#id = ''
+    this.#revision = 0
+    this.#lapse()
+  }
+
+  /** @returns whether it still counts: an answer may come late, after an outage */
+  #confirmed(validUntilMs: number): boolean {
+    const { clock } = this.#link.host
+    // Who asked in between was told no, and waits to hear of it.
+    if (!this.isValid()) this.#lapse()
+    this.#lapseTimer?.cancel()
+    this.#validUntilMs = validUntilMs
+    const leftMs = validUntilMs - clock.monotonicMs()
+    if (leftMs <= 0) {
+      this.#lapse()
+      return false
+    }
+    this.#lapseTimer = clock.setTimer(Math.max(1, leftMs), () => this.#lapse())
+    this.#renewIn(Math.min(this.#link.settings.leaseMs / 3, leftMs / 2))
+    if (this.#isValid) return true
+    const isNew = this.#isNew
+    this.#isNew = false
+    this.#isValid = true
+    for (const listener of [...this.#listeners]) listener.onRenewed(isNew)
+    return true
   }
 
   #renewIn(ms: number): void {
@@ -160,8 +213,9 @@ export class Sessions {
     })
   }
 
+  /** A beat that is under way has been sent again by now. */
   #hurry(): void {
-    if (this.#id !== '' && !this.#closed && !this.#isValid) this.#renewIn(1)
+    if (this.#id !== '' && !this.#closed && !this.#isValid && !this.#isBeating) this.#renewIn(1)
   }
 
   #lapse(): void {
