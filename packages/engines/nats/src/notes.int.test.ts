@@ -33,7 +33,8 @@ describe.each(servers)('the notes of a range on $name', ({ name, server }) => {
     await removeInstallation(server.url, prefix)
   })
 
-  const reader = (range = 0): Notes => new Notes(link, names, { channel: 'c', group: 'g', range })
+  const reader = (range = 0, isOurs = () => true): Notes =>
+    new Notes(link, { bucket: names, channel: 'c', group: 'g', range, isOurs })
 
   const told = async (notes: Notes): Promise<readonly string[]> =>
     (await notes.load()).map((note) => `${note.name}=${note.record.id}`)
@@ -111,8 +112,10 @@ describe.each(servers)('the notes of a range on $name', ({ name, server }) => {
   })
 
   it('are not renewed by a former reader', async () => {
-    const former = reader()
+    let isFormer = false
+    const former = reader(0, () => !isFormer)
     await former.load()
+    isFormer = true
     await reader().load()
     const many = Array.from({ length: 1_001 }, (_, at) => ({ name: `${at}`, record: undefined }))
     await former.change(many)

@@ -8,7 +8,8 @@ const edition = 'c.g.0.edition'
 
 function readers() {
   const bucket = new FakeBucket(1_000)
-  const reader = () => new Notes(bucket.link, namesFor('t').notes, { channel: 'c', group: 'g', range: 0 })
+  const place = { bucket: namesFor('t').notes, channel: 'c', group: 'g', range: 0 }
+  const reader = (isOurs = () => true) => new Notes(bucket.link, { ...place, isOurs })
   const told = async () => (await reader().load()).map(({ name }) => name)
   return { bucket, reader, told }
 }
@@ -65,5 +66,44 @@ describe('what is noted of a range', () => {
     bucket.isSlow = false
     await Promise.all(changing)
     expect(await told()).toEqual(['a', 'b'])
+  })
+
+  it('is not taken over by a reader that was late, whenever its successor has begun', async () => {
+    const { bucket, reader, told } = readers()
+    const next = reader()
+    let isFirst = true
+    const late = reader(() => isFirst)
+    bucket.beforeReading = async () => {
+      isFirst = false
+      await next.load()
+    }
+    await expect(late.load()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await next.change([written('a')])
+    expect(await told()).toEqual(['a'])
+  })
+
+  it('holds again with the next edition where the one that holds was lost', async () => {
+    const { bucket, reader, told } = readers()
+    const notes = reader()
+    await notes.load()
+    await notes.change([written('a')])
+    bucket.bringBack(edition, 'of before')
+    await notes.change(erasures)
+    await notes.change([written('b')])
+    expect(await told()).toEqual(['a', 'b'])
+  })
+
+  it('stays with the successor of a reader that makes another edition', async () => {
+    const { reader, told } = readers()
+    let isOurs = true
+    const former = reader(() => isOurs)
+    await former.load()
+    await former.change(erasures)
+    isOurs = false
+    const next = reader()
+    await next.load()
+    await next.change([written('b')])
+    await expect(former.change([written('a')])).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await told()).toEqual(['b'])
   })
 })

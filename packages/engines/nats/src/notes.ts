@@ -16,6 +16,13 @@ export interface NotesPlace {
   readonly range: number
 }
 
+/** Whose notes, and where they stand. */
+export interface NotesSpec extends NotesPlace {
+  readonly bucket: BucketNames
+  /** Whether it is certain that nobody has begun to read the range after this reader. */
+  readonly isOurs: () => boolean
+}
+
 const groupHeader = 'Posthaste-Group'
 
 /** Names the edition that holds; notes have one token more. */
@@ -49,8 +56,7 @@ interface Kept {
  */
 export class Notes {
   readonly #link: Link
-  readonly #bucket: BucketNames
-  readonly #place: NotesPlace
+  readonly #spec: NotesSpec
   readonly #start: string
   readonly #encoder = new RecordEncoder()
   readonly #kept = new Map<string, Kept>()
@@ -65,11 +71,10 @@ export class Notes {
   #renewing: Promise<void> | undefined
   #removing: Promise<unknown> = Promise.resolve()
 
-  constructor(link: Link, bucket: BucketNames, place: NotesPlace) {
+  constructor(link: Link, spec: NotesSpec) {
     this.#link = link
-    this.#bucket = bucket
-    this.#place = place
-    this.#start = startOf(bucket, place)
+    this.#spec = spec
+    this.#start = startOf(spec)
   }
 
   /**
@@ -78,7 +83,10 @@ export class Notes {
    */
   async load(): Promise<readonly Note[]> {
     const { value: edition = '', revision } = await valueAt(this.#link, this.#editionPlace)
-    const { stream } = this.#bucket
+    // Not before: who was late must not take over from its successor. Who comes after this moment reads what is written over
+    // this revision, or has it refused.
+    if (!this.#spec.isOurs()) throw this.#notOurs()
+    const { stream } = this.#spec.bucket
     const info = await this.#link.admin('notes', (manager) =>
       manager.streams.info(stream, { subjects_filter: `${this.#start}*.*` }),
     )
@@ -160,7 +168,7 @@ export class Notes {
   }
 
   async #read(subject: string): Promise<readonly [name: string, kept: Kept] | undefined> {
-    const { stream } = this.#bucket
+    const { stream } = this.#spec.bucket
     const message = await this.#link.find('note', (manager) =>
       manager.direct.getMessage(stream, { last_by_subj: subject }),
     )
@@ -168,7 +176,7 @@ export class Notes {
     const name = nameOf(subject.slice(subject.lastIndexOf('.') + 1))
     const group = message.header.get(groupHeader)
     const { record, internals } = decode(message.header, message.data, {
-      channel: this.#place.channel,
+      channel: this.#spec.channel,
       group: group === '' ? undefined : nameOf(group),
       fallbackId: name,
     })
@@ -178,7 +186,7 @@ export class Notes {
   // ── Editions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get #editionPlace(): KeyPlace {
-    return { stream: this.#bucket.stream, subject: this.#start + editionKey }
+    return { stream: this.#spec.bucket.stream, subject: this.#start + editionKey }
   }
 
   /** Nothing is changed meanwhile: it would be in the edition that does not hold any more. */
@@ -201,9 +209,7 @@ export class Notes {
     for (;;) {
       const change = { value: edition, revision: this.#revision }
       const { isWritten, value = '', revision } = await writeOver(this.#link, this.#editionPlace, change)
-      if (!isWritten && !this.#own.has(value)) {
-        throw new PosthasteError('UNAVAILABLE', `range ${this.#place.range}: its notes are somebody else’s by now`)
-      }
+      if (!isWritten && !this.#mayFollow(value)) throw this.#notOurs()
       this.#revision = revision
       if (isWritten) break
     }
@@ -213,9 +219,18 @@ export class Notes {
     this.#marks = 0
   }
 
+  /** Who has begun holds all there is: an edition that is not its own is one of before, as long as the range is ours. */
+  #mayFollow(edition: string): boolean {
+    return this.#own.has(edition) || (this.#edition !== '' && this.#spec.isOurs())
+  }
+
+  #notOurs(): PosthasteError {
+    return new PosthasteError('UNAVAILABLE', `range ${this.#spec.range}: its notes are somebody else’s by now`)
+  }
+
   /** One at a time: it is nothing urgent. */
   #remove(edition: string): void {
-    const { stream } = this.#bucket
+    const { stream } = this.#spec.bucket
     const filter = `${this.#start}${edition}.*`
     this.#removing = this.#removing
       .then(() => this.#link.admin('notes', (manager) => manager.streams.purge(stream, { filter })))
@@ -262,8 +277,8 @@ export async function eraseNotesOfLog(around: NotesSurroundings, channel: Channe
   })
 }
 
-function startOf({ subject }: BucketNames, { channel, group, range }: NotesPlace): string {
-  return `${subject}${tokenOf(channel)}.${tokenOf(group)}.${range}.`
+function startOf({ bucket, channel, group, range }: NotesSpec): string {
+  return `${bucket.subject}${tokenOf(channel)}.${tokenOf(group)}.${range}.`
 }
 
 function filterOf({ names }: NotesSurroundings, { spec }: Channel, group: string): string {

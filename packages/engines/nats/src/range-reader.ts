@@ -24,6 +24,8 @@ export interface RangeSpec extends NotesPlace {
 export interface RangeHost {
   readonly link: Link
   readonly time: ServerTime
+  /** Whether a range is certainly this member's. */
+  owns(range: number): boolean
   /** The notes are read; deliveries may follow. */
   onAssigned(range: number, notes: readonly Note[]): void
   /** There is something to deliver, as far as credit allows. */
@@ -76,7 +78,7 @@ export class RangeReader {
     this.range = spec.range
     this.#spec = spec
     this.#host = host
-    this.notes = new Notes(host.link, spec.bucket, spec)
+    this.notes = new Notes(host.link, { ...spec, isOurs: () => !this.hasEnded && host.owns(spec.range) })
     this.#quietAtMs = host.link.host.clock.monotonicMs() + quietMs
     this.#unlisten = host.link.listen({ onLost: () => this.#suspend(), onConnected: () => this.#resume() })
     void this.#open()

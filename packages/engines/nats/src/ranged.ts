@@ -153,6 +153,7 @@ export class RangedSubscription implements EngineSubscription {
     const reader = new RangeReader(spec, quietMs, {
       link,
       time,
+      owns: (each) => this.#claims.owns(each),
       onAssigned: (each, notes) => {
         if (this.#stopping === undefined) sink.ranges?.assigned(String(each), notes)
       },

@@ -23,6 +23,8 @@ export class FakeBucket {
   readonly link: Link
   /** The answer to the next write of this key gets lost: it is stored, and fails. */
   answerToLose: string | undefined
+  /** What happens before the next message is read. */
+  beforeReading: (() => Promise<void>) | undefined
   /** Writes are kept back, and stored when it ends. */
   isSlow = false
   readonly #stored = new Map<string, Stored>()
@@ -150,8 +152,12 @@ export class FakeBucket {
         const subjects = [...this.#stored.keys()].filter((subject) => subject.startsWith(start))
         return { state: { subjects: Object.fromEntries(subjects.map((subject) => [subject, 1])) } }
       },
-      getMessage: async (_stream: string, { last_by_subj }: { last_by_subj: string }) =>
-        this.#stored.get(last_by_subj) ?? null,
+      getMessage: async (_stream: string, { last_by_subj }: { last_by_subj: string }) => {
+        const before = this.beforeReading
+        this.beforeReading = undefined
+        await before?.()
+        return this.#stored.get(last_by_subj) ?? null
+      },
     }
     const add = async (_stream: string, { deliver_subject }: { deliver_subject: string }) => {
       for (const subject of this.#stored.keys()) this.#tell(deliver_subject, subject)
