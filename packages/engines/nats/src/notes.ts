@@ -1,3 +1,4 @@
+import type { StoredMsg } from '@nats-io/jetstream'
 import type { Note, NoteChange, OutgoingRecord } from '@posthaste/contracts'
 import { PosthasteError } from '@posthaste/contracts'
 import { type KeyPlace, valueAt, writeOver } from './bucket.ts'
@@ -169,9 +170,7 @@ export class Notes {
 
   async #read(subject: string): Promise<readonly [name: string, kept: Kept] | undefined> {
     const { stream } = this.#spec.bucket
-    const message = await this.#link.find('note', (manager) =>
-      manager.direct.getMessage(stream, { last_by_subj: subject }),
-    )
+    const message = await lastOf(this.#link, { stream, subject })
     if (message == null || isMark(message.header)) return undefined
     const name = nameOf(subject.slice(subject.lastIndexOf('.') + 1))
     const group = message.header.get(groupHeader)
@@ -271,10 +270,15 @@ export async function eraseNotesOfLog(around: NotesSurroundings, channel: Channe
   const { state } = await link.admin('notes', (manager) => manager.streams.info(stream, { subjects_filter }))
   const subjects = Object.keys(state.subjects ?? {})
   await inParallel(subjects, async (subject) => {
-    const note = await link.find('note', (manager) => manager.direct.getMessage(stream, { last_by_subj: subject }))
+    const note = await lastOf(link, { stream, subject })
     if (note == null || note.header.get(groupHeader) !== '' || isMark(note.header)) return
     stored([await writeMark(link, subject)])
   })
+}
+
+/** Asked of the leader of the stream: another server of a cluster may not know yet what was written a moment ago. */
+function lastOf(link: Link, { stream, subject }: KeyPlace): Promise<StoredMsg | null | undefined> {
+  return link.find('note', (manager) => manager.streams.getMessage(stream, { last_by_subj: subject }))
 }
 
 function startOf({ bucket, channel, group, range }: NotesSpec): string {

@@ -164,7 +164,9 @@ export class FakeBucket {
       return { num_pending: this.#stored.size }
     }
     const consumers = { add }
-    return { streams, consumers, direct: streams } as unknown as JetStreamManager
+    // Another server of the cluster, which knows of nothing yet.
+    const direct = { getMessage: async () => null }
+    return { streams, consumers, direct } as unknown as JetStreamManager
   }
 }
 
