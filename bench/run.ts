@@ -17,7 +17,7 @@ interface BenchModule {
 }
 
 const names = {
-  benches: ['embedded', 'limits', 'engines', 'sim', 'known-faults', 'pipeline', 'rpc', 'broker'],
+  benches: ['embedded', 'limits', 'engines', 'sim', 'known-faults', 'pipeline', 'rpc', 'broker', 'broker-clients'],
   engines: { engines: serverNames },
 }
 const command = readCommand()
@@ -28,6 +28,7 @@ const benches: Readonly<Record<string, () => Promise<BenchModule>>> = {
   pipeline: () => import('./pipeline.ts'),
   rpc: () => import('./rpc.ts'),
   broker: () => import('./broker.ts'),
+  'broker-clients': () => import('./broker-clients.ts'),
   async engines() {
     const { bench, profiled } = await import('./engines.ts')
     const only = command.engine as ServerName | undefined
