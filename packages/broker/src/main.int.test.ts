@@ -68,6 +68,16 @@ describe('the program', () => {
     expect(said()).toContain('the broker has stopped')
   })
 
+  it('goes on, and ends in order, when nobody reads any more what it says', async () => {
+    const { child, url } = await program({
+      ...{ POSTHASTE_BROKER_DATA_DIR: pathOf(rig.dir, 'data'), POSTHASTE_BROKER_LISTEN: 'link://127.0.0.1:0' },
+    })
+    child.stderr?.destroy()
+    await declare(await rig.engine(url))
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
   it('does not start with what is wrong, and says all of it', async () => {
     const { child, said } = await program({ POSTHASTE_BROKER_LISTEN: 'http://x', POSTHASTE_BROKER_DRAIN_MS: 'long' })
     expect(child.exitCode).toBe(1)

@@ -24,6 +24,9 @@ function write(level: string, message: string, fields: LogFields = {}): void {
   process.stderr.write(`${JSON.stringify({ level, message, ...Object.fromEntries(told) })}\n`)
 }
 
+// Whoever collects the lines may go away; a broker goes on, and above all ends in order.
+process.stderr.on('error', () => {})
+
 async function run(): Promise<void> {
   const file = process.env.POSTHASTE_BROKER_CONFIG
   const { POSTHASTE_BROKER_CONFIG: _, ...environment } = process.env
