@@ -137,6 +137,7 @@ export type {
   RateLimitStore,
 } from './stores.ts'
 export type {
+  AnswerSink,
   CalledMethod,
   ClientTransport,
   ClientTransportHost,

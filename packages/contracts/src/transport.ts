@@ -61,6 +61,13 @@ export interface IncomingCall {
   readonly id?: string | undefined
 }
 
+/** Who is told how a call went: one of the two, once. Never throws. */
+export interface AnswerSink {
+  answered(output: unknown): void
+  /** There is no answer, and why. */
+  unanswered(failure: PosthasteError): void
+}
+
 /** A call that has begun. */
 export interface RunningCall {
   /**
@@ -70,6 +77,11 @@ export interface RunningCall {
    * after the items that came before the failure.
    */
   readonly result: Promise<unknown>
+  /**
+   * Tells how the call went, at once where that is known, without the promise of {@link result}, of which nobody may ask then.
+   * Only calls without streams have it, and not all of them.
+   */
+  tell?(sink: AnswerSink): void
   /** The caller is gone: the handler's signal aborts, and both streams end. Does nothing once the call has ended. */
   cancel(reason: PosthasteError): void
   /**

@@ -2,7 +2,6 @@ import {
   type Call,
   type HandlerInput,
   type HandlerOutput,
-  type IncomingCall,
   type Issue,
   isStream,
   isStreaming,
@@ -10,14 +9,11 @@ import {
   type MaybePromise,
   type Methods,
   PosthasteError,
-  type RunningCall,
   type ServedMethod,
   type Service,
   type ServiceContract,
 } from '@posthaste/contracts'
-import { createCall } from '../pipeline/call.ts'
-import { cancelSource } from '../pipeline/cancellation.ts'
-import { type Continuation, continueWith, follow } from '../pipeline/continuation.ts'
+import { type Continuation, continueWith } from '../pipeline/continuation.ts'
 import { isPromiseLike } from '../pipeline/maybe-promise.ts'
 import {
   checkTogether,
@@ -31,11 +27,11 @@ import {
   soundOptions,
 } from '../pipeline/options.ts'
 import { buildStack, editStack, type FilterStack, type StackEditor } from '../pipeline/stack.ts'
-import { stillRunning } from '../pipeline/still-running.ts'
 import { wasNotSent } from '../resilience/failure.ts'
 import { policyOption } from '../resilience/policies/policy.ts'
 import type { ServeContext } from './context.ts'
 import type { ServeHost } from './hosts.ts'
+import { ServedCall } from './served-call.ts'
 import { ofTheService, type ServerPolicies, type ServerStackOptions, serverStack } from './server-stack.ts'
 import { sharedSlots } from './shared-slots.ts'
 import { handlingStreams, ServedStreamCall } from './streams/serving.ts'
@@ -213,101 +209,4 @@ function failureOf(thrown: unknown, call: Call, log: Log): PosthasteError {
 function messageOf({ code, message }: PosthasteError): string {
   const prefix = `[${code}] `
   return message.startsWith(prefix) ? message.slice(prefix.length) : message
-}
-
-interface Served {
-  readonly target: string
-  readonly idempotent: boolean
-  readonly run: Service
-}
-
-/** One call on its way through the serving stack. Hot path: one object, one promise, one cancellation, no closure. */
-class ServedCall implements RunningCall {
-  readonly result: Promise<unknown>
-  readonly #source = cancelSource()
-  readonly #target: string
-  readonly #resolve: (output: unknown) => void
-  readonly #reject: (failure: PosthasteError) => void
-  #ended = false
-  /** Made when somebody asks what is left. */
-  #unfinished: PromiseWithResolvers<void> | undefined = undefined
-
-  constructor(incoming: IncomingCall, served: Served, host: Pick<ServeHost<unknown>, 'clock' | 'newId'>) {
-    const call = createCall({
-      kind: 'serve',
-      target: served.target,
-      id: incoming.id ?? host.newId(),
-      payload: incoming.payload,
-      headers: incoming.headers,
-      deadlineAtMs: host.clock.monotonicMs() + (incoming.timeoutMs ?? Number.POSITIVE_INFINITY),
-      idempotent: served.idempotent,
-      cancellation: this.#source.token,
-    })
-    this.#target = served.target
-    this.result = new Promise(capture)
-    this.#resolve = captured.resolve
-    this.#reject = captured.reject
-    let output: unknown
-    try {
-      output = served.run(call)
-    } catch (thrown) {
-      this.failed(thrown)
-      return
-    }
-    // Nothing to wait for: both ways end in the promise.
-    if (isPromiseLike(output)) void continueWith(output, settling, this)
-    else this.succeeded(output)
-  }
-
-  /** Whoever cancels has its answer at once, however long the handler takes to notice. */
-  cancel(reason: PosthasteError): void {
-    if (this.#ended) return
-    this.#source.cancel(reason)
-    this.#reject(reason)
-  }
-
-  unfinished(): Promise<void> | undefined {
-    if (this.#ended) return undefined
-    this.#unfinished ??= Promise.withResolvers<void>()
-    return this.#unfinished.promise
-  }
-
-  succeeded(output: unknown): void {
-    this.#end()
-    this.#resolve(output)
-  }
-
-  failed(thrown: unknown): void {
-    const work = stillRunning(thrown)
-    if (work === undefined) this.#end()
-    else this.#endAfter(work)
-    this.#reject(PosthasteError.from(thrown, 'INTERNAL', this.#target))
-  }
-
-  /** The time of the call is up, and its work runs on. */
-  #endAfter(work: PromiseLike<unknown>): void {
-    const end = (): void => this.#end()
-    void follow(work, end, end)
-  }
-
-  #end(): void {
-    this.#ended = true
-    this.#unfinished?.resolve()
-  }
-}
-
-const settling: Continuation<ServedCall> = {
-  succeeded: (output, call) => call.succeeded(output),
-  failed: (thrown, call) => call.failed(thrown),
-}
-
-/** Where the two functions of a promise that was just made are picked up. */
-const captured: { resolve: (output: unknown) => void; reject: (failure: PosthasteError) => void } = {
-  resolve() {},
-  reject() {},
-}
-
-function capture(resolve: (output: unknown) => void, reject: (failure: PosthasteError) => void): void {
-  captured.resolve = resolve
-  captured.reject = reject
 }

@@ -1,9 +1,9 @@
-import { type MaybePromise, PosthasteError } from '@posthaste/contracts'
+import { type AnswerSink, PosthasteError, type RunningCall } from '@posthaste/contracts'
 import { lastMessage, type StreamSink } from '../connection/types.ts'
 import { Exchange } from './endpoint.ts'
 
-/** A call of one message each way. Hot path: this object, and two closures where the answer is promised. */
-export class UnaryServing extends Exchange implements StreamSink {
+/** A call of one message each way. Hot path: this object, told both what comes over the stream and what is answered. */
+export class UnaryServing extends Exchange implements StreamSink, AnswerSink {
   #over = false
 
   message(body: Uint8Array, flags: number): void {
@@ -14,7 +14,7 @@ export class UnaryServing extends Exchange implements StreamSink {
     try {
       this.#run(this.read(body, flags))
     } catch (thrown) {
-      this.#end(thrown)
+      this.unanswered(thrown)
     }
   }
 
@@ -29,17 +29,7 @@ export class UnaryServing extends Exchange implements StreamSink {
 
   writable(): void {}
 
-  #run(payload: unknown): void {
-    const result: MaybePromise<unknown> = this.dispatch(payload).result
-    if (isPromiseLike(result)) {
-      result.then(
-        (output) => this.#answer(output),
-        (thrown: unknown) => this.#end(thrown),
-      )
-    } else this.#answer(result)
-  }
-
-  #answer(output: unknown): void {
+  answered(output: unknown): void {
     if (this.#over) return
     this.#over = true
     try {
@@ -50,20 +40,29 @@ export class UnaryServing extends Exchange implements StreamSink {
     }
   }
 
-  #end(thrown: unknown): void {
+  unanswered(failure: unknown): void {
     if (this.#over) return
     this.#over = true
-    this.fail(thrown)
+    this.fail(failure)
+  }
+
+  #run(payload: unknown): void {
+    const running = this.dispatch(payload)
+    if (running.tell === undefined) this.#follow(running)
+    else running.tell(this)
+  }
+
+  #follow({ result }: RunningCall): void {
+    result.then(
+      (output) => this.answered(output),
+      (thrown: unknown) => this.unanswered(thrown),
+    )
   }
 
   #tooMany(): void {
     if (this.#over) return
     const error = new PosthasteError('INVALID_ARGUMENT', `'${this.endpoint.target}' takes one message`)
-    this.#end(error)
+    this.unanswered(error)
     this.running?.cancel(error)
   }
-}
-
-function isPromiseLike<T>(value: MaybePromise<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
