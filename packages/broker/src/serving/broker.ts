@@ -116,7 +116,7 @@ class RunningBroker implements Broker {
       ...{ authenticate: gate.authenticate, connectionsMax: limits.connectionsMax, messageBytesMax },
       unfinishedBytesMax: Math.max(64 * mib, messageBytesMax),
       unsentBytesMax: Math.max(64 * mib, 2 * messageBytesMax),
-      streamsMax: streamsMax,
+      ...{ streamsMax, handshakesMax },
     }
     const host = { clock: this.#clock, log: this.#log }
     for (const url of urls) {
@@ -202,6 +202,9 @@ class RunningBroker implements Broker {
 
 /** One for each subscription of a client, and those that are asked for meanwhile. */
 const streamsMax = 20_000
+
+/** Clients that have come and not said who they are: after a restart all of them come at once, and one that is sent away comes again. */
+const handshakesMax = 4_096
 
 function keysOf({ certFile, keyFile, caFile, clients }: TlsConfig): NonNullable<ListenOptions['tls']> {
   const [cert, key] = [pem('tls.certFile', certFile), pem('tls.keyFile', keyFile)]
