@@ -241,6 +241,21 @@ describe.skipIf(server === undefined)(`notes of key ranges that nobody reads (${
     await vi.waitFor(() => expect(again.sink.assigned.size).toBe(2), quick)
     expect([...again.sink.assigned.values()].map((notes) => notes.length)).toEqual([3, 3])
   })
+
+  it('stay erased where the member leaves at once, round after round', async () => {
+    const { open } = installation()
+    const engine = await open()
+    await engine.declare({ channels: [keyed], groups: [group('keyed')] })
+    for (let round = 0; round < 40; round += 1) {
+      const { sink, member } = await join(engine, { channel: 'keyed' })
+      await vi.waitFor(() => expect(sink.assigned.size).toBe(2), quick)
+      expect([...sink.assigned.values()].flat(), `round ${round}`).toEqual([])
+      const record = recordOf('keyed', `n${round}`)
+      await member.ranges?.note('0', [{ name: 'short', record }])
+      await member.ranges?.note('0', [{ name: 'short', record: undefined }])
+      await member.stop()
+    }
+  })
 })
 
 describe.skipIf(server === undefined)(`a key range that is given up (${remedy})`, () => {

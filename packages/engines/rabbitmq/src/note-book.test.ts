@@ -57,6 +57,17 @@ describe('the notes of a key range', () => {
     expect(notes.size).toBe(0)
   })
 
+  it('are behind while the message of one that is erased has not come', () => {
+    const { notes } = book()
+    const { version } = notes.next('a')
+    notes.written('a', version)
+    expect(notes.isBehind).toBe(false)
+    notes.erased('a', version)
+    expect(notes.isBehind).toBe(true)
+    notes.arrived('a', version, 9)
+    expect(notes.isBehind).toBe(false)
+  })
+
   it('do not know what another reader wrote', () => {
     expect(book().notes.arrived('a', 1, 1)).toBe(false)
   })

@@ -27,6 +27,13 @@ export class NoteBook {
     return this.#notes.size
   }
 
+  /** Whether a message still stands of what is gone, as it has not come yet. */
+  get isBehind(): boolean {
+    for (const { gone, awaited } of this.#notes.values())
+      for (const version of awaited) if (version <= gone) return true
+    return false
+  }
+
   /** Takes all messages there are; of several versions the last stands. */
   load(messages: readonly NoteMessage[]): readonly Note[] {
     const standing = new Map<string, NoteMessage>()

@@ -171,7 +171,7 @@ export class RangeReader {
    * Waits until the server has the acknowledgements. It puts some aside while a queue is busy and forgets them with the
    * channel; a command that goes through the queue, and one more question, bring them all on their way. The command is a
    * second consumer, that waits behind the first: were the first cancelled instead, the next reader would be fed before
-   * what this one has is back.
+   * what this one has is back. A note that was erased before its message came is acknowledged when that comes.
    */
   async #flush(session: Session): Promise<void> {
     const { records } = session
@@ -179,12 +179,13 @@ export class RangeReader {
       await records.channel.basicConsume({ queue: this.#queue }, () => {})
       await records.channel.queueDeclare({ queue: this.#queue, passive: true })
     }
-    if (session.acked < acksPutAside || !session.channel.active) return
-    const fenced = Promise.withResolvers<void>()
-    session.onFence = fenced.resolve
-    const timer = this.#deps.clock.setTimer(flushMs, fenced.resolve)
-    await this.#deps.publisher.send([fence(this.#control, randomUUID())])
-    await fenced.promise
+    const isDone = session.acked < acksPutAside && !session.book.isBehind
+    if (isDone || !session.channel.active) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    session.last = { fence: randomUUID(), came: resolve }
+    const timer = this.#deps.clock.setTimer(flushMs, resolve)
+    await this.#deps.publisher.send([fence(this.#control, session.last.fence)])
+    await promise
     timer.cancel()
     await session.channel.queueDeclare({ queue: this.#control, passive: true })
   }
@@ -226,7 +227,7 @@ export class RangeReader {
 
   #controlled(session: Session, message: Received): void {
     const read = readControl(message, this.#seat.spec.channel)
-    if (session !== this.#session) session.onFence?.()
+    if (session !== this.#session) this.#heardLast(session, read)
     else if (read === undefined) session.ack(message.deliveryTag)
     else if (session.state === 'assigned') this.#heard(session, read)
     else this.#seen(session, read)
@@ -291,6 +292,12 @@ export class RangeReader {
     if (this.#early.keeps(held)) return
     this.#buffer.push(held)
     this.#events.ready()
+  }
+
+  /** What comes while the range is given up; all but erased notes goes to the next in line. */
+  #heardLast({ book, last }: Session, message: ControlMessage | undefined): void {
+    if (message?.kind === 'note') book.arrived(message.name, message.version, message.deliveryTag)
+    else if (message?.kind === 'fence' && message.id === last?.fence) last.came()
   }
 
   /** The server takes back what is unacknowledged for too long, and with it the channel: so it is given back before. */

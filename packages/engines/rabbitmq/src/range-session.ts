@@ -18,8 +18,8 @@ export interface Session {
   acked: number
   readonly book: NoteBook
   records?: Records
-  /** Somebody waits for a fence. */
-  onFence?: () => void
+  /** While it is given up: the last fence, which comes behind all that was noted, and who waits for it. */
+  last?: { readonly fence: string; readonly came: () => void }
   /** The fence, once it came. */
   token?: number | undefined
   timer?: Timer
