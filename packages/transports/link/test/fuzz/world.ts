@@ -49,8 +49,8 @@ const limits: LinkLimits = {
 }
 
 /** What the connections of either side share. */
-export function shareOf(clock: Clock) {
-  return { clock, log: silentLog, pool: new ChunkPool(), limits: limitsOf(limits) }
+export function shareOf(clock: Clock, own: LinkLimits = limits) {
+  return { clock, log: silentLog, pool: new ChunkPool(), limits: limitsOf(own) }
 }
 
 /** A pipe whose other end is the one who made it. */
