@@ -33,6 +33,8 @@ export class Publications {
   #told = 0
   #stream: LinkStream | undefined
   #isScheduled = false
+  /** Set when no more is taken: called when all that was is answered. */
+  #finished: (() => void) | undefined
   readonly #writer = new Writer()
 
   constructor(grants: Grants, around: Surroundings) {
@@ -48,6 +50,7 @@ export class Publications {
       this.#answers = this.#inOrder()
       this.#taken = 0
       this.#answeredBatches = 0
+      this.#finished?.()
     }
     const oldest = Math.max(0, this.#answeredBatches - keptMax)
     if (!Number.isInteger(answered) || answered < oldest || answered > this.#taken)
@@ -56,7 +59,25 @@ export class Publications {
     this.#stream = stream
     const begun: PublishBegun = { taken: this.#taken }
     stream.send(packParcel(begun))
-    this.#tellSoon()
+    if (this.#finished !== undefined && this.#answeredBatches === this.#taken) this.#close()
+    else this.#tellSoon()
+  }
+
+  /**
+   * Takes no more batches, answers those it has, and ends the stream: by that the client knows that it may publish the others
+   * elsewhere.
+   */
+  async finish(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#finished = resolve
+    if (this.#answeredBatches < this.#taken) await promise
+    this.#close()
+  }
+
+  #close(): void {
+    this.#tell()
+    this.#stream?.end()
+    this.#stream = undefined
   }
 
   #inOrder(): InOrder {
@@ -74,6 +95,10 @@ export class Publications {
   take(body: Uint8Array, stream: LinkStream): void {
     // Of a connection that was followed by another: the client has been told that it is not here, and sends it again.
     if (this.#stream !== stream) return
+    if (this.#finished !== undefined) {
+      stream.consumed(body.byteLength)
+      return
+    }
     const records = readBatch(new Reader(body))
     this.#taken += 1
     const bytes = body.byteLength
@@ -121,6 +146,7 @@ export class Publications {
     this.#answeredBatches += 1
     this.#results.set(this.#answeredBatches, outcomes)
     this.#results.delete(this.#answeredBatches - keptMax)
+    if (this.#answeredBatches === this.#taken) this.#finished?.()
     this.#tellSoon()
   }
 
@@ -130,11 +156,15 @@ export class Publications {
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#isScheduled = false
-      const stream = this.#stream
-      if (stream === undefined) return
-      while (this.#told < this.#answeredBatches) writeOutcomes(this.#writer, this.#results.get(++this.#told) ?? [])
-      if (this.#writer.length > 0) stream.send(this.#writer.take())
+      this.#tell()
     })
+  }
+
+  #tell(): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    while (this.#told < this.#answeredBatches) writeOutcomes(this.#writer, this.#results.get(++this.#told) ?? [])
+    if (this.#writer.length > 0) stream.send(this.#writer.take())
   }
 }
 

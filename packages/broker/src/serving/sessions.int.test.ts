@@ -1,6 +1,10 @@
+import { BatchWriter, Writer } from '@posthaste/broker/protocol'
+import type { Outcome } from '@posthaste/contracts'
+import type { LinkStream } from '@posthaste/link/connection'
 import { systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { declare, join, Rig, record, TestSink, until } from '../../test/rig.ts'
+import { Publications } from './publishing.ts'
 
 let rig: Rig
 beforeEach(() => {
@@ -204,6 +208,59 @@ describe('a broker that stops', () => {
     const publishing = engine.publish([record('1')])
     await rig.broker({ listen: first.urls[0] })
     expect(await publishing).toEqual([{ ok: true }])
+  })
+})
+
+describe('a broker that is restarted in order', () => {
+  it('confirms what it has, and leaves to the next one what it has not: no publication is uncertain', async () => {
+    let broker = await rig.broker()
+    const engine = await rig.engine(broker)
+    await declare(engine)
+    const outcomes: Promise<readonly Outcome[]>[] = []
+    let isOver = false
+    const publishing = (async () => {
+      for (let at = 0; !isOver; at++) {
+        outcomes.push(engine.publish([record(`r${at}`, { key: `k${at % 7}` })]))
+        await pause(at % 3)
+      }
+    })()
+    for (let restart = 0; restart < 4; restart++) {
+      await pause(100)
+      const [listen] = broker.urls
+      await broker.stop()
+      broker = await rig.broker({ listen })
+    }
+    isOver = true
+    await publishing
+    const told = (await Promise.all(outcomes)).flat()
+    expect(told.filter(({ ok }) => !ok)).toEqual([])
+    const { sink } = await join(engine, told.length + 100)
+    await until(() => sink.received.length >= told.length)
+    await pause(50)
+    expect(sink.ids.toSorted()).toEqual(told.map((_, at) => `r${at}`).toSorted())
+  })
+
+  it('answers one who is back while it stops and has missed an outcome', async () => {
+    const stub = { publish: async (records: readonly unknown[]) => records.map(() => ({ ok: true })) }
+    const around = { engine: stub, figures: { published: 0 }, config: { limits: { bodyBytesMax: 100 } } } as never
+    const grants = { permissions: { may: () => true }, user: 'x', quota: { took: () => {} } } as never
+    const publications = new Publications(grants, around)
+    const streams = [1, 2].map(() => {
+      const done: string[] = []
+      return { done, send: () => done.push('send') > 0, end: () => void done.push('end'), consumed: () => {} }
+    })
+    const [first, second] = streams as never as [LinkStream, LinkStream]
+    publications.attach(first, { session: 's', answered: 0, afresh: false })
+    const writer = new Writer()
+    const batch = new BatchWriter(writer)
+    batch.begin()
+    batch.add(record('1'))
+    publications.take(batch.take(), first)
+    publications.detach(first)
+    await publications.finish()
+    publications.attach(second, { session: 's', answered: 0, afresh: false })
+    // The beginning, the outcome, and that there will be no more.
+    expect(streams.map(({ done }) => done)).toEqual([['send'], ['send', 'send', 'end']])
   })
 })
 

@@ -100,6 +100,8 @@ export class Sessions {
 
   /** What is in anybody's hands goes back uncounted. */
   async end(): Promise<void> {
+    // First: what a client was not told of before its session ends, it has to call uncertain.
+    await Promise.all([...this.#sessions.values()].map(({ publications }) => publications.finish()))
     await Promise.all([...this.#sessions.values()].map((session) => session.leave()))
   }
 

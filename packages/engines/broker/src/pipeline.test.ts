@@ -115,6 +115,26 @@ describe('a pipeline', () => {
     expect((await Promise.all(answers)).flat().map(({ ok }) => ok)).toEqual([true, false, false, true])
   })
 
+  it('sends again what the other side has not taken before it stopped, in its order and as if it had not been sent', async () => {
+    const { pipeline, sent } = rig({ underWayMax: 2 })
+    pipeline.attach(0)
+    const answers = []
+    for (const item of [1, 2, 3]) {
+      answers.push(pipeline.add([item]))
+      await turn()
+    }
+    pipeline.answered(well)
+    await turn()
+    pipeline.returned()
+    pipeline.restart(failure)
+    sent.length = 0
+    pipeline.attach(0)
+    await turn()
+    expect(sent).toEqual([{ number: 1, items: [2, 3] }])
+    pipeline.answered(well)
+    expect(await Promise.all(answers)).toEqual([[succeeded], [succeeded], [succeeded]])
+  })
+
   it('tells whether an outcome is of a repetition', async () => {
     const { pipeline, told } = rig({ settles: true })
     pipeline.attach(0)
@@ -161,13 +181,14 @@ describe('a pipeline', () => {
   })
 
   it('answers everything once and keeps the order, whatever happens to the connection', async () => {
-    const steps = fc.array(fc.constantFrom('add', 'answer', 'drop', 'restart', 'turn'), { maxLength: 40 })
+    const steps = fc.array(fc.constantFrom('add', 'answer', 'drop', 'restart', 'stop', 'turn'), { maxLength: 40 })
     await fc.assert(
       fc.asyncProperty(steps, async (list) => {
         const { pipeline, sent } = rig({ underWayMax: 3 })
         const server: number[][] = []
         let [seen, next, answered] = [0, 0, 0]
         const answers: Promise<readonly Outcome[]>[] = []
+        const taken: number[] = []
         const read = () => {
           for (const { number, items } of sent.slice(seen)) if (number === server.length + 1) server.push([...items])
           seen = sent.length
@@ -185,8 +206,13 @@ describe('a pipeline', () => {
             pipeline.detach()
             pipeline.attach(server.length)
           }
-          if (step === 'restart') {
+          if (step === 'stop') {
+            for (; answered < server.length; answered++) pipeline.answered(well)
+            pipeline.returned()
+          }
+          if (step === 'restart' || step === 'stop') {
             pipeline.restart(failure)
+            taken.push(...server.flat())
             server.length = 0
             answered = 0
             pipeline.attach(0)
@@ -200,6 +226,8 @@ describe('a pipeline', () => {
         const outcomes = (await Promise.all(answers)).flat()
         expect(outcomes).toHaveLength(next)
         if (!list.includes('restart')) expect(outcomes).toEqual(new Array(next).fill(succeeded))
+        taken.push(...server.flat())
+        expect(taken).toEqual([...new Set(taken)])
         const order = sent.flatMap(({ items }) => items)
         const firsts = order.filter((item, at) => order.indexOf(item) === at)
         expect(firsts).toEqual([...firsts].sort((a, b) => a - b))

@@ -135,6 +135,14 @@ export class Pipeline<Item> {
     this.#tellIdle()
   }
 
+  /** The other side has answered all that it has taken: the rest is sent another time, as if it had not been. */
+  returned(): void {
+    const shares = this.#underWay.flatMap((batch) => batch.shares)
+    this.#underWay = []
+    this.#sent = this.#answered
+    this.#queue = [...shares, ...this.#queue]
+  }
+
   /** Nothing of it will be answered any more. What comes later is numbered from 1. */
   fail(outcome: Outcome): void {
     this.#isAttached = false

@@ -94,7 +94,12 @@ export class Publisher implements PresenceListener {
         this.#isAfresh = false
         this.#pipeline.attach((readParcel(body).head as PublishBegun).taken)
       },
-      ended: () => over(unavailable('the broker takes nothing more')),
+      // Of one that is about to stop; it has answered all that it has taken.
+      ended: () => {
+        if (this.#stream === stream) this.#pipeline.returned()
+        stream.end()
+        over(unavailable('the broker takes nothing more'))
+      },
       failed: over,
       writable: () => this.#pipeline.writable(),
     }

@@ -5,7 +5,8 @@ import type { Writer } from './writer.ts'
 
 /*
  * The stream `posthaste.broker/publish`: a beginning from the client and its answer (JSON), then batches of records, numbered
- * from 1 over the life of the session, and the outcomes of each, in their order.
+ * from 1 over the life of the session, and the outcomes of each, in their order. A broker that is about to stop ends the stream
+ * when it has told the outcomes of all that it has taken; what came after that was not taken.
  */
 
 /** What a client begins the stream with. */
