@@ -1,6 +1,6 @@
 import { type Clock, type Headers, type Log, PosthasteError } from '@posthaste/contracts'
 import type { ChunkPool } from '../wire/batch.ts'
-import { frameFlag, frameType } from '../wire/constants.ts'
+import { creditCost, frameFlag, frameType } from '../wire/constants.ts'
 import { encodeGoaway, readGoaway } from '../wire/failure.ts'
 import type { Frame, FrameHandler } from '../wire/frame.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
@@ -302,7 +302,8 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
 
   #message(frame: Frame): void {
     const stream = this.streams.get(frame.stream)
-    this.receiver.spend(stream, frame.end - frame.start)
+    const bytes = frame.end - frame.start
+    this.receiver.spend(stream, frame.continued ? bytes : creditCost(bytes))
     if (stream === undefined) {
       this.checkKnown(frame.stream)
       if (this.receiver.grant(undefined)) this.sender.touch()

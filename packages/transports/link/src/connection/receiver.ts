@@ -33,11 +33,10 @@ export class Receiver {
   }
 
   /**
-   * Counts a frame with a message, or a piece of one.
+   * Counts what a frame with a message, or a piece of one, costs.
    * @throws FAILED_PRECONDITION when the other side had no credit for it
    */
-  spend(stream: Stream | undefined, bytes: number): void {
-    const cost = creditCost(bytes)
+  spend(stream: Stream | undefined, cost: number): void {
     this.#credit -= cost
     if (this.#credit < 0) throw outOfPlace('more was sent than the connection had credit for')
     if (stream === undefined) return

@@ -7,6 +7,7 @@ import { Stream } from '../connection/stream.ts'
 import type { IncomingStream, Peer, PeerCertificateInfo, StreamAcceptor, StreamSink } from '../connection/types.ts'
 import {
   cancelReason,
+  creditCost,
   frameFlag,
   frameType,
   octetStream,
@@ -246,7 +247,7 @@ export class ServerConnection extends Connection {
     const takesIt = this.state === 'open' && this.running < share.limits.streamsMax
     const stream = takesIt ? this.#begin(id, opening.timeoutMs) : undefined
     const hasBody = (frame.flags & frameFlag.body) !== 0
-    if (hasBody) this.receiver.spend(stream, frame.end - opening.bodyStart)
+    if (hasBody) this.receiver.spend(stream, creditCost(frame.end - opening.bodyStart))
     const { metadata, timeoutMs, bodyStart } = opening
     if (stream === undefined) this.#turnAway(id)
     else if (this.#accept({ method, metadata, timeoutMs, codec, peer: this.#peer }, stream)) {

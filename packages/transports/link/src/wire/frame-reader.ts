@@ -1,9 +1,13 @@
-import { frameFlag, frameType, headerBytes, helloBytesMax, preface } from './constants.ts'
+import { frameFlag, frameType, headerBytes, helloBytesMax, messageCostLeast, preface } from './constants.ts'
 import type { Frame, FrameHandler } from './frame.ts'
 import { checkHead, frameRules, type Side } from './frame-rules.ts'
 import { malformed, outOfPlace, tooLarge } from './violation.ts'
 
 const carryBytesLeast = 256
+
+/** Pieces of a message of this size and above are handed on as they come: whoever puts them together copies them anyway. */
+const partedBytesLeast = 16 * 1024
+
 const nothing = Buffer.alloc(0)
 
 /**
@@ -15,12 +19,21 @@ type Phase = 'preface' | 'hello' | 'greeted' | 'open' | 'stopped'
 /**
  * Cuts one direction of a connection into frames, whatever chunks it comes in. Frames that lie within a chunk are read in
  * place; of a frame that does not, no more is kept than has come, and none of it is kept when its header says that it is
- * larger than the bound.
+ * larger than the bound. A large piece of a message that comes in several chunks is handed on as several smaller pieces.
  */
 export class FrameReader {
   readonly #receiver: Side
   readonly #handler: FrameHandler
-  readonly #frame: Frame = { type: 0, flags: 0, stream: 0, bytes: nothing, start: 0, end: 0 }
+  readonly #frame: Frame = {
+    type: 0,
+    flags: 0,
+    stream: 0,
+    bytes: nothing,
+    start: 0,
+    end: 0,
+    continued: false,
+    missing: 0,
+  }
   #frameBytesMax = helloBytesMax
   #phase: Phase
   #prefaceBytes = 0
@@ -43,7 +56,7 @@ export class FrameReader {
 
   /** Whether a frame, or the preface, has begun and not ended. */
   get underway(): boolean {
-    return this.#carried > 0 || (this.#phase === 'preface' && this.#prefaceBytes > 0)
+    return this.#carried > 0 || this.#frame.missing > 0 || (this.#phase === 'preface' && this.#prefaceBytes > 0)
   }
 
   /**
@@ -61,6 +74,7 @@ export class FrameReader {
     this.#phase = 'stopped'
     this.#carry = nothing
     this.#carried = 0
+    this.#frame.missing = 0
   }
 
   /**
@@ -80,7 +94,8 @@ export class FrameReader {
   #read(chunk: Buffer): void {
     let at = 0
     if (this.#phase === 'preface') at = this.#readPreface(chunk)
-    if (this.#carried > 0) at = this.#complete(chunk)
+    if (this.#frame.missing > 0) at = this.#handMore(chunk)
+    else if (this.#carried > 0) at = this.#complete(chunk)
     const { length } = chunk
     while (length - at >= headerBytes && this.#phase !== 'stopped') {
       const end = at + headerBytes + this.#lengthAt(chunk, at)
@@ -88,7 +103,9 @@ export class FrameReader {
       this.#hand(chunk, at, end)
       at = end
     }
-    if (at < length && this.#phase !== 'stopped') this.#keep(chunk, at, length)
+    if (at === length || this.#phase === 'stopped') return
+    if (this.#mayPart(chunk, at)) this.#handFirst(chunk, at)
+    else this.#keep(chunk, at, length)
   }
 
   #readPreface(chunk: Buffer): number {
@@ -122,7 +139,7 @@ export class FrameReader {
     const type = chunk[at + 3] as number
     frame.flags = chunk[at + 4] as number
     frame.stream = chunk.readInt32BE(at + 5)
-    this.#frames++
+    if (frame.missing === 0) this.#frames++
     if (frame.stream < 0) throw malformed('the number of a stream is above 2^31-1')
     if (type >= frameRules.length) {
       passOver(frame, type)
@@ -132,6 +149,7 @@ export class FrameReader {
     frame.bytes = chunk
     frame.start = at + headerBytes
     frame.end = end
+    frame.continued = false
     checkHead(frame, this.#receiver)
     if (type === frameType.hello) this.#greeted()
     this.#handler.frame(frame)
@@ -140,6 +158,33 @@ export class FrameReader {
   #greeted(): void {
     if (this.#phase === 'open') throw outOfPlace('HELLO twice')
     this.#phase = 'greeted'
+  }
+
+  /** Whether the frame that begins there is a large piece of a message, and one with which nothing is wrong. */
+  #mayPart(chunk: Buffer, at: number): boolean {
+    // Less would cost other credit than the frame does.
+    if (chunk.length - at < headerBytes + messageCostLeast) return false
+    const isPiece = chunk[at + 3] === frameType.message && chunk[at + 4] === frameFlag.more
+    return isPiece && chunk.readInt32BE(at + 5) > 0 && this.#lengthAt(chunk, at) >= partedBytesLeast
+  }
+
+  #handFirst(chunk: Buffer, at: number): void {
+    this.#frame.missing = at + headerBytes + this.#lengthAt(chunk, at) - chunk.length
+    this.#hand(chunk, at, chunk.length)
+  }
+
+  /** Hands on what has come of the frame whose beginning was handed on. Returns how much of the chunk belongs to it. */
+  #handMore(chunk: Buffer): number {
+    const frame = this.#frame
+    const end = Math.min(frame.missing, chunk.length)
+    frame.missing -= end
+    if (frame.missing === 0) this.#frames++
+    frame.bytes = chunk
+    frame.start = 0
+    frame.end = end
+    frame.continued = true
+    this.#handler.frame(frame)
+    return end
   }
 
   /** Goes on with the frame that is underway. Returns how much of the chunk belongs to it. */

@@ -15,6 +15,12 @@ export interface Frame {
   bytes: Buffer
   start: number
   end: number
+  /**
+   * A large piece of a message may be handed on as it comes: whether its beginning was handed on before, and how many bytes
+   * of it are still to come; false and 0 of all that is handed on at once.
+   */
+  continued: boolean
+  missing: number
 }
 
 /** Takes frames, in order. What it throws ends the reading and comes out of the reader's `push`. */
