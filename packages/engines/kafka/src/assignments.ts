@@ -5,6 +5,7 @@ import { isTransient } from './errors.ts'
 import type { Member, MemberListener } from './member.ts'
 import { readPositions } from './positions.ts'
 import { Range } from './range.ts'
+import { offsetsOf } from './scan.ts'
 import type { Settler } from './settler.ts'
 import { backoffMs, rest } from './waiting.ts'
 import type { GroupPosition } from './window.ts'
@@ -99,15 +100,17 @@ export class Assignments implements MemberListener {
 
   async #loadOnce(partitions: readonly number[], claim: object): Promise<void> {
     const { groupId, topic, channel, notes, noted, group, decode } = this.#source
-    const { ranges, sink, onLoaded } = this.#assignee
+    const { ranges, sink, settler, onLoaded } = this.#assignee
     const positions = await readPositions(this.#cluster, groupId, { topic, partitions })
+    const beginnings = await this.#beginnings(partitions.filter((each) => !positions.has(each)))
     await Promise.all(
       partitions.map(async (partition) => {
         const loaded = (await notes?.load({ channel, group: noted, range: String(partition) })) ?? nothingNoted()
         if (this.#left || this.#claims.get(partition) !== claim || ranges.has(partition)) return
-        const position = positions.get(partition) ?? this.#unknown(partition)
+        const position = positions.get(partition) ?? beginnings.get(partition) ?? this.#unknown(partition)
         const range = new Range(partition, { position, orders: loaded.orders }, { group, decode })
         ranges.set(partition, range)
+        if (beginnings.has(partition)) void settler().commit(range)
         if (!this.#stopping) sink.ranges?.assigned(range.name, loaded.notes)
         onLoaded()
       }),
@@ -126,6 +129,14 @@ export class Assignments implements MemberListener {
       await overdue.end()
       await rest(clock, overdueEveryMs)
     }
+  }
+
+  /** Where a temporary group begins that others have ended, since its process was away: with what is published from now on. */
+  async #beginnings(partitions: readonly number[]): Promise<ReadonlyMap<number, GroupPosition>> {
+    const { isTemporary, topic } = this.#source
+    if (!isTemporary || partitions.length === 0) return new Map()
+    const ends = await offsetsOf(this.#cluster, topic, { partitions, at: 'end' })
+    return new Map([...ends].map(([each, offset]) => [each, { offset, done: new Uint8Array(0), addressedFrom: 0 }]))
   }
 
   /** The server forgets positions of groups that nobody was in for long; nothing must be left out for that. */

@@ -14,6 +14,8 @@ export interface ConsumerSource {
   readonly group: string | undefined
   /** The group as notes are kept for it: a temporary one of the same name has others. */
   readonly noted: string
+  /** Whether the group goes with its process: where the server does not know its position, it begins at the end. */
+  readonly isTemporary?: boolean
   readonly instanceId: string | undefined
   /** A name that no other subscription of the process has. */
   readonly name: string

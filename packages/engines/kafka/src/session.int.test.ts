@@ -5,7 +5,7 @@ import { recordingLog } from 'posthaste/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { howToStart, KafkaInstallation, quick, server } from '../test/installation.ts'
 import { record, records, until, Witness } from '../test/rig.ts'
-import { settingsOf } from './options.ts'
+import { type KafkaOptions, settingsOf } from './options.ts'
 import { offsetsOf } from './scan.ts'
 import { Session } from './session.ts'
 
@@ -29,9 +29,9 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
     await installation.remove()
   })
 
-  async function open(): Promise<Session> {
+  async function open(options: KafkaOptions = { url }): Promise<Session> {
     const host = { clock: systemClock, log: recordingLog(), instance: 'test', random: () => 0.5, onState: () => {} }
-    const settings = settingsOf({ url, prefix: installation.prefix, ...quick })
+    const settings = settingsOf({ prefix: installation.prefix, ...quick, ...options })
     const session = new Session(settings, { host, keyRangesWanted: undefined })
     sessions.push(session)
     await session.open()
@@ -127,6 +127,34 @@ describe('what nobody needs any more', { timeout: 60_000 }, () => {
     expect(await session.publish([addressed])).toEqual([{ ok: true }])
     await session.tidy()
     expect(await session.publish([addressed])).toMatchObject([{ ok: false, error: { code: 'NOT_FOUND' } }])
+  })
+
+  it('is no temporary group whose process was away for long, once that is back', async () => {
+    await installation.connect()
+    const { proxy } = installation
+    const place = { host: '127.0.0.1', port: proxy.port }
+    const [session, away] = [await open(), await open({ brokers: [`127.0.0.1:${proxy.port}`], reach: () => place })]
+    await session.declare(topology([]))
+    const temporary = { channel: 'c', group: 't', from: 'next', lifetime: 'temporary' } as const
+    await away.declare({ channels: [], groups: [temporary] })
+    const witness = new Witness()
+    witness.subscription = await away.subscribe({ channel: 'c', group: 't', member: 'm' }, witness)
+    witness.subscription.grant(100)
+    await session.publish([record('before')])
+    await until(() => witness.ids.length === 1, 'the first record')
+    proxy.refuse()
+    proxy.cut()
+    const addressed = record('addressed', { group: 't' })
+    const publishes = async () => (await session.publish([addressed]))[0]?.ok
+    const isEnded = async () => {
+      await session.tidy()
+      return !(await publishes())
+    }
+    await expect.poll(isEnded, { timeout: 15_000 }).toBe(true)
+    proxy.accept()
+    const comesAgain = async () => (await publishes()) === true && witness.ids.includes('addressed')
+    await expect.poll(comesAgain, { timeout: 15_000 }).toBe(true)
+    expect(witness.ids.filter((id) => id === 'before')).toEqual(['before'])
   })
 
   it('is the session timeout that a temporary group was given', async () => {

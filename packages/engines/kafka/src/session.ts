@@ -29,7 +29,7 @@ import { OverdueTransactions } from './overdue.ts'
 import { memberCount } from './positions.ts'
 import { Producer, type Routed } from './producer.ts'
 import { fromKafka } from './record-codec.ts'
-import { groupLine, notedGroup, Registry } from './registry.ts'
+import { groupLine, notedGroup, type RegisteredGroup, Registry } from './registry.ts'
 import { Router } from './routing.ts'
 import { tellSkew } from './skew.ts'
 import { declare, type TopologyPlace, write } from './topology.ts'
@@ -57,6 +57,8 @@ export class Session {
   readonly #noted: NotedCounts
   readonly #topology: TopologyPlace
   readonly #consumers = new Map<Consumer, string>()
+  /** Temporary groups that live with this engine, by what the server calls them. */
+  readonly #temporary = new Map<string, { readonly channel: string; readonly entry: RegisteredGroup }>()
   readonly #locks = new Map<string, Promise<unknown>>()
   readonly #looked = new Set<string>()
   #memberless = new Set<string>()
@@ -113,7 +115,10 @@ export class Session {
       ...[...this.#registry.channels.keys()].map((each) => this.#names.topic(each)),
     ])
     if (this.cluster.topicIfKnown(this.#names.delays) !== undefined) void this.#startDelays()
-    this.cluster.onReconnected = () => void tellSkew(this.cluster, this.#names)
+    this.cluster.onReconnected = () => {
+      void tellSkew(this.cluster, this.#names)
+      void this.#returned()
+    }
     this.#tellSkewOnce()
     this.#armTrim()
   }
@@ -123,6 +128,7 @@ export class Session {
   declare(topology: Topology): Promise<TopologyReport> {
     return this.#exclusively('declare', async () => {
       const report = await declare(topology, this.#topology)
+      for (const { channel, group } of topology.groups) this.#keep(channel, group)
       await this.#warn(topology)
       this.#tellSkewOnce()
       if (this.#delays === undefined && this.#closing === undefined) {
@@ -133,6 +139,38 @@ export class Session {
       }
       return report
     })
+  }
+
+  #keep(channel: string, group: string): void {
+    const entry = this.#registry.channel(channel)?.groups.get(group)
+    if (entry?.lifetime === 'temporary')
+      this.#temporary.set(this.#names.groupId(channel, group, entry.token), { channel, entry })
+  }
+
+  /** There is a server again, which others had all along. */
+  async #returned(): Promise<void> {
+    try {
+      await this.#registry.refresh()
+      await this.#remakeTemporary()
+    } catch (error) {
+      this.cluster.host.log.debug('kafka engine: its temporary groups were not looked for', { error })
+    }
+  }
+
+  /** Those that others took for abandoned while this process was away: records may be addressed to them again. */
+  async #remakeTemporary(): Promise<void> {
+    const gone = [...this.#temporary].filter(
+      ([, { channel, entry }]) => this.#registry.channel(channel)?.groups.has(entry.group) !== true,
+    )
+    if (gone.length === 0) return
+    const groupIds = gone.map(([groupId]) => groupId)
+    const { sessionTimeoutMs } = this.#settings
+    if (sessionTimeoutMs !== undefined) await setSessionTimeout(this.cluster, groupIds, sessionTimeoutMs)
+    await write(
+      this.#topology,
+      gone.map(([, { channel, entry }]) => groupLine(channel, entry)),
+    )
+    this.cluster.host.log.info('kafka engine: temporary groups that others had ended are there again', { groupIds })
   }
 
   /** As soon as there is a place to ask at, which declaring makes. */
@@ -206,6 +244,7 @@ export class Session {
         channel,
         group,
         noted: notedGroup(entry),
+        isTemporary: entry.lifetime === 'temporary',
         notes: this.notes,
         decode: (read, partition) => fromKafka(read, channel, { topic, partition }),
         onStopped: async () => {
@@ -256,7 +295,9 @@ export class Session {
   async #endTemporary(channel: string, group: string): Promise<void> {
     const entry = this.#registry.channel(channel)?.groups.get(group)
     if (entry?.lifetime !== 'temporary') return
-    await endGroup(this.cluster, this.#names.groupId(channel, group, entry.token))
+    const groupId = this.#names.groupId(channel, group, entry.token)
+    this.#temporary.delete(groupId)
+    await endGroup(this.cluster, groupId)
     await write(this.#topology, [groupLine(channel, entry, true)])
     await this.#eraseNotes(channel, notedGroup(entry))
   }
@@ -297,6 +338,7 @@ export class Session {
     const groups = new Set(this.#consumers.values())
     try {
       await this.#registry.refresh()
+      await this.#remakeTemporary()
       const foreign = this.#registry.foreignGroups()
       for (const { spec, groups: own } of this.#registry.channels.values()) {
         const isRead = [...own.values()].some(({ group, token }) =>
