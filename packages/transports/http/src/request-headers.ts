@@ -22,11 +22,20 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
   throw new PosthasteError('INVALID_ARGUMENT', 'x-request-timeout-ms must be a whole number of milliseconds')
 }
 
+/** By headers of this prefix handlers know who calls over link, whose transport sets them; over HTTP, anybody could. */
+const foreignPrefix = 'link-'
+
 /** Headers as calls carry them: one text per lower-case name. */
 export function callHeaders(headers: IncomingHttpHeaders): Headers {
+  let call = headers as Record<string, string>
+  for (const name in headers) {
+    if (!name.startsWith(foreignPrefix)) continue
+    if (call === headers) call = { ...call }
+    delete call[name]
+  }
   // Only `set-cookie` comes as an array, and requests have none; everything else node has joined already.
-  if (headers['set-cookie'] === undefined) return headers as Record<string, string>
-  return { ...(headers as Record<string, string>), 'set-cookie': headers['set-cookie'].join('; ') }
+  if (headers['set-cookie'] === undefined) return call
+  return { ...call, 'set-cookie': headers['set-cookie'].join('; ') }
 }
 
 /**
