@@ -316,6 +316,35 @@ describe('records of the same id', () => {
   })
 })
 
+describe('a settlement that comes too late', () => {
+  it('may have acknowledged its record, which may come again otherwise, as another attempt or as the same', () => {
+    for (const attempt of [1, 2]) {
+      const { model, now, publish, deliver } = started({ ranges: true })
+      const entry = publish('1', { key: 'k' })
+      deliver(entry)
+      const { attempts } = entry
+      model.acknowledged(entry)
+      model.tooLate(entry, attempts, now.ms)
+      expect(model.outstanding()).toEqual([])
+      expect(model.uncertain()).toBe(1)
+      expect(deliver(entry, { member: 'other', attempt })).toEqual([])
+    }
+  })
+
+  it('has not delayed its record, nor counted more than one attempt, and the record must come', () => {
+    for (const attempt of [1, 2, 3]) {
+      const { model, now, publish, deliver } = started({ ranges: true })
+      const entry = publish('1', { key: 'k' })
+      deliver(entry)
+      const { attempts } = entry
+      model.releasing(entry, { counts: true, untilMs: now.ms + 500 })
+      model.tooLate(entry, attempts, now.ms)
+      expect(model.outstanding()).toEqual([entry])
+      expect(deliver(entry, { attempt })).toEqual(attempt < 3 ? [] : fault('as attempt 3 instead of 1 to 2'))
+    }
+  })
+})
+
 describe('what is cancelled', () => {
   it('never comes', () => {
     const { model, now, publish, deliver } = started()

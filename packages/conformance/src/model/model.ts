@@ -215,6 +215,17 @@ export class GroupModel {
   }
 
   /**
+   * A settlement came when the delivery was lost already: it has no effect, or nobody knows. The record comes again, as
+   * another attempt or as the same, unless it may be done. @param before its attempts when it was handed over
+   */
+  tooLate(entry: ModelEntry, before: ModelEntry['attempts'], nowMs: number): void {
+    entry.standing = entry.standing === 'done' ? 'maybe' : 'returning'
+    entry.member = undefined
+    entry.dueAtMs = nowMs
+    entry.attempts = { min: before.min, max: before.max + 1 }
+  }
+
+  /**
    * What was scheduled under this id was cancelled. After a group was moved to the end of its log nobody knows whether what
    * is due has joined; what was seen has. @returns what is wrong with that
    */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import type { OutgoingRecord, RecordFilter } from '@posthaste/contracts'
+import type { OutgoingRecord, RecordFilter, Settlement } from '@posthaste/contracts'
 import type { TestChannel } from '../channel.ts'
 import type { CaseContext } from '../context.ts'
 import { expectRefused, expectRejection } from '../expect.ts'
 import type { Member } from '../member.ts'
+import { realMs } from '../pacing.ts'
 import type { Received } from '../witness.ts'
 import { GroupModel, type ModelEntry } from './model.ts'
 import { type Operation, type Program, pickOf, type RecordShape } from './operations.ts'
@@ -137,35 +138,49 @@ class ProgramRun {
   async #ack({ pick, carry, fails }: Extract<Operation, { do: 'ack' }>): Promise<void> {
     const found = this.#pickDelivery(pick)
     if (found === undefined) return
-    const { member, received, model, entry } = found
+    const { received, model, entry } = found
     if (fails) return this.#failToAck(found)
     const records = carry.map((shape) => this.#publications.record(shape))
     const publications = this.#publications.begin(records)
+    const { attempts } = entry
     // Its key may go on even before the answer is here; that it fails is nothing the model knows.
     model.acknowledged(entry)
-    await member.ack(received, records)
-    this.#publications.confirm(publications)
+    const inTime = await this.#settle(found, { kind: 'ack', tag: received.tag, publish: records })
+    if (inTime) this.#publications.confirm(publications)
+    else model.tooLate(entry, attempts, this.#context.nowMs())
   }
 
-  async #failToAck({ member, received }: PickedDelivery): Promise<void> {
+  /** @returns whether it was in time: only a key range goes to others while its reader lives and has done nothing wrong */
+  async #settle({ member }: PickedDelivery, settlement: Settlement): Promise<boolean> {
+    const [outcome] = await member.settle([settlement])
+    if (outcome === undefined || outcome.ok) return true
+    if (!this.#hasRanges || outcome.error.code !== 'DELIVERY_LOST') throw outcome.error
+    return false
+  }
+
+  async #failToAck({ member, received, model }: PickedDelivery): Promise<void> {
     const nowhere = { ...this.#channel.record(), channel: this.#context.unique('nowhere') }
-    const outcomes = await member.settle([{ kind: 'ack', tag: received.tag, publish: [nowhere] }])
-    expectRefused(outcomes[0], 'NOT_FOUND')
+    const [outcome] = await member.settle([{ kind: 'ack', tag: received.tag, publish: [nowhere] }])
+    const isLost = outcome?.ok === false && outcome.error.code === 'DELIVERY_LOST'
+    if (this.#hasRanges && isLost) return model.lost(received)
+    expectRefused(outcome, 'NOT_FOUND')
   }
 
   async #release(how: Extract<Operation, { do: 'release' }>): Promise<void> {
     const found = this.#pickDelivery(how.pick)
     if (found === undefined) return
-    const { member, received, model, entry } = found
+    const { received, model, entry } = found
     const { delay, holdKey } = this.#context.capabilities
     const waits = delay === 'native' && how.steps > 0
     const holds = holdKey === 'native' && how.holds && this.#channel.spec.keyed
     const nowMs = this.#context.nowMs()
     const untilMs = waits ? nowMs + how.steps * this.#stepMs : nowMs
+    const { attempts } = entry
     model.releasing(entry, { counts: how.counts, untilMs })
     const when = waits ? { visibleAtMs: untilMs } : {}
-    await member.release(received, { countsAttempt: how.counts, holdKey: holds, ...when })
-    model.released(entry, { waits, holds })
+    const release = { kind: 'release', tag: received.tag, countsAttempt: how.counts, holdKey: holds, ...when } as const
+    if (await this.#settle(found, release)) model.released(entry, { waits, holds })
+    else model.tooLate(entry, attempts, this.#context.nowMs())
   }
 
   async #join(group: string | undefined, credit: number): Promise<void> {
@@ -263,17 +278,29 @@ class ProgramRun {
     await this.#context.reach(this.#context.nowMs() + 4 * this.#stepMs)
     for (const member of this.#members) await this.#leave(member)
     for (const group of this.#groups.keys()) await this.#join(group, 10)
+    const endMs = realMs() + this.#context.settings.patienceMs
     do {
       while (this.#outstanding().length > 0) await this.#finishSome()
       // What nobody answered for may still come; it must find credit.
       for (const member of this.#members) member.grant(1 + this.#groups.get(member.scope.group)!.uncertain())
       await this.#context.lull()
       await this.#quiet()
-    } while (this.#outstanding().length > 0)
+    } while (this.#outstanding().length > 0 || (await this.#mayBeMore(endMs)))
     if (this.#context.engine.lag === undefined) return
     for (const group of this.#groups.keys()) {
       assert.deepEqual(await this.#channel.lag(group), { ready: 0, waiting: 0, inFlight: 0 })
     }
+  }
+
+  /** Whether the engine has something of which nobody knows whether it is there: that may come late. */
+  async #mayBeMore(endMs: number): Promise<boolean> {
+    const isSure = [...this.#groups.values()].every((model) => model.uncertain() === 0)
+    if (isSure || this.#context.engine.lag === undefined || realMs() > endMs) return false
+    for (const group of this.#groups.keys()) {
+      const { ready, waiting, inFlight } = await this.#channel.lag(group)
+      if (ready + waiting + inFlight > 0) return true
+    }
+    return false
   }
 
   async #finishSome(): Promise<void> {
