@@ -381,7 +381,14 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     this.sender.drop(stream)
     stream.closed = true
     setImmediate(() => {
-      if (!stream.over) this.#refuse(stream, error)
+      if (stream.over) return
+      if (stream.carrier === this) {
+        this.#refuse(stream, error)
+        return
+      }
+      // It has moved meanwhile, and its id here may be that of another.
+      stream.carrier.fail(stream, error)
+      stream.sink.failed(error)
     })
   }
 

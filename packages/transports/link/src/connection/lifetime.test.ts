@@ -194,6 +194,19 @@ describe('GOAWAY', () => {
     expect(next.accepted[0]?.opening.timeoutMs).toBe(100)
   })
 
+  it('lets go, wherever it is by then, of a stream that moves while it fails for having sent too much', async () => {
+    const pair = await connected({ clientLimits: { unsentBytesMax: 64 * 1024, messageBytesMax: 1024 } })
+    const next = await connected()
+    pair.moved = (stream) => next.client.open(stream, 0)
+    pair.server.drain()
+    const { stream, sink } = pair.open()
+    stream.send(bodyOf('x'.repeat(300_000)))
+    await settled()
+    expect(sink.told).toEqual(['failed OVERLOADED'])
+    expect(next.accepted.map((each) => each.sink.told.at(-1))).toEqual(['failed CANCELLED'])
+    expect([next.client.busy, next.server.running]).toEqual([false, 1])
+  })
+
   it('gives back a stream whose large message was half sent, whole', async () => {
     const limits = { streamWindow: 16 * 1024, frameBytesMax: 16 * 1024 }
     const pair = await connected({ limits })
