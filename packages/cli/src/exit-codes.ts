@@ -29,7 +29,7 @@ export const exitCodes: readonly ExitCode[] = [
   {
     code: 7,
     meaning: 'the state does not allow it, as when a group that is to be moved has members',
-    errors: ['CONFLICT', 'FAILED_PRECONDITION'],
+    errors: ['CONFLICT', 'FAILED_PRECONDITION', 'TOPOLOGY_DRIFT'],
   },
   { code: 130, meaning: 'ended by Ctrl-C before it was done', errors: [] },
 ]

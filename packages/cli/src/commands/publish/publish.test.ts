@@ -96,15 +96,24 @@ describe('publish', () => {
     expect({ code, err }).toMatchObject({ code: 6, err: expect.stringContaining(message) })
   })
 
-  it('fails with 3 where there is no channel, and with 1 where the channel is otherwise than declared', async () => {
+  it('fails with 3 where there is no channel, and with 7 where it is otherwise than declared', async () => {
     const cli = rig()
     expect(await cli.run(['publish', 'facts', '1'])).toMatchObject({
       code: 3,
-      err: expect.stringContaining('[NOT_FOUND]'),
+      err: '[NOT_FOUND] there is no channel facts\nCorrect the name, or make the channel with --declare log or --declare queue.\n',
     })
     await cli.run(['publish', 'facts', '1', '--declare', 'queue'])
     const other = await cli.run(['publish', 'facts', '1', '--declare', 'log'])
-    expect(other).toMatchObject({ code: 1, err: expect.stringContaining('kind is to be log, but is queue') })
+    expect(other).toMatchObject({ code: 7, err: expect.stringContaining('kind is to be log, but is queue') })
+  })
+
+  it('says of a log that it makes what it keeps, where that is nothing yet', async () => {
+    const cli = rig()
+    const told = 'facts keeps only what its groups still need, and has none yet; --keep 7d would keep more\n'
+    expect(await cli.run(['publish', 'facts', '1', '--declare', 'log'])).toMatchObject({ code: 0, err: told })
+    expect(await cli.run(['publish', 'facts', '2', '--declare', 'log'])).toMatchObject({ code: 0, err: '' })
+    expect(await cli.run(['publish', 'others', '1', ...declare])).toMatchObject({ code: 0, err: '' })
+    expect(await cli.run(['publish', 'work', '1', '--declare', 'queue'])).toMatchObject({ code: 0, err: '' })
   })
 })
 

@@ -95,13 +95,17 @@ function saidOf(options: SaidOptions, isMany: boolean): Said {
 }
 
 /** What exists with other settings stays as it is; that it is other than wanted is said. */
-async function declareChannel(spec: ChannelSpec, { engine }: EngineSurroundings): Promise<void> {
+async function declareChannel(spec: ChannelSpec, { engine, print }: EngineSurroundings): Promise<void> {
   if (spec.retention !== undefined && engine.capabilities.history === 'none') {
     throw new PosthasteError('CAPABILITY_UNSUPPORTED', `the engine ${engine.name} keeps no messages that are done`, {
       remedy: 'Leave --keep out.',
     })
   }
-  const { drift } = await engine.declare({ channels: [spec], groups: [] })
+  const { drift, created } = await engine.declare({ channels: [spec], groups: [] })
+  const keepsNothing = spec.kind === 'log' && spec.retention === undefined && engine.capabilities.history !== 'none'
+  if (keepsNothing && created.includes(spec.name)) {
+    await print.note(`${spec.name} keeps only what its groups still need, and has none yet; --keep 7d would keep more`)
+  }
   if (drift.length === 0) return
   const told = drift.map(({ setting, wanted, found }) => `${setting} is to be ${wanted}, but is ${found}`).join('; ')
   throw new PosthasteError('TOPOLOGY_DRIFT', `${spec.name}: ${told}`, { remedy: 'Leave --declare out.' })
@@ -111,10 +115,17 @@ type Composed = ReturnType<ReturnType<typeof composer>['data']>
 
 async function publishOne(record: Composed, { engine, print }: EngineSurroundings): Promise<number> {
   const [outcome] = await engine.publish([record])
-  if (outcome?.ok !== true) throw outcome?.error ?? new PosthasteError('UNAVAILABLE', 'the engine did not answer')
   const { id, channel } = record
+  if (outcome?.ok !== true) throw refusalOf(outcome?.error, channel)
   await print.answer({ json: { channel, id, published: 1, failed: 0 }, text: () => `${id}\n` })
   return 0
+}
+
+function refusalOf(error: PosthasteError | undefined, channel: string): PosthasteError {
+  if (error === undefined) return new PosthasteError('UNAVAILABLE', 'the engine did not answer')
+  if (error.code !== 'NOT_FOUND') return error
+  const remedy = 'Correct the name, or make the channel with --declare log or --declare queue.'
+  return new PosthasteError('NOT_FOUND', `there is no channel ${channel}`, { cause: error, remedy })
 }
 
 interface Many {

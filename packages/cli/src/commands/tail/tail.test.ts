@@ -118,7 +118,8 @@ describe('tail', () => {
   })
 
   it('says what does not exist, and what the engine cannot', async () => {
-    expect(await rig().run(['tail', 'nothing'])).toMatchObject({ code: 3 })
+    const { code, err } = await rig().run(['tail', 'nothing'])
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(/^\[NOT_FOUND\]/) })
     const { cli } = opened((engine) => without(engine, 'browsing'))
     await seeded(cli)
     expect(await cli.run(['tail', 'facts', '--browse'])).toMatchObject({

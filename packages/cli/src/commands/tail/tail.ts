@@ -31,7 +31,7 @@ export const tail = engineCommand({
   name: 'tail',
   about: 'Shows messages as they come, and disturbs nobody',
   details: [
-    'A log is followed as a temporary group of its own, which goes with the command and misses nothing; --browse looks into the channel instead, as is done for queues, from a time on, and where the engine has no such groups: what is done and gone within a quarter of a second is not seen then. Which of both it is, is told on standard error.',
+    'A log is followed as a temporary group of its own, which goes with the command and misses nothing; --browse looks into the channel instead, as is done for queues, from a time on, and where the engine has no such groups: what is done and gone within a quarter of a second is not seen then. Which of both it is, is told on standard error. Looking takes the right to manage the channel, where a broker has users; following takes that to consume.',
     'It goes on until Ctrl-C, or as long as --limit and --no-follow say. With --json each message is a line, which publish --records takes.',
   ],
   args: { channel: requiredText('The channel', { value: 'channel' }) },
@@ -62,10 +62,12 @@ export const tail = engineCommand({
       if (await followGroup({ ...around, channel, from, emit })) return 0
     }
     const browsing = abilityOf(engine, 'browsing')
-    // Nobody has to be told of what is only read.
-    if (follows) await print.note(`looking into ${channel}, and joining no group; what goes at once is not seen`)
+    const begun = async (): Promise<void> => {
+      // Nobody has to be told of what is only read.
+      if (follows) await print.note(`looking into ${channel}, and joining no group; what goes at once is not seen`)
+    }
     const sinceMs = typeof from === 'object' ? from.atMs : from === 'next' ? now() : undefined
-    await followBrowsing({ ...around, browsing, channel, follows, match: { ...match, sinceMs }, emit })
+    await followBrowsing({ ...around, browsing, channel, follows, match: { ...match, sinceMs }, emit, begun })
     return 0
   },
 })
