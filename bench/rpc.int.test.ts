@@ -6,7 +6,7 @@ import { bench } from './rpc.ts'
 it('the benchmark of calls runs, at a small scale, and has a figure for everything', async () => {
   // Most of the time goes to processes that start.
   vi.stubEnv('NODE_COMPILE_CACHE', join(tmpdir(), 'node-compile-cache'))
-  const { results } = await bench(1, { ms: 80, warmMs: 80, connections: 20, contestants: ['ours'] })
+  const { results } = await bench(1, { ms: 80, warmMs: 80, settleMs: 20, connections: 20, contestants: ['ours'] })
   expect(results.map(({ case: name }) => name)).toEqual(
     expect.arrayContaining([
       'unary, 100 B, 64 under way',

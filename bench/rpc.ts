@@ -18,6 +18,11 @@ export interface Amounts {
   readonly ms: number
   /** Milliseconds that each contestant is warmed up for. */
   readonly warmMs: number
+  /**
+   * Milliseconds of the same work before each figure, which do not count: a process that has waited for its turn begins with
+   * a heap that V8 has made small, and collects garbage several times as often until it has grown again.
+   */
+  readonly settleMs: number
   /** Connections that do nothing. */
   readonly connections: number
   /** Who takes part; raw TCP does where it is a limit. Others than ours are installed for it. */
@@ -31,6 +36,7 @@ const peers: readonly ContestantName[] = [
 const amounts: Amounts = {
   ms: 700,
   warmMs: 1_500,
+  settleMs: 700,
   connections: connectionsWanted(),
   contestants: [...own, ...peers],
 }
@@ -80,6 +86,7 @@ function methodOf(rounds: number, of: Amounts, loadBefore: number): BenchDocumen
     rounds,
     figure: 'median of rounds, contestants in turn; server and client of each in a process of its own',
     'milliseconds for each figure and round': of.ms,
+    'milliseconds of the same work before it': of.settleMs,
     'calls under way': many,
     'order without its note, as JSON': '100 B',
     'validated (zod)': 'input and output, on both sides, in all contestants alike',
@@ -95,11 +102,19 @@ function played<T>(matches: readonly Match[], rounds: number, play: (match: Matc
 
 const callers = (matches: readonly Match[]): Match[] => matches.filter(({ name }) => name !== 'raw TCP')
 
-async function unaryResults(matches: readonly Match[], rounds: number, { ms }: Amounts): Promise<CaseResult[]> {
+async function unaryResults(
+  matches: readonly Match[],
+  rounds: number,
+  { ms, settleMs }: Amounts,
+): Promise<CaseResult[]> {
   const results: CaseResult[] = []
+  const play = async (match: Match, task: Parameters<Match['unary']>[0]): Promise<UnaryResult> => {
+    await match.unary({ ...task, ms: settleMs })
+    return match.unary(task)
+  }
   for (const inFlight of inFlights) {
     const task = { inFlight, noteBytes: noteBytes.small, ms }
-    const found = await played(callers(matches), rounds, (match) => match.unary(task))
+    const found = await played(callers(matches), rounds, (match) => play(match, task))
     const name = `unary, 100 B, ${inFlight} under way`
     if (inFlight === many) results.push(...throughputRows(name, found))
     const us = { unit: 'µs', rounds: found }
@@ -110,7 +125,7 @@ async function unaryResults(matches: readonly Match[], rounds: number, { ms }: A
   }
   for (const size of ['1 KiB', '64 KiB'] as const) {
     const task = { inFlight: many, noteBytes: noteBytes[size], ms }
-    const found = await played(callers(matches), rounds, (match) => match.unary(task))
+    const found = await played(callers(matches), rounds, (match) => play(match, task))
     const row = { unit: 'calls/s', rounds: found, figure: rate }
     results.push(rowOf({ ...row, case: `unary, ${size}, ${many} under way` }))
   }
@@ -135,13 +150,19 @@ function throughputRows(name: string, found: Unaries): CaseResult[] {
   ]
 }
 
-async function streamResults(matches: readonly Match[], rounds: number, { ms }: Amounts): Promise<CaseResult[]> {
+async function streamResults(
+  matches: readonly Match[],
+  rounds: number,
+  { ms, settleMs }: Amounts,
+): Promise<CaseResult[]> {
   const players = matches.filter(({ name }) => withStreams.has(name))
-  const small = await played(players, rounds, (match) => match.stream({ noteBytes: noteBytes.small, ms }))
   const raw = matches.filter(({ name }) => name === 'raw TCP')
-  const large = await played<StreamFigures>([...players, ...raw], rounds, (match) =>
-    match.stream({ noteBytes: noteBytes['64 KiB'], ms }),
-  )
+  const play = async (match: Match, noteBytes: number): Promise<StreamFigures> => {
+    await match.stream({ noteBytes, ms: settleMs })
+    return match.stream({ noteBytes, ms })
+  }
+  const small = await played(players, rounds, (match) => play(match, noteBytes.small))
+  const large = await played([...players, ...raw], rounds, (match) => play(match, noteBytes['64 KiB']))
   const megabytes = ({ bytesPerSecond }: StreamFigures): number => bytesPerSecond / 1e6
   return [
     rowOf({ case: 'stream, items of 100 B', unit: 'items/s', rounds: small, figure: rate }),
