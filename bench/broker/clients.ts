@@ -32,7 +32,7 @@ const kib = 1024
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * Many clients of one broker: all come at once, do little, and lose it by `kill -9`, again and again.
+ * Many clients of one broker: all come, do little, and lose it by `kill -9`, again and again.
  * @throws Error when anything that was confirmed is not handled, or something takes too long
  */
 export async function playClients(dir: string, plan: ClientsPlan): Promise<CaseResult[]> {

@@ -1,6 +1,7 @@
 import { type BrokerEngine, broker } from '@posthaste/broker'
 import type { EngineHost, EngineSubscription, Log, OutgoingRecord } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
+import { rateOf } from '../measure.ts'
 
 /** Clients of one broker: every other one joins a group, the others publish now and then. */
 export interface FleetPlan {
@@ -28,6 +29,8 @@ const silent = (): void => {}
 const log: Log = { debug: silent, info: silent, warn: silent, error: console.error }
 const timeoutMs = 120_000
 const credit = 16
+/** Clients that connect at a time. */
+const opening = 256
 
 /** The channel of the how-manieth client. */
 const channelOf = (index: number, { channels }: FleetPlan): string => `fleet.c${Math.floor(index / 2) % channels}`
@@ -48,10 +51,10 @@ export class Fleet {
     this.#plan = plan
   }
 
-  /** All at once, as after a cut of the power. */
+  /** As fast as they come, so many at a time: all of them share one thread here. */
   async open(): Promise<void> {
     const { clients } = this.#plan
-    await Promise.all(Array.from({ length: clients }, (_, index) => this.#client(index)))
+    await rateOf(clients, opening, (index) => this.#client(index))
   }
 
   figures(): FleetFigures {

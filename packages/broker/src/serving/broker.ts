@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { patient } from '@posthaste/broker/protocol'
 import { type Clock, type EngineHost, type Log, PosthasteError } from '@posthaste/contracts'
 import { type DurableEngine, embedded } from '@posthaste/embedded'
 import { type LinkListener, type ListenOptions, listen } from '@posthaste/link/connection'
@@ -116,9 +117,9 @@ class RunningBroker implements Broker {
       ...{ authenticate: gate.authenticate, connectionsMax: limits.connectionsMax, messageBytesMax },
       unfinishedBytesMax: Math.max(64 * mib, messageBytesMax),
       unsentBytesMax: Math.max(64 * mib, 2 * messageBytesMax),
-      ...{ streamsMax, handshakesMax },
+      ...{ streamsMax, handshakesMax, handshakeMs },
     }
-    const host = { clock: this.#clock, log: this.#log }
+    const host = { clock: patient(this.#clock), log: this.#log }
     for (const url of urls) {
       const secure = url.startsWith('links:') ? { tls: keys } : {}
       const listener = await listen({ url, ...options, ...secure }, acceptor(this.#sessions, this.#around), host)
@@ -203,8 +204,12 @@ class RunningBroker implements Broker {
 /** One for each subscription of a client, and those that are asked for meanwhile. */
 const streamsMax = 20_000
 
-/** Clients that have come and not said who they are: after a restart all of them come at once, and one that is sent away comes again. */
+/**
+ * Clients that have come and not said who they are, and how long they may take: after a restart all of them come at once, and
+ * one that is sent away comes again.
+ */
 const handshakesMax = 4_096
+const handshakeMs = 15_000
 
 function keysOf({ certFile, keyFile, caFile, clients }: TlsConfig): NonNullable<ListenOptions['tls']> {
   const [cert, key] = [pem('tls.certFile', certFile), pem('tls.keyFile', keyFile)]

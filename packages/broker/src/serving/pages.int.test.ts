@@ -27,13 +27,13 @@ describe('a broker that is asked for everything', () => {
   })
 
   it('tells of all that is prepared, however large and however many', async () => {
-    const engine = await rig.engine(await rig.broker())
+    const engine = await rig.engine(await rig.broker(), { sessionMs: 20_000, timeoutMs: 60_000 })
     await declare(engine)
     const preparing = engine.preparing!
     const body = new Uint8Array(1.5 * 1024 * 1024)
     const large = ['1', '2', '3', '4', '5']
     for (const id of large) await preparing.prepare(record(id, { body }), Number(id))
-    const small = Array.from({ length: 1_500 }, (_, at) => `s${at}`)
+    const small = Array.from({ length: 1_100 }, (_, at) => `s${at}`)
     await Promise.all(small.map((id) => preparing.prepare(record(id), Number.POSITIVE_INFINITY)))
     const ids = async (limit: number) => (await preparing.prepared('c', limit)).map(({ record: { id } }) => id)
     expect(await ids(10_000)).toEqual([...large, ...small.sort()])

@@ -10,6 +10,7 @@ import { notOpen, sessionLost, unavailable } from './errors.ts'
 import type { CheckedOptions } from './options.ts'
 import { packParcel, readParcel } from './protocol/calls.ts'
 import { streams } from './protocol/methods.ts'
+import { patient } from './protocol/patient-clock.ts'
 import { receivedCapabilities, type SessionBeginning, type SessionBegun, type SessionNews } from './protocol/session.ts'
 import { commonVersion, incompatible, protocolVersions } from './protocol/version.ts'
 import type { ServerTime } from './server-time.ts'
@@ -26,9 +27,13 @@ export interface PresenceListener {
   draining(): void
 }
 
-/** Wait between two attempts to begin, in milliseconds; the dialer has a backoff of its own. */
+/** Wait between two attempts to begin where there is a connection, in milliseconds. */
 const againMs = 50
-const backoffMsMax = 1_000
+/** Longest wait between two attempts to connect: thousands who lost their broker at once must not keep it from coming back. */
+const backoffMsMax = 5_000
+/** A broker that thousands come back to takes them one after the other: who waits costs it less than who comes anew. */
+const handshakeMsMax = 15_000
+const handshakeMsMin = 100
 /** How long an orderly end may take. */
 const farewellMs = 2_000
 
@@ -68,7 +73,10 @@ export class Presence {
     const { url, token, tls } = options
     this.#dialer = dial(
       {
-        ...{ url, token, tls, agent: host.instance, backoffMsMax },
+        ...{ url, token, tls, agent: host.instance },
+        // Within the time that the broker holds a session, it is tried more than once.
+        backoffMsMax: Math.min(backoffMsMax, quarterOf(options.sessionMs)),
+        handshakeMs: Math.max(handshakeMsMin, Math.min(handshakeMsMax, options.timeoutMs)),
         keepaliveMs: quarterOf(options.sessionMs),
         keepaliveTimeoutMs: quarterOf(options.sessionMs),
         messageBytesMax,
@@ -77,7 +85,7 @@ export class Presence {
         streamWindow: windowBytes,
         connectionWindow: 4 * windowBytes,
       },
-      host,
+      { clock: patient(host.clock), log: host.log, random: host.random },
     )
   }
 
@@ -119,7 +127,7 @@ export class Presence {
           throw error
         }
       }
-      await this.#rest()
+      await this.#rest(deadlineMs - this.host.clock.monotonicMs())
     }
   }
 
@@ -304,7 +312,7 @@ export class Presence {
         await this.#begin()
       } catch (thrown) {
         this.#notTakenBack(PosthasteError.from(thrown, 'UNAVAILABLE', 'broker: connecting'))
-        await this.#rest()
+        await this.#rest(backoffMsMax)
       }
     }
   }
@@ -316,9 +324,16 @@ export class Presence {
     this.#cause = cause
   }
 
-  async #rest(): Promise<void> {
+  /** Waits a little; without a connection, until the next attempt to make one begins, but not longer than `mostMs`. */
+  async #rest(mostMs: number): Promise<void> {
     const { clock, random } = this.host
-    await new Promise<void>((resolve) => void clock.setTimer(againMs * (0.5 + random()), resolve))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waitsForDialer = this.#dialer.state === 'lost'
+    const unlisten = waitsForDialer ? this.#dialer.onState(() => resolve()) : () => {}
+    const timer = clock.setTimer(waitsForDialer ? Math.max(0, mostMs) : againMs * (0.5 + random()), resolve)
+    await promise
+    timer.cancel()
+    unlisten()
   }
 
   #tellWaiting(): void {

@@ -15,6 +15,7 @@ export {
 } from './consuming.ts'
 export { readFailures, receivedError, type SentError, sentError, writeOutcomes } from './errors.ts'
 export { type CallName, callNames, methodOf, sessionHeader, streams } from './methods.ts'
+export { patient } from './patient-clock.ts'
 export type { SentPrepared, SentPreparedQuery } from './preparing.ts'
 export {
   BatchWriter,
