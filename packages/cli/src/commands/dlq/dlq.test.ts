@@ -1,3 +1,4 @@
+import type { Browsing } from '@posthaste/contracts'
 import { event, reject } from 'posthaste'
 import { createBus } from 'posthaste/bus'
 import { silentLog } from 'posthaste/testing'
@@ -62,6 +63,21 @@ describe('dlq list', () => {
       code: 2,
       err: expect.stringContaining('--group need a channel'),
     })
+  })
+
+  it('counts one place after the other: a page of each at once may be more than a broker sends to one client', async () => {
+    let [looking, most] = [0, 0]
+    const cli = rig((engine) => {
+      const { browsing } = engine
+      const browse: Browsing['browse'] = async (query) => {
+        most = Math.max(most, ++looking)
+        return browsing!.browse(query).finally(() => looking--)
+      }
+      return Object.assign(without(engine), { browsing: { ...browsing!, browse } })
+    })
+    await handled(cli, ['points', 'audit'], { count: 3 })
+    expect((await cli.run(['dlq', 'list'])).out).toMatch(/audit .* 3\n.*points .* 3\n$/)
+    expect(most).toBe(1)
   })
 
   it('lists those of the one group there is, page by page', async () => {

@@ -47,7 +47,9 @@ function needsChannel(names: readonly string[]): PosthasteError {
 
 async function listPlaces({ engine, print }: EngineSurroundings): Promise<void> {
   const places = await placesOf(engine)
-  const counted = await Promise.all(places.map(async (place) => ({ ...place, count: await countIn(engine, place) })))
+  const counted: (Place & { readonly count: number })[] = []
+  // One after the other: a page of each at once may be more than a broker sends to one client.
+  for (const place of places) counted.push({ ...place, count: await countIn(engine, place) })
   const some = counted.filter(({ count }) => count > 0)
   const columns = [{ title: 'channel' }, { title: 'group' }, { title: 'target' }, { title: 'letters', isFigure: true }]
   const rows = some.map(({ channel, group, target = '', count }) => {
