@@ -125,6 +125,25 @@ export const attempts: readonly ConformanceCase[] = [
     run: (context) => expectInnocent(context, { keyed: true }),
   },
   {
+    id: 'attempts/done-before-crash',
+    title: 'what was acknowledged at its second attempt is done, also where the process is killed at once',
+    needs: ['attempts', 'crash'],
+    async run(context) {
+      const channel = await context.channel()
+      await channel.publish(...channel.records(20))
+      const before = await channel.join('g', { credit: 40 })
+      for (const delivery of await before.take(20)) await before.release(delivery, { countsAttempt: true })
+      const again = await before.take(20)
+      assert.deepEqual(new Set(again.map(({ attempt }) => attempt)), new Set([2]))
+      await before.ackAll(again)
+      await context.crash()
+      await channel.declare(['g'])
+      const after = await channel.join('g', { credit: 20 })
+      await context.lull()
+      assert.deepEqual(after.waiting, [])
+    },
+  },
+  {
     id: 'attempts/settled-before-crash',
     title: 'what was settled before the process was killed stays settled',
     needs: ['attempts', 'crash'],

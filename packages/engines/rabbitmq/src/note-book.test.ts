@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { NoteBook, type NoteMessage } from './note-book.ts'
 
 function record(id: string): OutgoingRecord {
@@ -51,7 +51,7 @@ describe('the notes of a key range', () => {
     const { acked, notes } = book()
     const { version } = notes.next('a')
     notes.written('a', version)
-    notes.erased('a', version)
+    void notes.erased('a', version)
     expect(notes.arrived('a', version, 9)).toBe(true)
     expect(acked).toEqual([9])
     expect(notes.size).toBe(0)
@@ -62,10 +62,27 @@ describe('the notes of a key range', () => {
     const { version } = notes.next('a')
     notes.written('a', version)
     expect(notes.isBehind).toBe(false)
-    notes.erased('a', version)
+    void notes.erased('a', version)
     expect(notes.isBehind).toBe(true)
     notes.arrived('a', version, 9)
     expect(notes.isBehind).toBe(false)
+  })
+
+  it('are erased for whoever waits once the message has come, or none comes any more', async () => {
+    const { acked, notes } = book()
+    const told: string[] = []
+    for (const name of ['a', 'b']) {
+      const { version } = notes.next(name)
+      notes.written(name, version)
+      void notes.erased(name, version).then(() => told.push(name))
+    }
+    await Promise.resolve()
+    expect(told).toEqual([])
+    notes.arrived('a', 1, 9)
+    await vi.waitFor(() => expect(told).toEqual(['a']))
+    expect(acked).toEqual([9])
+    notes.close()
+    await vi.waitFor(() => expect(told).toEqual(['a', 'b']))
   })
 
   it('do not know what another reader wrote', () => {
@@ -76,7 +93,7 @@ describe('the notes of a key range', () => {
     const { acked, notes } = book()
     notes.load([message('a', 1, { deliveryTag: 1 }), message('b', 1, { deliveryTag: 2 })])
     expect(notes.giveBack()).toEqual([1, 2])
-    notes.erased('a', 1)
+    void notes.erased('a', 1)
     expect(notes.arrived('a', 1, 11)).toBe(true)
     expect(notes.arrived('b', 1, 12)).toBe(true)
     expect(acked).toEqual([11])
@@ -96,7 +113,7 @@ describe('the notes of a key range', () => {
         let tag = 0
         for (const [what, name, isLate] of all) {
           if (what === 'erase') {
-            notes.erased(name, notes.versionOf(name))
+            void notes.erased(name, notes.versionOf(name))
             expected.delete(name)
             continue
           }

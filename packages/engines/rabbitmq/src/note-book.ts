@@ -18,6 +18,7 @@ export class NoteBook {
   readonly #notes = new Map<string, Entry>()
   readonly #ack: (deliveryTag: number) => void
   #lastOrder = 0
+  #isClosed = false
 
   constructor(ack: (deliveryTag: number) => void) {
     this.#ack = ack
@@ -29,9 +30,7 @@ export class NoteBook {
 
   /** Whether a message still stands of what is gone, as it has not come yet. */
   get isBehind(): boolean {
-    for (const { gone, awaited } of this.#notes.values())
-      for (const version of awaited) if (version <= gone) return true
-    return false
+    return [...this.#notes.values()].some(awaits)
   }
 
   /** Takes all messages there are; of several versions the last stands. */
@@ -48,14 +47,14 @@ export class NoteBook {
     for (const { name, version, order, deliveryTag } of notes) {
       this.#lastOrder = Math.max(this.#lastOrder, order)
       const copies = new Map([[version, deliveryTag]])
-      this.#notes.set(name, { order, issued: version, gone: version - 1, copies, awaited: new Set() })
+      this.#notes.set(name, { ...newEntry(), order, issued: version, gone: version - 1, copies })
     }
     return notes.map(({ name, record }) => ({ name, record }))
   }
 
   /** The next version of a note, about to be published. */
   next(name: string): { readonly version: number; readonly order: number } {
-    const entry = this.#notes.get(name) ?? { order: 0, issued: 0, gone: 0, copies: new Map(), awaited: new Set() }
+    const entry = this.#notes.get(name) ?? newEntry()
     // A name that was erased is first written again.
     if (entry.gone >= entry.issued) entry.order = ++this.#lastOrder
     entry.issued += 1
@@ -69,9 +68,21 @@ export class NoteBook {
     this.#let(name, version - 1)
   }
 
-  /** The last version that was published when it was decided, and all before it, may go. */
-  erased(name: string, version: number): void {
+  /**
+   * The last version that was published when it was decided, and all before it, may go. Resolves when their messages are
+   * acknowledged, those included that have not come yet; or the book is closed.
+   */
+  async erased(name: string, version: number): Promise<void> {
     this.#let(name, version)
+    const entry = this.#notes.get(name)
+    if (entry === undefined || this.#isClosed || !awaits(entry)) return
+    await new Promise<void>((resolve) => entry.onCaughtUp.push(resolve))
+  }
+
+  /** Nothing comes any more. */
+  close(): void {
+    this.#isClosed = true
+    for (const entry of this.#notes.values()) tellCaughtUp(entry)
   }
 
   /** The version that an erasure speaks of; 0 where there is none. */
@@ -110,6 +121,7 @@ export class NoteBook {
       entry.copies.delete(version)
       this.#ack(tag)
     }
+    if (!awaits(entry)) tellCaughtUp(entry)
     const isOver = entry.gone >= entry.issued && entry.copies.size === 0 && entry.awaited.size === 0
     if (isOver) this.#notes.delete(name)
   }
@@ -125,4 +137,20 @@ interface Entry {
   readonly copies: Map<number, number>
   /** Versions that were published and have not come yet. */
   readonly awaited: Set<number>
+  /** Who waits until all that is gone has come. */
+  readonly onCaughtUp: (() => void)[]
+}
+
+function newEntry(): Entry {
+  return { order: 0, issued: 0, gone: 0, copies: new Map(), awaited: new Set(), onCaughtUp: [] }
+}
+
+/** Whether a version that is gone has not come yet. */
+function awaits({ gone, awaited }: Entry): boolean {
+  for (const version of awaited) if (version <= gone) return true
+  return false
+}
+
+function tellCaughtUp({ onCaughtUp }: Entry): void {
+  for (const resolve of onCaughtUp.splice(0)) resolve()
 }

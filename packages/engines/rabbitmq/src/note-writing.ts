@@ -12,12 +12,14 @@ export interface NotePage {
   readonly range: string
   /** Whether the member still reads the range. */
   readonly isCurrent: () => boolean
+  /** Whether the server has read all acknowledgements so far. */
+  readonly isRead: () => Promise<boolean>
 }
 
 /** Changes notes, after publishing what goes with the change; as `KeyRangeControl.note`. */
 export async function writeNotes(
   publisher: Publisher,
-  { book, queue, range, isCurrent }: NotePage,
+  { book, queue, range, isCurrent, isRead }: NotePage,
   { changes, publish }: { readonly changes: readonly NoteChange[]; readonly publish: readonly OutgoingRecord[] },
 ): Promise<Outcome> {
   const written: Written[] = []
@@ -39,11 +41,15 @@ export async function writeNotes(
   } catch (thrown) {
     return { ok: false, error: PosthasteError.from(thrown, 'UNAVAILABLE', `noting in range ${range}`) }
   }
+  const erasures: Promise<void>[] = []
   for (const { name, version, isErased } of written) {
-    if (isErased) book.erased(name, version)
+    if (isErased) erasures.push(book.erased(name, version))
     else book.written(name, version)
   }
-  return succeeded
+  if (erasures.length === 0) return succeeded
+  // It stands until the server has its acknowledgement: nobody may be told before that it is done.
+  await Promise.all(erasures)
+  return (await isRead()) ? succeeded : deliveryLost
 }
 
 interface Written {

@@ -163,7 +163,8 @@ export class RangeReader {
     if (session?.state !== 'assigned') return deliveryLost
     const { publisher } = this.#deps
     const isCurrent = (): boolean => session === this.#session
-    const page = { book: session.book, queue: this.#control, range: this.name, isCurrent }
+    const isRead = (): Promise<boolean> => session.receipts.read()
+    const page = { book: session.book, queue: this.#control, range: this.name, isCurrent, isRead }
     return writeNotes(publisher, page, { changes, publish })
   }
 
@@ -201,9 +202,14 @@ export class RangeReader {
       if (channel.active) channel.basicAck({ deliveryTag })
     }
     const book = new NoteBook(ack)
-    const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, acked: 0, book }
+    const receipts = new Receipts(channel, () => notesMax)
+    const session: Session = { channel, state: 'inLine', fence: randomUUID(), seen: [], ack, acked: 0, book, receipts }
     this.#session = session
-    onGone(channel, () => this.#lost(session))
+    onGone(channel, () => {
+      book.close()
+      session.last?.came()
+      this.#lost(session)
+    })
     channel.on('basic.cancel', () => void channel.close())
     await Promise.all([
       channel.basicQos({ prefetchCount: notesMax }),

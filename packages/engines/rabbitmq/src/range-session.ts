@@ -17,6 +17,7 @@ export interface Session {
   /** How many messages of the control queue were acknowledged. */
   acked: number
   readonly book: NoteBook
+  readonly receipts: Receipts
   records?: Records
   /** While it is given up: the last fence, which comes behind all that was noted, and who waits for it. */
   last?: { readonly fence: string; readonly came: () => void }
