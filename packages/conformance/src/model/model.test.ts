@@ -241,6 +241,23 @@ describe('records stored after a crash', () => {
     expect(deliver(publish('none'), { attempt: 2 })).toEqual([])
   })
 
+  it('may do so at the reader after the next, once, where that leaves', () => {
+    const { model, publish, deliver, release } = started({ suspectsYoung: true })
+    const old = publish('old')
+    model.crashed()
+    for (const entry of [old, publish('young')]) {
+      deliver(entry)
+      model.returned(() => true)
+      expect(deliver(entry, { attempt: 2 })).toEqual([])
+      model.returned(() => true)
+      expect(deliver(entry, { attempt: 3 })).toEqual(fault('attempt 3 instead of 2'))
+    }
+    const handedBack = publish('2')
+    deliver(handedBack)
+    release(handedBack)
+    expect(deliver(handedBack, { attempt: 2 })).toEqual(fault('attempt 2 instead of 1'))
+  })
+
   it('count from 1 elsewhere, and where the group was moved', () => {
     const exact = started()
     exact.model.crashed()

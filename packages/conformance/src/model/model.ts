@@ -27,6 +27,11 @@ export interface ModelEntry {
   member: string | undefined
   /** It may have been in hand when the process was killed; an engine may watch such records one at a time. */
   suspect: boolean
+  /**
+   * Stored before its range was read again after a crash. Should that reader leave, the next one may still take it for what
+   * the vanished one had, once.
+   */
+  doubted: boolean
 }
 
 /** What a group is like on an engine. */
@@ -81,6 +86,7 @@ export class GroupModel {
   /** A record is being published. */
   publishing(record: OutgoingRecord, sequence: number, nowMs: number): ModelEntry {
     const dueAtMs = record.dueAtMs ?? nowMs
+    const isShadowed = this.#isShadowed(record, nowMs)
     const entry: ModelEntry = {
       record,
       sequence,
@@ -89,10 +95,11 @@ export class GroupModel {
       joinedFromMs: Math.max(nowMs, dueAtMs),
       joinedUntilMs: Number.POSITIVE_INFINITY,
       position: undefined,
-      attempts: { min: 0, max: this.#isShadowed(record, nowMs) ? 1 : 0 },
+      attempts: { min: 0, max: isShadowed ? 1 : 0 },
       holds: false,
       member: undefined,
       suspect: false,
+      doubted: this.#traits.suspectsYoung && isShadowed,
     }
     this.entries.push(entry)
     return entry
@@ -142,6 +149,7 @@ export class GroupModel {
     entry.standing = 'inFlight'
     entry.position = position
     entry.member = member
+    entry.doubted &&= attempt - 1 < max
     entry.attempts = { min: attempt - 1, max: attempt - 1 }
     entry.joinedUntilMs = Math.min(entry.joinedUntilMs, receivedAtMs)
     const { key } = record
@@ -204,6 +212,11 @@ export class GroupModel {
     else this.#mayCount(entry)
   }
 
+  /** Its reader leaves in order, and what it has comes back from the server. */
+  left(entry: ModelEntry): void {
+    if (entry.doubted) entry.attempts = { min: entry.attempts.min, max: entry.attempts.max + 1 }
+  }
+
   #mayCount(entry: ModelEntry): void {
     if (this.#isBounded) entry.attempts = { min: entry.attempts.min, max: entry.attempts.max + 1 }
   }
@@ -251,6 +264,7 @@ export class GroupModel {
       entry.attempts = { min: 0, max: 0 }
       entry.holds = false
       entry.suspect = false
+      entry.doubted = false
       if (standing === 'maybe') continue
       const mayHaveToJoin = record.dueAtMs !== undefined && position === undefined
       if (mayHaveToJoin) entry.standing = to === 'earliest' ? 'later' : 'maybe'
@@ -263,6 +277,7 @@ export class GroupModel {
     for (const entry of this.entries) {
       if (entry.standing !== 'inFlight' || entry.member === undefined || !gone(entry.member)) continue
       this.#mayCount(entry)
+      this.left(entry)
       entry.standing = 'ready'
       entry.member = undefined
     }
@@ -289,6 +304,7 @@ export class GroupModel {
       entry.attempts = { min: entry.standing === 'inFlight' ? min + 1 : min, max: max + 1 }
     }
     this.returned(() => true)
+    for (const entry of this.entries) entry.doubted = this.#traits.suspectsYoung && entry.standing !== 'done'
   }
 
   // ── Debts ─────────────────────────────────────────────────────────────────────────────────────────────────────────

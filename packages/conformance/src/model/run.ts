@@ -202,6 +202,7 @@ class ProgramRun {
     for (const entry of model?.entries ?? []) {
       if (entry.standing === 'inFlight' && entry.member === member.name) {
         model?.releasing(entry, { counts: false, untilMs: this.#context.nowMs() })
+        model?.left(entry)
       }
     }
     await member.stop()
