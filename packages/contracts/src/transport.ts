@@ -106,6 +106,11 @@ export interface ClientTransport {
   readonly name: string
   /** Whether it carries methods with streams; without, clients of services that have one are refused. */
   readonly streams?: boolean | undefined
+  /**
+   * Whether calls without streams fail with nothing but a `PosthasteError`, and answer with a promise of the language where
+   * they do not answer at once. What others fail with is wrapped by whoever calls, which costs each call another promise.
+   */
+  readonly failsTyped?: boolean | undefined
   /** Told what it may use, once, when the first client over it is made. Connects to nothing yet. */
   open?(host: ClientTransportHost): void
   /**

@@ -62,6 +62,17 @@ describe('a client', () => {
     })
   })
 
+  it('passes on, as it is, what a transport fails with that fails with nothing else', async () => {
+    const full = new PosthasteError('CONFLICT', 'sold out')
+    const transport: ClientTransport = {
+      name: 'typed',
+      failsTyped: true,
+      call: () => Promise.reject(full),
+      async close() {},
+    }
+    await expect(createRpc().client(Stock, { transport }).check({ id: 1 })).rejects.toBe(full)
+  })
+
   it('sends headers along', async () => {
     const { client, calls } = calling(() => ({ available: 1 }))
     await client.check({ id: 1 }, { headers: { tenant: 't' } })

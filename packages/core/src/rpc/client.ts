@@ -135,6 +135,7 @@ function carrying(method: CalledMethod, transport: ClientTransport, host: Client
     throw PosthasteError.from(thrown, 'INTERNAL', `${target} over ${transport.name}`)
   }
   const carried: Continuation<Call> = { succeeded: (answer) => answer, failed }
+  const wraps = transport.failsTyped !== true
   return (call) => {
     const leftMs = call.deadlineAtMs - host.clock.monotonicMs()
     const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, leftMs)
@@ -145,7 +146,7 @@ function carrying(method: CalledMethod, transport: ClientTransport, host: Client
     } catch (thrown) {
       return failed(thrown, call)
     }
-    return isPromiseLike(answer) ? continueWith(answer, carried, call) : answer
+    return wraps && isPromiseLike(answer) ? continueWith(answer, carried, call) : answer
   }
 }
 

@@ -48,6 +48,7 @@ export function linkClient(target: string | LinkClientOptions): LinkClient {
 class LinkClientTransport implements LinkClient {
   readonly name = 'link'
   readonly streams = true
+  readonly failsTyped = true
   readonly #options: LinkClientOptions
   readonly #callees = new WeakMap<CalledMethod, Callee>()
   /** The method of the last call, which most often is that of the next: a look-up in a weak map costs a call 2 %. */

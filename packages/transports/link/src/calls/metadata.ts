@@ -9,8 +9,7 @@ const ownPrefix = 'link-'
 
 /** What the call goes out with: the caller's headers, and the request's id. */
 export function metadataOf(headers: Headers, id: string | undefined): Headers {
-  const metadata: Record<string, string> = {}
-  if (id !== undefined) metadata[idName] = id
+  const metadata: Record<string, string> = id === undefined ? {} : { [idName]: id }
   for (const name in headers) if (!isOurs(name)) metadata[name] = headers[name]!
   return metadata
 }
