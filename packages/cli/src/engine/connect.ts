@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { type Engine, PosthasteError } from '@posthaste/contracts'
 import { directoryOf, type EngineWanted, kindOf } from './url.ts'
 
-/** A person waits less long than a service for a broker that may be about to come back. */
-const brokerPatienceMs = 10_000
+/** A person waits less long than a service for a server that may be about to come back. */
+const patienceMs = 10_000
 
 /** Makes an engine; it is not open yet. */
 export type Connect = (wanted: EngineWanted) => Promise<Engine>
@@ -22,14 +22,14 @@ export const connect: Connect = async (wanted) => {
       return (await import('@posthaste/embedded')).embedded({ dir: existing(directoryOf(url), wanted.mayCreate) })
     case 'broker': {
       const { broker } = await import('@posthaste/broker')
-      return broker({ url, token, timeoutMs: brokerPatienceMs, ...(tls !== undefined && { tls }) })
+      return broker({ url, token, timeoutMs: patienceMs, ...(tls !== undefined && { tls }) })
     }
     case 'rabbitmq':
-      return (await import('@posthaste/rabbitmq')).rabbitmq(server)
+      return (await import('@posthaste/rabbitmq')).rabbitmq({ ...server, timeoutMs: patienceMs })
     case 'kafka':
       return (await import('@posthaste/kafka')).kafka(server)
     case 'nats':
-      return (await import('@posthaste/nats')).nats(server)
+      return (await import('@posthaste/nats')).nats({ ...server, timeoutMs: patienceMs })
     case 'redis':
       return (await import('@posthaste/redis')).redis(server)
   }

@@ -60,13 +60,25 @@ export function engineCommand<A extends Options, O extends Options>(spec: Engine
       const instance = `posthaste-cli-${crypto.randomUUID().slice(0, 8)}`
       const engine = complete(await around.connect(wanted))
       try {
-        await orInterrupted(engine.open(hostOf({ io, log, instance })), io.signal)
+        await patiently(orInterrupted(engine.open(hostOf({ io, log, instance })), io.signal), io)
         return await spec.run(args, own, { ...around, engine, url: wanted.url, log, instance })
       } finally {
         await engine.close()
       }
     },
   })
+}
+
+/** From here on somebody who looks at a terminal wonders. */
+const quietMs = 2_000
+
+async function patiently(opened: Promise<void>, { err, clock }: Io): Promise<void> {
+  if (!err.isTerminal) return opened
+  const timer = clock.setTimer(
+    quietMs,
+    () => void err.write('the engine does not answer yet; Ctrl-C ends the waiting\n'),
+  )
+  await opened.finally(() => timer.cancel())
 }
 
 async function wantedOf(options: Values<EngineOptions>, mayCreate: boolean): Promise<EngineWanted> {
