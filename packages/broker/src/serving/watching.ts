@@ -48,8 +48,10 @@ export function watching(session: Session, stream: LinkStream, { engine }: Surro
       stream.end()
     },
     // The client begins again when it is back, or says that it has stopped; until then, somebody still watches.
-    failed() {
+    failed({ code }) {
       isOver = true
+      // Who gives a watching up does not come back for it, and could give up any number.
+      if (code !== 'UNAVAILABLE' && code !== 'OVERLOADED') end()
       stream.end()
     },
     writable() {},
