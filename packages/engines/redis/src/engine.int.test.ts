@@ -1,3 +1,4 @@
+import { systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { declare, join, type Rig, Rig as RigOn, record, remedy, server, TestHost, TestSink } from '../test/rig.ts'
 
@@ -60,6 +61,20 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
     expect(Buffer.from(delivery?.record.body ?? []).toString()).toBe('hello')
     expect(await subscription.settle([{ kind: 'ack', tag: delivery?.tag ?? 0 }])).toEqual([{ ok: true }])
     expect(await rig.client.xlen(stream)).toBe(0)
+  })
+
+  it('stores what is due already behind what was due before, though nobody has moved that yet', async () => {
+    const engine = await rig.engine()
+    await declare(engine)
+    const nowMs = systemClock.nowMs()
+    await engine.publish([record('waiting', { dueAtMs: nowMs + 3_600_000 })])
+    // As on a server that stood still when it was time.
+    const due = `{${rig.prefix}}:due:c`
+    const [place = ''] = await rig.client.zrange(due, 0, 0)
+    await rig.client.zadd(due, 'XX', nowMs - 2_000, place)
+    await engine.publish([record('earlier', { dueAtMs: nowMs - 3_000 }), record('later', { dueAtMs: nowMs - 1_000 })])
+    const stored = await rig.client.xrange(`{${rig.prefix}}:stream:c`, '-', '+')
+    expect(stored.map(([, fields]) => fields[1])).toEqual(['earlier', 'waiting', 'later'])
   })
 
   it('writes fields with the names of CloudEvents for other clients to read', async () => {

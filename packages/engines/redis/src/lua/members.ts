@@ -52,19 +52,9 @@ local function endSession(sid, vanished)
   call('HDEL', P .. 'connections', sid)
 end
 
--- What was scheduled and is due joins its channel. At most 500 at a time. @return when the next one is due, or nil
+-- @return when the next one is due, or nil
 local function moveScheduled(c)
-  local ch = channel(c)
-  for _, place in ipairs(call('ZRANGEBYSCORE', P .. 'due:' .. c, '-inf', now(), 'LIMIT', 0, 500)) do
-    local s = unschedule(c, place)
-    -- The group that it was addressed to may have gone while it waited for its time.
-    if s and ch and (not s[2] or groupsOf(ch)[s[2]]) then
-      local fields = s[4]
-      table.insert(fields, 3, 'posthaste-stored')
-      table.insert(fields, 4, tostring(s[3]))
-      append(ch, s[1], s[2], fields)
-    end
-  end
+  joinDue(c, now())
   return call('ZRANGE', P .. 'due:' .. c, 0, 0, 'WITHSCORES')[2]
 end
 

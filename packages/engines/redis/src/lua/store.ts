@@ -116,6 +116,21 @@ local function unschedule(c, place)
   return s
 end
 
+-- What was scheduled and is due at a time joins its channel. At most 500 at a time.
+local function joinDue(c, atMs)
+  local ch = channel(c)
+  for _, place in ipairs(call('ZRANGEBYSCORE', P .. 'due:' .. c, '-inf', atMs, 'LIMIT', 0, 500)) do
+    local s = unschedule(c, place)
+    -- The group that it was addressed to may have gone while it waited for its time.
+    if s and ch and (not s[2] or groupsOf(ch)[s[2]]) then
+      local fields = s[4]
+      table.insert(fields, 3, 'posthaste-stored')
+      table.insert(fields, 4, tostring(s[3]))
+      append(ch, s[1], s[2], fields)
+    end
+  end
+end
+
 -- Why a record cannot be stored; nil when it can. Changes nothing.
 local function refusal(rec)
   local ch = channel(rec[1])
@@ -139,7 +154,10 @@ local function storeOne(rec)
     local lasts = math.max(1, ch.dedupe - 1)
     if not call('SET', P .. 'id:' .. ch.name .. ':' .. rec[5][2], '1', 'NX', 'PX', lasts) then return end
   end
-  if rec[4] > 0 and rec[4] > now() then schedule(ch, rec) else append(ch, rec[2], rec[3], rec[5]) end
+  if rec[4] > now() then schedule(ch, rec) return end
+  -- A server that stood still finds it before whoever moves what is due: what was due before goes before.
+  if rec[4] > 0 then joinDue(ch.name, rec[4]) end
+  append(ch, rec[2], rec[3], rec[5])
 end
 
 function ops.publish(records)
