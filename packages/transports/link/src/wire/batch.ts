@@ -7,11 +7,15 @@
 const chunkBytesDefault = 64 * 1024
 const restBytesLeast = 1024
 const restsMax = 16
+/** What each of many connections gets that write within one turn: mostly little, and not all of their rests are kept. */
+const crowdedBytes = 4 * 1024
 
 /** Lends memory to batches. One serves any number of connections. */
 export class ChunkPool {
   readonly #chunkBytes: number
   readonly #rests: Buffer[] = []
+  /** How many were taken since one was last given back: so many batches are being written. */
+  #taken = 0
 
   constructor(chunkBytes: number = chunkBytesDefault) {
     this.#chunkBytes = chunkBytes
@@ -19,14 +23,17 @@ export class ChunkPool {
 
   /** Memory of at least so many bytes that nobody else uses. */
   take(bytesLeast: number): Buffer {
+    this.#taken += 1
     const rest = this.#rests.pop()
     // One that is too small is let go, lest small ones fill all the places.
     if (rest !== undefined && rest.length >= bytesLeast) return rest
-    return Buffer.allocUnsafeSlow(Math.max(this.#chunkBytes, bytesLeast))
+    const isCrowded = this.#taken > restsMax
+    return Buffer.allocUnsafeSlow(Math.max(isCrowded ? crowdedBytes : this.#chunkBytes, bytesLeast))
   }
 
   /** Gives back what was not written. */
   give(rest: Buffer): void {
+    this.#taken = 0
     if (rest.length >= restBytesLeast && this.#rests.length < restsMax) this.#rests.push(rest)
   }
 }
