@@ -70,8 +70,8 @@ describe.skipIf(server === undefined)(`an engine on a server (${remedy})`, () =>
     await engine.publish([record('waiting', { dueAtMs: nowMs + 3_600_000 })])
     // As on a server that stood still when it was time.
     const due = `{${rig.prefix}}:due:c`
-    const [place = ''] = await rig.client.zrange(due, 0, 0)
-    await rig.client.zadd(due, 'XX', nowMs - 2_000, place)
+    const [place = ''] = await rig.client.zrange(due, '0', '0')
+    await rig.client.zadd(due, 'XX', String(nowMs - 2_000), place)
     await engine.publish([record('earlier', { dueAtMs: nowMs - 3_000 }), record('later', { dueAtMs: nowMs - 1_000 })])
     const stored = await rig.client.xrange(`{${rig.prefix}}:stream:c`, '-', '+')
     expect(stored.map(([, fields]) => fields[1])).toEqual(['earlier', 'waiting', 'later'])
