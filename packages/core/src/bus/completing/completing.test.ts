@@ -131,6 +131,10 @@ function record(id: string, key?: string): OutgoingRecord {
 
 const ack = (tag: number): Settlement => ({ kind: 'ack', tag })
 const ids = (seen: readonly Delivery[]) => seen.map((each) => each.record.id)
+const standing = (changes: readonly NoteChange[]): readonly Note[] =>
+  [...new Map(changes.map(({ name, record: noted }) => [name, noted]))].flatMap(([name, noted]) =>
+    noted === undefined ? [] : [{ name, record: noted }],
+  )
 const names = (changes: readonly NoteChange[]) =>
   changes.map(
     ({ name, record: noted }) => `${noted === undefined ? 'erase' : 'write'} ${name === 'session' ? name : 'note'}`,
@@ -277,6 +281,32 @@ describe('a key range', () => {
     expect(ids(seen)).toEqual(['m1'])
     expect(scripted.settlements).toEqual([ack(1), ack(2)])
     expect(scripted.granted).toBeGreaterThan(10)
+  })
+
+  it('acknowledges unseen what stood in a note and may come again, also where another reader has noted it anew', async () => {
+    const vanished = await rig()
+    vanished.sink.ranges?.assigned('r', [])
+    vanished.member.grant(10)
+    vanished.deliver({ id: 'm1', key: 'a' })
+    await vanished.clock.advance(0)
+    // What was delivered is not acknowledged yet when its process is killed.
+    vanished.scripted.refusal = new PosthasteError('UNAVAILABLE', 'not now')
+    await vanished.member.settle([{ kind: 'release', tag: 1, countsAttempt: true }])
+    const left = await rig()
+    left.sink.ranges?.assigned('r', standing(vanished.scripted.changes))
+    left.member.grant(10)
+    await left.clock.advance(0)
+    expect(left.seen).toMatchObject([{ record: { id: 'm1' } }])
+    await left.member.settle([{ kind: 'release', tag: left.seen[0]!.tag, countsAttempt: true }])
+    const { clock, scripted, seen, member, sink, deliver } = await rig()
+    sink.ranges?.assigned('r', standing([...vanished.scripted.changes, ...left.scripted.changes]))
+    member.grant(10)
+    await clock.advance(0)
+    await member.settle([ack(seen[0]!.tag)])
+    const [again] = deliver({ id: 'm1', key: 'a', position: 'p1' })
+    await clock.advance(0)
+    expect(ids(seen)).toEqual(['m1'])
+    expect(scripted.settlements).toEqual([ack(again!.tag)])
   })
 
   it('is paused where too much is parked, which is said, and goes on at half of it', { timeout: 30_000 }, async () => {

@@ -393,7 +393,9 @@ export class KeyRange implements EntryRange {
   }
 
   #write(entry: Entry, inHand: boolean, done: WhenNoted): void {
-    this.#notes.write(entry.note!, noteOf(entry, inHand), done)
+    // Also where another reader parked it: the next one must still know of it if it has not come here.
+    const mayComeAgain = entry.raw !== undefined || this.#repetitions.has(entry.source.position)
+    this.#notes.write(entry.note!, noteOf(entry, { inHand, mayComeAgain }), done)
   }
 
   #ready(entry: Entry): void {

@@ -49,13 +49,17 @@ export function noteName(order: number): string {
   return `n${order.toString(radix).padStart(orderDigits, '0')}`
 }
 
+/** What a note says beside its entry. */
+export type NoteFlags = Pick<Parked, 'inHand' | 'mayComeAgain'>
+
 /** An entry as a note; `inHand` says that it is handed over from then on. */
-export function noteOf({ source, raw, attempt, vanished, dueAtMs, holds }: Entry, inHand: boolean): OutgoingRecord {
+export function noteOf(entry: Entry, { inHand, mayComeAgain }: NoteFlags): OutgoingRecord {
+  const { source, attempt, vanished, dueAtMs, holds } = entry
   const { record, storedAtMs, position } = source
   // What would have the engine act on it is kept in the header: a note is nothing that is due. The group that it is
   // addressed to stays: a seek spares what is not in the log.
   const { dueAtMs: publishedDueAtMs, ...rest } = record
-  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${raw === undefined ? '' : 'r'}${record.group === undefined ? '' : 'g'}`
+  const flags = `${holds ? 'h' : ''}${inHand ? 'i' : ''}${mayComeAgain ? 'r' : ''}${record.group === undefined ? '' : 'g'}`
   const published = publishedDueAtMs === undefined ? '' : numberText(publishedDueAtMs)
   const numbers = [attempt, vanished, dueAtMs, storedAtMs].map(numberText)
   const state = [...numbers, published, flags, position].join(';')
