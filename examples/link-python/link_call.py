@@ -106,8 +106,8 @@ def _run() -> int:
         return _told(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Who reads the answers has had enough. Python would complain once more when it flushes at exit.
+    except (BrokenPipeError, ConnectionResetError):
+        # Who reads the answers has had enough: of a pipe, or of a socket. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
