@@ -27,7 +27,7 @@ export const administrationGuarantees: readonly Guarantee[] = [
     title: 'A group can be replayed',
     area: 'Administration',
     promise:
-      'A group of an event is moved to the oldest message that is kept, to a time, to a position or to what comes next. From there everything is delivered as if for the first time, in order, with attempts from 1; what it had not settled before never comes. A position is exact in its key range; in the others its time holds. Other groups stay where they are. A group with members elsewhere, a queue and a position of another engine are refused.',
+      'A group of an event is moved to the oldest message that is kept, to a time, to a position or to what comes next. From there everything is delivered as if for the first time, each key in its order, with attempts from 1; what it had not settled before never comes. A position is exact in its key range; in the others its time holds. Other groups stay where they are. A group with members elsewhere, a queue and a position of another engine are refused.',
     support: nativeIf((can, offer) => can.history === 'native' && offer.seeking !== undefined),
     cases: ['seek/*', 'bus-seek/*'],
     refusals: ['refused/seek'],
