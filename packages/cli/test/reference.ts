@@ -34,8 +34,8 @@ Every command but \`broker\`, \`hash-token\`, \`completion\`, \`help\` and \`ver
 | \`nats://…\`, \`tls://…\` | NATS JetStream |
 | \`redis://…\`, \`rediss://…\` | Redis Streams |
 
-What an engine cannot do is refused with exit code 6 and with what to do instead: RabbitMQ, Kafka, NATS and Redis do not tell
-which channels and groups there are, so these have to be named.`
+What an engine cannot do is refused with exit code 6 and with what to do instead: RabbitMQ does not tell which channels and
+groups there are, so these have to be named.`
 
 /** The page of the command: made of the commands themselves, so that it says what they do. */
 export function referencePage(): string {

@@ -16,6 +16,8 @@ export interface Entry {
   readonly revision: number
   /** When this process saw it change, on the monotonic clock. */
   readonly seenAtMs: number
+  /** When it was stored, by the server's clock; undefined where the answer to a write told of it first. */
+  readonly storedAtMs?: number | undefined
 }
 
 const absent: Entry = { value: undefined, revision: 0, seenAtMs: Number.NEGATIVE_INFINITY }
@@ -192,7 +194,7 @@ export class Bucket {
   async write(key: string, value: string | undefined, revision: number): Promise<number | undefined> {
     const { stream, subject } = this.#names
     const found = await writeOver(this.#link, { stream, subject: subject + key }, { value, revision })
-    if (found.revision > 0) this.#learn(key, found.value, found.revision)
+    if (found.revision > 0) this.#learn(key, found)
     return found.isWritten ? found.revision : undefined
   }
 
@@ -315,14 +317,15 @@ export class Bucket {
   #take(message: Msg): { readonly key: string; readonly revision: number } {
     const key = message.subject.slice(this.#names.subject.length)
     const isDeleted = message.data.length === 0
-    const { seq } = handOverOf(message.reply ?? '')
-    this.#learn(key, isDeleted ? undefined : decoder.decode(message.data), seq)
-    return { key, revision: seq }
+    const { seq: revision, storedAtMs } = handOverOf(message.reply ?? '')
+    const value = isDeleted ? undefined : decoder.decode(message.data)
+    this.#learn(key, { value, revision }, storedAtMs)
+    return { key, revision }
   }
 
-  #learn(key: string, value: string | undefined, revision: number): void {
+  #learn(key: string, { value, revision }: KeyChange, storedAtMs?: number): void {
     if (this.get(key).revision >= revision) return
-    this.#entries.set(key, { value, revision, seenAtMs: this.#link.host.clock.monotonicMs() })
+    this.#entries.set(key, { value, revision, storedAtMs, seenAtMs: this.#link.host.clock.monotonicMs() })
     this.#onChange(key)
   }
 }

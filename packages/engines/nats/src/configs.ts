@@ -16,7 +16,7 @@ import type { Link } from './link.ts'
 import type { Names } from './names.ts'
 
 /** What the server does not keep itself stands in the description of a stream. */
-interface Description {
+export interface Description {
   readonly posthaste: 1
   readonly spec: ChannelSpec
   readonly keyRanges: number
@@ -152,13 +152,9 @@ function plainSpec({ name, kind, keyed, retention, deduplicateForMs }: ChannelSp
 }
 
 /** @throws FAILED_PRECONDITION when the stream is not one of ours */
-export function descriptionOf(name: string, { config }: StreamInfo): Description {
-  try {
-    const description = JSON.parse(config.description ?? '') as Description
-    if (description.posthaste === 1) return description
-  } catch {
-    // Told below.
-  }
+export function descriptionOf(name: string, { config }: Pick<StreamInfo, 'config'>): Description {
+  const description = ownDescription<Description>(config)
+  if (description !== undefined) return description
   throw new PosthasteError(
     'FAILED_PRECONDITION',
     `channel ${name}: the stream ${config.name} was not made by Posthaste`,
@@ -166,6 +162,18 @@ export function descriptionOf(name: string, { config }: StreamInfo): Description
       remedy: 'Delete the stream, or use another prefix.',
     },
   )
+}
+
+type Described = Pick<StreamConfig | ConsumerConfig, 'description'>
+
+/** What Posthaste has described a stream or consumer with; undefined for what others have made. */
+export function ownDescription<T extends { readonly posthaste: 1 }>(config: Described): T | undefined {
+  try {
+    const description = JSON.parse(config.description ?? '') as T | null
+    return description?.posthaste === 1 ? description : undefined
+  } catch {
+    return undefined
+  }
 }
 
 export function lifetimeOf({ config }: ConsumerInfo): Group['lifetime'] {

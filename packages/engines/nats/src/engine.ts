@@ -6,6 +6,7 @@ import {
   type EngineHost,
   type EngineSubscription,
   type LagReading,
+  type Listing,
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
@@ -19,6 +20,7 @@ import { browsing } from './browsing.ts'
 import { capabilitiesOf, defaultPayloadBytesMax } from './features.ts'
 import { lagOf } from './lag.ts'
 import { closedError, Link } from './link.ts'
+import { listing } from './listing.ts'
 import { type Names, namesFor } from './names.ts'
 import { type NatsOptions, type NatsSettings, settingsOf } from './options.ts'
 import { schedules } from './schedule.ts'
@@ -39,6 +41,7 @@ class NatsEngine implements Engine {
   readonly name = 'nats'
   readonly browsing: Browsing
   readonly lag: LagReading
+  readonly listing: Listing
   readonly seeking: Seeking
   /** There where the server has schedules, which is known when it is open. */
   scheduling?: Scheduling
@@ -55,6 +58,7 @@ class NatsEngine implements Engine {
     this.#capabilities = capabilitiesOf(defaultPayloadBytesMax, settings.leaseMs)
     this.browsing = browsing(() => this.#current())
     this.seeking = seeking(() => this.#current())
+    this.listing = listing(() => this.#current())
     this.lag = { lag: async (channel, group) => lagOf(this.#current(), channel, group) }
   }
 

@@ -15,6 +15,23 @@ describe('names on the server', () => {
     )
   })
 
+  it('are told by what was made of them, and by nothing else', () => {
+    const [names, others] = [namesFor('posthaste'), namesFor('posthaste-2')]
+    fc.assert(
+      fc.property(name, name, fc.nat(63), (channel, group, range) => {
+        const { stream } = names.channel(channel, true)
+        expect(names.channelOf(stream)).toBe(channel)
+        expect(others.channelOf(stream)).toBeUndefined()
+        expect(names.groupOf(names.consumer(group))).toEqual({ group, range: undefined })
+        expect(names.groupOf(names.consumer(group, range))).toEqual({ group, range })
+      }),
+    )
+    const foreign = ['posthaste=', 'posthaste', '=a', 'KV_posthaste-members', 'posthaste=a b', 'posthaste=ä']
+    expect(foreign.map((each) => names.channelOf(each))).toEqual(foreign.map(() => undefined))
+    const consumers = ['', '@later', '@guard', 'a@', 'a@b', 'a@1@2', 'a b', 'ä']
+    expect(consumers.map((each) => names.groupOf(each))).toEqual(consumers.map(() => undefined))
+  })
+
   it('fit into what a server takes for the longest name', () => {
     const { stream } = namesFor('x'.repeat(14)).channel('y'.repeat(240), true)
     expect(stream.length).toBeLessThanOrEqual(255)

@@ -15,6 +15,11 @@ export function nameOf(token: string): string {
   return token.replaceAll('=', '.')
 }
 
+/** A group of a channel, as it stands in keys. */
+export function groupKey(channel: string, group: string): string {
+  return `${tokenOf(channel)}.${tokenOf(group)}`
+}
+
 /** The stream of a channel, and the subjects in it. */
 export interface ChannelNames {
   readonly stream: string
@@ -30,8 +35,14 @@ export interface ChannelNames {
 export interface Names {
   readonly prefix: string
   channel(name: string, keyed: boolean): ChannelNames
+  /** The subjects of all channels. */
+  readonly channels: string
+  /** The channel of a stream; undefined where its name is none that {@link Names.channel} makes. */
+  channelOf(stream: string): string | undefined
   /** The durable consumer of a group, in a keyed channel one for each range. */
   consumer(group: string, range?: number): string
+  /** The group of a consumer, and the range that it reads; undefined where its name is none that `consumer` makes. */
+  groupOf(consumer: string): { readonly group: string; readonly range: number | undefined } | undefined
   /** A key-value bucket and the stream and subjects behind it. */
   readonly members: BucketNames
   readonly notes: BucketNames
@@ -49,6 +60,9 @@ export function namesFor(prefix: string): Names {
   return {
     prefix,
     channel: (name, keyed) => channelNames(prefix, name, keyed),
+    channels: `${prefix}.>`,
+    channelOf: (stream) => channelOf(prefix, stream),
+    groupOf,
     consumer: (group, range) => (range === undefined ? tokenOf(group) : `${tokenOf(group)}@${range}`),
     members: bucket('members'),
     notes: bucket('notes'),
@@ -68,6 +82,19 @@ function channelNames(prefix: string, name: string, keyed: boolean): ChannelName
     later: `${base}.later`,
     subject: (group, range) => `${base}.${addressee(group)}${range === undefined ? '' : `.${range}`}`,
   }
+}
+
+function channelOf(prefix: string, stream: string): string | undefined {
+  const start = `${prefix}=`
+  const token = stream.startsWith(start) ? stream.slice(start.length) : ''
+  return /^[A-Za-z0-9_=-]+$/.test(token) ? nameOf(token) : undefined
+}
+
+function groupOf(consumer: string): ReturnType<Names['groupOf']> {
+  const [, token, range] = /^([A-Za-z0-9_=-]+)(?:@(\d+))?$/.exec(consumer) ?? []
+  return token === undefined
+    ? undefined
+    : { group: nameOf(token), range: range === undefined ? undefined : Number(range) }
 }
 
 const tokenUnitsMax = 80

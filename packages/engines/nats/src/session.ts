@@ -117,6 +117,7 @@ export class Session {
     if (channel.keyRanges === 0) {
       const subscription = new CompetingSubscription(membership, surroundings)
       this.#subscriptions.set(subscription, membership)
+      sessions.joined(channel.spec.name, group.name)
       return subscription
     }
     const subscription = new RangedSubscription(membership, { ...surroundings, sessions, names, member: spec.member })
@@ -149,7 +150,9 @@ export class Session {
     const membership = this.#subscriptions.get(subscription)
     if (membership === undefined) return
     this.#subscriptions.delete(subscription)
-    if (this.link.connected) await this.#temporary.left(membership.channel, membership.group).catch(() => {})
+    const { channel, group } = membership
+    if (channel.keyRanges === 0) this.sessions.left(channel.spec.name, group)
+    if (this.link.connected) await this.#temporary.left(channel, group).catch(() => {})
   }
 
   /** In a log that is kept, what was for one group alone is not: a group that is moved back must not get it again. */

@@ -3,7 +3,7 @@ import { Bucket, type Entry } from './bucket.ts'
 import { serverLeaseMs } from './configs.ts'
 import { errorFrom } from './errors.ts'
 import type { Link } from './link.ts'
-import type { Names } from './names.ts'
+import { groupKey, type Names } from './names.ts'
 import type { Between } from './time.ts'
 
 /** Told what becomes of this process's membership. */
@@ -19,11 +19,26 @@ export interface SessionListener {
 /** How keys of members begin, which say in which session they are. */
 export const memberStart = 'm.'
 
-/** What is written about a session: how long it may be silent. */
-interface Beat {
+/** How keys of sessions begin. */
+const sessionStart = 's.'
+
+/** What is written about a session. */
+export interface Beat {
+  /** How long it may be silent. */
   readonly leaseMs: number
   readonly beat: number
+  /**
+   * How many members it has of each group without key ranges, by {@link groupKey}: nobody but who counts them has to
+   * know of them, so they have no keys. Absent where they are too many to be told.
+   */
+  readonly members?: Readonly<Record<string, number>>
 }
+
+/** A member that joins or leaves is told of after this long, with others that do meanwhile. */
+const tellMs = 50
+
+/** Longest sign of life, far below what a server takes: one that is refused would end the session. */
+const beatCharsMax = 32_768
 
 /**
  * This process among those that share groups: a key that it renews while it lives. Who is not heard of for a lease may be
@@ -40,6 +55,10 @@ export class Sessions {
   #id = ''
   #revision = 0
   #beats = 0
+  /** Members of groups without key ranges. */
+  readonly #competing = new Map<string, number>()
+  /** Whether they have changed since the last sign of life. */
+  #isUntold = false
   #validUntilMs = Number.NEGATIVE_INFINITY
   #isValid = false
   /** Whether what the id before this one had is still to be told as gone. */
@@ -95,7 +114,42 @@ export class Sessions {
   isAlive(session: string): boolean {
     if (session === this.#id) return true
     const entry = this.bucket.get(sessionKey(session))
-    return entry.value !== undefined && this.#silentMs(entry) < serverLeaseMs(leaseOf(entry))
+    return entry.value !== undefined && this.#silentMs(entry) < serverLeaseMs(leaseOf(beatOf(entry)))
+  }
+
+  /**
+   * Sessions that were heard of within their lease, by the server's clock: whoever has just begun to watch has seen those
+   * that are long dead as late as the others.
+   */
+  present(serverMs: number): ReadonlyMap<string, Partial<Beat>> {
+    const found = new Map<string, Partial<Beat>>()
+    for (const [key, entry] of this.bucket.keys(sessionStart)) {
+      const session = key.slice(sessionStart.length)
+      const { storedAtMs = serverMs } = entry
+      const beat = beatOf(entry)
+      const isHeardOf = serverMs - storedAtMs < serverLeaseMs(leaseOf(beat)) && this.isAlive(session)
+      if (session === this.#id || isHeardOf) found.set(session, beat)
+    }
+    return found
+  }
+
+  /** This process has one more member of a group without key ranges. */
+  joined(channel: string, group: string): void {
+    this.#count(groupKey(channel, group), 1)
+  }
+
+  /** It has one less. */
+  left(channel: string, group: string): void {
+    this.#count(groupKey(channel, group), -1)
+  }
+
+  #count(group: string, by: number): void {
+    const members = (this.#competing.get(group) ?? 0) + by
+    if (members === 0) this.#competing.delete(group)
+    else this.#competing.set(group, members)
+    if (this.#isUntold) return
+    this.#isUntold = true
+    if (!this.#isBeating) this.#renewIn(tellMs)
   }
 
   /**
@@ -147,15 +201,12 @@ export class Sessions {
   /** @returns false when another has to follow at once */
   async #beatOnce(): Promise<boolean> {
     const { clock } = this.#link.host
-    const { leaseMs } = this.#link.settings
     if (this.#id === '') {
       this.#id = this.#link.inbox().slice('_INBOX.'.length)
       this.#isNew = true
     }
     const [sentAtMs, beganMs] = [clock.monotonicMs(), clock.nowMs()]
-    this.#beats += 1
-    const beat: Beat = { leaseMs, beat: this.#beats }
-    const revision = await this.bucket.write(sessionKey(this.#id), JSON.stringify(beat), this.#revision)
+    const revision = await this.bucket.write(sessionKey(this.#id), this.#nextBeat(), this.#revision)
     if (this.#closed) return true
     if (revision === undefined) {
       this.#refused()
@@ -163,7 +214,15 @@ export class Sessions {
     }
     this.#revision = revision
     this.lastBeat = { beganMs, endedMs: clock.nowMs(), revision }
-    return this.#confirmed(sentAtMs + leaseMs)
+    return this.#confirmed(sentAtMs + this.#link.settings.leaseMs)
+  }
+
+  #nextBeat(): string {
+    this.#beats += 1
+    this.#isUntold = false
+    const beat: Beat = { leaseMs: this.#link.settings.leaseMs, beat: this.#beats }
+    const whole = JSON.stringify({ ...beat, members: Object.fromEntries(this.#competing) } satisfies Beat)
+    return whole.length <= beatCharsMax ? whole : JSON.stringify(beat)
   }
 
   /** A beat stands there whose answer never came; or nothing does, since somebody has declared this process dead. */
@@ -192,7 +251,7 @@ export class Sessions {
       return false
     }
     this.#lapseTimer = clock.setTimer(Math.max(1, leftMs), () => this.#lapse())
-    this.#renewIn(Math.min(this.#link.settings.leaseMs / 3, leftMs / 2))
+    this.#renewIn(Math.min(this.#isUntold ? tellMs : this.#link.settings.leaseMs / 3, leftMs / 2))
     if (this.#isValid) return true
     const isNew = this.#isNew
     this.#isNew = false
@@ -226,14 +285,17 @@ export class Sessions {
 }
 
 function sessionKey(session: string): string {
-  return `s.${session}`
+  return sessionStart + session
 }
 
-function leaseOf({ value }: Entry): number {
+function beatOf({ value }: Entry): Partial<Beat> {
   try {
-    const { leaseMs } = JSON.parse(value ?? '') as Beat
-    return Number.isFinite(leaseMs) ? leaseMs : 0
+    return (JSON.parse(value ?? '') ?? {}) as Partial<Beat>
   } catch {
-    return 0
+    return {}
   }
+}
+
+function leaseOf({ leaseMs = 0 }: Partial<Beat>): number {
+  return Number.isFinite(leaseMs) ? leaseMs : 0
 }

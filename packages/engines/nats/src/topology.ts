@@ -51,7 +51,7 @@ export class TopologyKeeper {
   /** Looks at the server where it was not seen yet. */
   async find(name: string): Promise<Channel | undefined> {
     const known = this.#channels.get(name)
-    if (known !== undefined) return known
+    if (known !== undefined || !isName(name)) return known
     const { link, names } = this.#surroundings
     const { stream } = names.channel(name, false)
     const info = await link.find(`channel ${name}`, (manager) => manager.streams.info(stream))
@@ -61,13 +61,13 @@ export class TopologyKeeper {
   /** @throws NOT_FOUND */
   async channel(name: string): Promise<Channel> {
     const channel = await this.find(name)
-    if (channel === undefined) throw new PosthasteError('NOT_FOUND', `channel ${name}: it is not declared`)
+    if (channel === undefined) throw undeclared(name)
     return channel
   }
 
   async findGroup(channel: Channel, name: string): Promise<Group | undefined> {
     const known = channel.groups.get(name)
-    if (known !== undefined) return known
+    if (known !== undefined || !isName(name)) return known
     const info = await this.consumerInfo(channel, name, channel.keyRanges > 0 ? 0 : undefined)
     if (info === undefined) return undefined
     const group: Group = { name, lifetime: lifetimeOf(info) }
@@ -100,7 +100,7 @@ export class TopologyKeeper {
 
   async #declare({ channels, groups }: Topology): Promise<TopologyReport> {
     const named = new Set([...channels.map(({ name }) => name), ...groups.map(({ channel }) => channel)])
-    await inParallel([...named].filter(isName), (name) => this.find(name))
+    await inParallel([...named], (name) => this.find(name))
     const { capabilities } = this.#surroundings
     checkTopology(
       { channels, groups },
@@ -245,6 +245,11 @@ async function makeStream(
   return info
 }
 
-function isName(name: string): boolean {
+export function undeclared(channel: string): PosthasteError {
+  return new PosthasteError('NOT_FOUND', `channel ${channel}: it is not declared`)
+}
+
+/** Whether it may be one: a client refuses to ask a server for what cannot be there. */
+export function isName(name: string): boolean {
   return /^[A-Za-z0-9._-]{1,240}$/.test(name)
 }

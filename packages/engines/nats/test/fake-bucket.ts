@@ -10,6 +10,7 @@ import type { Command } from '../src/pipeline.ts'
 
 interface Stored {
   readonly seq: number
+  readonly storedAtMs: number
   readonly data: Uint8Array
   readonly header: MsgHdrs
 }
@@ -132,14 +133,14 @@ export class FakeBucket {
 
   #store(subject: string, data: Uint8Array, header = emptyHeaders()): number {
     this.#seq += 1
-    this.#stored.set(subject, { seq: this.#seq, data, header })
+    this.#stored.set(subject, { seq: this.#seq, storedAtMs: Math.floor(this.clock.nowMs()), data, header })
     if (this.link.connected) for (const inbox of this.#watchers.keys()) this.#tell(inbox, subject)
     return this.#seq
   }
 
   #tell(inbox: string, subject: string): void {
-    const { seq, data } = this.#stored.get(subject) as Stored
-    const message = { subject, data, reply: `$JS.ACK.stream.consumer.1.${seq}.1.0.0` }
+    const { seq, storedAtMs, data } = this.#stored.get(subject) as Stored
+    const message = { subject, data, reply: `$JS.ACK.stream.consumer.1.${seq}.1.${storedAtMs}000000.0` }
     queueMicrotask(() => this.#watchers.get(inbox)?.(null, message as unknown as Msg))
   }
 
