@@ -80,6 +80,18 @@ describe('textReport', () => {
   })
 })
 
+describe('a long failure', () => {
+  it('is cut, and says so', () => {
+    const lines = Array.from({ length: 60 }, (_, at) => `line ${at}`)
+    const failures = [{ case: 'a/case', error: new Error(lines.join('\n')) }]
+    const long = documentOf({ ...result, guarantees: result.guarantees.map((each) => ({ ...each, failures })) })
+    for (const report of [textReport(long), failureReport([long])]) {
+      expect(report).toContain('      line 39\n      … 20 more lines: --json has them')
+      expect(report).not.toContain('line 40')
+    }
+  })
+})
+
 describe('figuresText', () => {
   it('counts one of a thing as one', () => {
     const figures = { cases: 1, messages: 1, crashes: 1, 'late replies': 1, duplicates: 0 }

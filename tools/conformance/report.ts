@@ -45,7 +45,7 @@ export function textReport({ engine, guarantees, mutants }: ConformanceDocument)
   const rows = guarantees.map((guarantee) => {
     const { id, title, support, passed, figures, failures = [] } = guarantee
     const row = `${passed ? '✓' : '✗'} ${id}  ${support.padEnd(8)}  ${title}  (${figuresText(figures)})`
-    return [row, ...failures.map((failure) => `      ${failure.split('\n').slice(0, 12).join('\n      ')}`)].join('\n')
+    return [row, ...failures.map((failure) => `      ${firstLines(failure)}`)].join('\n')
   })
   const ran = mutants.filter(({ lacking }) => lacking === undefined)
   const missed = ran.filter(({ caughtBy }) => caughtBy.length === 0)
@@ -62,13 +62,22 @@ export function textReport({ engine, guarantees, mutants }: ConformanceDocument)
   ].join('\n')
 }
 
+/** Most lines of a failure that are printed. */
+const failureLinesMax = 40
+
+/** Says so where lines are left out: a difference that is cut looks like another one. */
+function firstLines(failure: string): string {
+  const lines = failure.split('\n')
+  const left = lines.length - failureLinesMax
+  const shown = left > 0 ? [...lines.slice(0, failureLinesMax), `… ${left} more lines: --json has them`] : lines
+  return shown.join('\n      ')
+}
+
 /** What did not hold on any engine, once more, for the end of a long log; undefined where everything did. */
 export function failureReport(runs: readonly ConformanceDocument[]): string | undefined {
   const rows = runs.flatMap(({ engine, guarantees, mutants }) => [
     ...guarantees.flatMap(({ id, passed, failures = [] }) =>
-      passed
-        ? []
-        : failures.map((failure) => `✗ ${engine} ${id}  ${failure.split('\n').slice(0, 12).join('\n      ')}`),
+      passed ? [] : failures.map((failure) => `✗ ${engine} ${id}  ${firstLines(failure)}`),
     ),
     ...mutants.flatMap(({ name, caughtBy, lacking }) =>
       caughtBy.length > 0 || lacking !== undefined ? [] : [`✗ ${engine}  the mutant ${name} was not found`],
