@@ -94,6 +94,8 @@ export type {
 export { keyRangeOf } from './key-range.ts'
 export { hasLongNumber } from './long-number.ts'
 export { type Outcome, type OutgoingRecord, succeeded } from './record.ts'
+export { RenewingMap } from './renewing-map.ts'
+export { SerialTable } from './serial-table.ts'
 export { certificateRemedy, isDecodable, tlsIssues } from './server-check.ts'
 export type { ChannelSpec, GroupSpec, Topology, TopologyDrift, TopologyReport } from './topology.ts'
 export {

@@ -6,6 +6,7 @@ import {
   type EngineSubscription,
   type OutgoingRecord,
   PosthasteError,
+  SerialTable,
   type Settlement,
 } from '@posthaste/contracts'
 import type { FilterDeps, FilterStack } from '../../pipeline/stack.ts'
@@ -63,7 +64,7 @@ export class Consumer implements DeliverySink {
   readonly #runner: Runner
   readonly #leases: Leases
   readonly #quiet: Quiet
-  readonly #unsettled = new Map<DeliveryTag, Work>()
+  readonly #unsettled = new SerialTable<Work>()
   readonly #chains = new KeyChains<Work>()
   #phase: Phase = 'running'
   /** Settled and not granted again yet. */
@@ -91,7 +92,7 @@ export class Consumer implements DeliverySink {
       look: () => this.#quiet.look(),
       broke: (thrown) => this.#broke(thrown),
     })
-    const tags = (): DeliveryTag[] => [...this.#unsettled.keys()]
+    const tags = (): DeliveryTag[] => this.#unsettled.serials()
     this.#leases = new Leases({ member, leaseMs: capabilities.leaseMs, tags }, deps)
     this.#quiet = new Quiet(deps.timers)
     this.#credit = init.prefetch
@@ -324,7 +325,7 @@ export class Consumer implements DeliverySink {
 
   #lostSettlement(work: Work): void {
     this.#runner.stopAcking(work)
-    if (this.#unsettled.has(work.delivery.tag)) this.#forget(work)
+    if (this.#unsettled.get(work.delivery.tag) !== undefined) this.#forget(work)
     this.#credit += 1
     this.#grant()
     this.#giveWay(work)

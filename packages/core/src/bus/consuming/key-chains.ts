@@ -1,3 +1,5 @@
+import { RenewingMap } from '@posthaste/contracts'
+
 /** Something that waits its turn: at most one of a key has its turn at a time. */
 export interface Chained<Item> {
   /** Undefined where the order does not matter. */
@@ -17,7 +19,7 @@ interface Chain<Item> {
  * behind it. Hot path: a key that is alone costs one small object, a waiting item none.
  */
 export class KeyChains<Item extends Chained<Item>> {
-  readonly #chains = new Map<string, Chain<Item>>()
+  readonly #chains = new RenewingMap<string, Chain<Item>>()
 
   /** Takes an item in. @returns whether it has its turn at once */
   enter(item: Item): boolean {
