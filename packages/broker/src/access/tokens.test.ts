@@ -8,6 +8,7 @@ const open = {
   connectionsMax: undefined,
   channelsMax: undefined,
   bytesInFlightMax: undefined,
+  bytesInHandMax: undefined,
   recordsPerSecondMax: undefined,
 }
 const rights = { publish: [], consume: [], manage: [] }

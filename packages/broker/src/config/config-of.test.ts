@@ -33,6 +33,7 @@ describe('the configuration of a broker', () => {
       POSTHASTE_BROKER_LISTEN: 'link://127.0.0.1:1, link+unix:///run/x',
       POSTHASTE_BROKER_HEALTH_PORT: '0',
       POSTHASTE_BROKER_LIMITS_BODY_BYTES_MAX: '2048',
+      POSTHASTE_BROKER_LIMITS_BYTES_IN_HAND_MAX: '65536',
       // Not the broker's own.
       ...{ PATH: '/bin', POSTHASTE_BROKER_URL: 'link://x', POSTHASTE_BROKER_TOKEN: 'secret' },
     }
@@ -42,7 +43,8 @@ describe('the configuration of a broker', () => {
     )
     expect(config).toMatchObject({
       ...{ dataDir: '/other', listen: ['link://127.0.0.1:1', 'link+unix:///run/x'] },
-      ...{ health: { host: '127.0.0.1', port: 0 }, limits: { bodyBytesMax: 2048, channelsMax: 5 } },
+      health: { host: '127.0.0.1', port: 0 },
+      limits: { bodyBytesMax: 2048, bytesInHandMax: 65_536, channelsMax: 5 },
     })
     expect(of(undefined, environment).dataDir).toBe('/other')
   })
@@ -81,11 +83,22 @@ describe('the configuration of a broker', () => {
     const wrong = {
       ...{ dataDir: 7, listen: ['http://x'], insecure: 'yes', drainMs: -1, colour: 'red' },
       users: { a: { rights: { publish: 'a b', read: '**' } }, b: { tokens: ['secret'] }, c: 1 },
-      ...{ limits: { bodyBytesMax: 1 }, health: { host: '0.0.0.0' }, tls: { certFile: '/c', clients: 'some' } },
+      ...{
+        limits: { bodyBytesMax: 1, bytesInHandMax: 0 },
+        health: { host: '0.0.0.0' },
+        tls: { certFile: '/c', clients: 'some' },
+      },
     }
     expect(mistakes(wrong, { POSTHASTE_BROKER_TLS_SECRET: 'x' }).toSorted()).toEqual([
       ...['POSTHASTE_BROKER_TLS_SECRET', 'colour', 'dataDir', 'drainMs', 'health.host', 'insecure'],
-      ...['limits.bodyBytesMax', 'listen', 'tls.clients', 'tls.keyFile', 'users.a.rights.publish'],
+      ...[
+        'limits.bodyBytesMax',
+        'limits.bytesInHandMax',
+        'listen',
+        'tls.clients',
+        'tls.keyFile',
+        'users.a.rights.publish',
+      ],
       ...['users.a.rights.read', 'users.a.tokens', 'users.b.tokens', 'users.c'],
     ])
   })

@@ -87,6 +87,7 @@ const variables: Readonly<Record<string, readonly [path: string, as: Kind]>> = {
   LIMITS_CONNECTIONS_MAX: ['limits.connectionsMax', 'number'],
   LIMITS_CHANNELS_MAX: ['limits.channelsMax', 'number'],
   LIMITS_BYTES_IN_FLIGHT_MAX: ['limits.bytesInFlightMax', 'number'],
+  LIMITS_BYTES_IN_HAND_MAX: ['limits.bytesInHandMax', 'number'],
   LIMITS_BODY_BYTES_MAX: ['limits.bodyBytesMax', 'number'],
   LIMITS_SESSION_MS_MAX: ['limits.sessionMsMax', 'number'],
 }

@@ -49,6 +49,8 @@ export interface UserLimits {
   readonly channelsMax: number | undefined
   /** Bytes of records that were sent and are not confirmed yet: beyond, the user is read no further. */
   readonly bytesInFlightMax: number | undefined
+  /** Bytes of records that one subscription was handed and has not settled: beyond, it is handed nothing more. */
+  readonly bytesInHandMax: number | undefined
   /** Records that are taken per second: beyond, the user is read later. */
   readonly recordsPerSecondMax: number | undefined
 }
@@ -59,6 +61,8 @@ export interface BrokerLimits {
   readonly channelsMax: number
   /** Of each user. */
   readonly bytesInFlightMax: number
+  /** Of each subscription. */
+  readonly bytesInHandMax: number
   /** Largest body of one record, in bytes. */
   readonly bodyBytesMax: number
   /** Longest time that a client may ask for until its deliveries are given to others, in milliseconds. */

@@ -7,6 +7,7 @@ export const limitDefaults: BrokerLimits = Object.freeze({
   connectionsMax: 10_000,
   channelsMax: 10_000,
   bytesInFlightMax: 64 * mib,
+  bytesInHandMax: 32 * mib,
   bodyBytesMax: 8 * mib,
   sessionMsMax: 60_000,
 })
@@ -16,6 +17,7 @@ export const limitBounds: Readonly<Record<keyof BrokerLimits, readonly [least: n
   connectionsMax: [1, 1_000_000],
   channelsMax: [1, 1_000_000],
   bytesInFlightMax: [64 * 1024, 4 * 1024 * mib],
+  bytesInHandMax: [64 * 1024, 4 * 1024 * mib],
   bodyBytesMax: [1024, 64 * mib],
   sessionMsMax: [100, 3_600_000],
 }
@@ -25,6 +27,7 @@ export const userLimitBounds: Readonly<Record<keyof UserLimits, readonly [least:
   connectionsMax: limitBounds.connectionsMax,
   channelsMax: limitBounds.channelsMax,
   bytesInFlightMax: limitBounds.bytesInFlightMax,
+  bytesInHandMax: limitBounds.bytesInHandMax,
   recordsPerSecondMax: [1, 100_000_000],
 }
 

@@ -47,6 +47,7 @@ function userLimitsOf(fields: Fields | undefined): UserLimits {
     connectionsMax: of('connectionsMax'),
     channelsMax: of('channelsMax'),
     bytesInFlightMax: of('bytesInFlightMax'),
+    bytesInHandMax: of('bytesInHandMax'),
     recordsPerSecondMax: of('recordsPerSecondMax'),
   }
   fields?.nothingElse()

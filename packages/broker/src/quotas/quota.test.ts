@@ -6,6 +6,7 @@ const open = {
   connectionsMax: undefined,
   channelsMax: undefined,
   bytesInFlightMax: undefined,
+  bytesInHandMax: undefined,
   recordsPerSecondMax: undefined,
 }
 

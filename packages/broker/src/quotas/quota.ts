@@ -40,6 +40,11 @@ export class UserQuota {
     return this.#limits.channelsMax ?? Number.POSITIVE_INFINITY
   }
 
+  /** Bytes that one subscription may have in hand. */
+  get bytesInHandMax(): number | undefined {
+    return this.#limits.bytesInHandMax
+  }
+
   /**
    * Records have come over a stream and are taken.
    * @param done resolves when they are confirmed or refused; never rejects

@@ -107,9 +107,9 @@ class RunningBroker implements Broker {
     const { users, limits, listen: urls, tls, health } = this.#config
     await this.#engine.open(this.#engineHost())
     for (const { name } of this.#engine.topology().channels) this.#around.channels.add(name)
-    const { bytesInFlightMax } = limits
+    const { bytesInFlightMax, bytesInHandMax } = limits
     const open = { connectionsMax: undefined, channelsMax: undefined, recordsPerSecondMax: undefined }
-    const gate = new Gate(users, { ...open, bytesInFlightMax }, this.#clock)
+    const gate = new Gate(users, { ...open, bytesInFlightMax, bytesInHandMax }, this.#clock)
     const keys = tls && keysOf(tls)
     const messageBytesMax = 2 * limits.bodyBytesMax + mib
     const options: Omit<ListenOptions, 'url'> = {

@@ -13,6 +13,7 @@ import {
 import {
   type Delivery,
   type DeliverySink,
+  type DeliveryTag,
   type Outcome,
   PosthasteError,
   type Settlement,
@@ -31,6 +32,8 @@ const messageDeliveriesMax = 1_024
 /** Deliveries that the engine may hand over before the client has taken those before, and their bytes. */
 const outstandingMax = 4_096
 const outstandingBytes = 8 * 1024 * 1024
+/** A body of so many bytes is not kept in memory once it is sent; a smaller one is not worth being read again. */
+const largeBytes = 16 * 1024
 /** Before anything is known about the size of records. */
 const firstBytes = 32 * 1024
 
@@ -80,7 +83,8 @@ export class Subscription implements DeliverySink {
   async join(stream: LinkStream, { credit }: SubscribeBeginning): Promise<void> {
     this.#attach(stream)
     this.#credit = credit
-    const member = await this.#around.engine.subscribe(this.spec, this)
+    const { bytesInHandMax } = this.#of.grants.quota
+    const member = await this.#around.engine.subscribe({ ...this.spec, bytesInHandMax }, this)
     this.#member = member
     // It was to leave while it joined.
     if (this.#isOver) return member.stop()
@@ -225,15 +229,34 @@ export class Subscription implements DeliverySink {
     this.#deliveries.begin(first)
     let at = from
     while (at < outbox.length && at - from < messageDeliveriesMax && this.#writer.length < messageBytesEnough) {
-      const delivery = outbox[at]!
-      if (delivery.tag !== first + at - from) break
-      this.#deliveries.add(delivery)
+      if (outbox[at]!.tag !== first + at - from || !this.#add(outbox[at]!)) break
       at++
+    }
+    if (at === from) {
+      this.#skip(first)
+      return
     }
     this.#sent = at
     const message = this.#writer.take()
     this.#recordBytes = Math.max(1, message.byteLength / (at - from))
     this.#isWritable = this.#stream?.send(message) ?? false
+  }
+
+  /** Into the message. @returns false where its body cannot be read again */
+  #add(delivery: Delivery): boolean {
+    // It may have been sent before, over a connection that is gone.
+    if (delivery.record.body.byteLength === 0 && this.#member?.restore(delivery.tag) === false) return false
+    this.#deliveries.add(delivery)
+    if (delivery.record.body.byteLength >= largeBytes) this.#member?.letGo(delivery.tag)
+    return true
+  }
+
+  /** What is damaged the engine takes back and puts aside. */
+  #skip(tag: DeliveryTag): void {
+    this.#writer.discard()
+    this.#sent += 1
+    this.#credit += 1
+    void this.#member?.settle([{ kind: 'release', tag, countsAttempt: false }])
   }
 
   /** Grants the engine what the client can be sent without much waiting here. */

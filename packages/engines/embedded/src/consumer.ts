@@ -1,4 +1,4 @@
-import type { Delivery, Outcome, Settlement } from '@posthaste/contracts'
+import type { Delivery, DeliveryTag, Outcome, Settlement } from '@posthaste/contracts'
 import { succeeded } from '@posthaste/contracts'
 import type { DurableSubscription } from './durable-engine.ts'
 import { deliveryLost } from './errors.ts'
@@ -56,6 +56,16 @@ export class Consumer implements DurableSubscription {
     return this.#stopped
   }
 
+  letGo(tag: DeliveryTag): void {
+    const delivery = this.#member.peek(tag)
+    if (delivery !== undefined && this.#member.letGo(delivery)) this.#group.granted(this.#member)
+  }
+
+  restore(tag: DeliveryTag): boolean {
+    const delivery = this.#member.peek(tag)
+    return delivery !== undefined && this.#member.restore(delivery)
+  }
+
   held(): Iterable<Delivery> {
     return this.#member.held()
   }
@@ -73,9 +83,10 @@ export class Consumer implements DurableSubscription {
       const published = this.#context.publisher.takeAllOrNone(settlement.publish)
       if (!published.ok) return published
     }
-    this.#member.take(settlement.tag)
+    const canTakeMore = this.#member.take(delivery)
     if (settlement.kind === 'ack') this.#group.ack(delivery)
     else this.#group.release(delivery, settlement)
+    if (canTakeMore) this.#group.granted(this.#member)
     return succeeded
   }
 }

@@ -1,6 +1,7 @@
 import type {
   Delivery,
   DeliverySink,
+  DeliveryTag,
   Engine,
   EngineSubscription,
   PreparedRecord,
@@ -12,7 +13,7 @@ import type {
 /** An engine on a disk of this machine, with what its operator may ask of it alone. */
 export interface DurableEngine extends Engine {
   /** As any engine, for a member that may be of another process. */
-  subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription>
+  subscribe(spec: DurableSubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription>
 
   /** As of any engine; what waits can be told page by page. */
   readonly preparing: DurablePreparing
@@ -66,6 +67,15 @@ export interface DurablePreparing extends Preparing {
   prepared(channel: string, limit: number, after?: PreparedPlace): Promise<readonly PreparedRecord[]>
 }
 
+/** Which group to join, as which member, and how much that may hold. */
+export interface DurableSubscriptionSpec extends SubscriptionSpec {
+  /**
+   * What is in the member's hands stays in memory until it is settled or let go of: beyond so many bytes (of bodies, and 400 for
+   * each record) nothing more is handed over, however much credit there is. One record always is. Unlimited if absent.
+   */
+  readonly bytesInHandMax?: number | undefined
+}
+
 /** A member's subscription, for who stands in for the member. */
 export interface DurableSubscription extends EngineSubscription {
   /**
@@ -74,6 +84,16 @@ export interface DurableSubscription extends EngineSubscription {
    * `stop`, and does nothing after it.
    */
   vanish(): Promise<void>
+  /**
+   * Lets go of the body of a record in the member's hands: it is empty from here on, and no longer in memory. For who has sent
+   * it on; nothing else changes, and whoever is handed the record next has all of it.
+   */
+  letGo(tag: DeliveryTag): void
+  /**
+   * Reads the body again that was let go of.
+   * @returns false where it is damaged, or not in the member's hands
+   */
+  restore(tag: DeliveryTag): boolean
   /** What is in the member's hands, in the order of its delivery. */
   held(): Iterable<Delivery>
 }

@@ -9,14 +9,13 @@ import {
   PosthasteError,
   type Scheduling,
   type Seeking,
-  type SubscriptionSpec,
   type Topology,
   type TopologyReport,
 } from '@posthaste/contracts'
 import { Browser } from './browser.ts'
 import { Consumer } from './consumer.ts'
 import { DamageReport } from './damage-report.ts'
-import type { DurableEngine, DurablePreparing, DurableSubscription } from './durable-engine.ts'
+import type { DurableEngine, DurablePreparing, DurableSubscription, DurableSubscriptionSpec } from './durable-engine.ts'
 import { notOpen, writeFailed } from './errors.ts'
 import { capabilities } from './features.ts'
 import type { Group } from './group/group.ts'
@@ -200,7 +199,7 @@ export class EmbeddedEngine implements DurableEngine {
     })
   }
 
-  async subscribe(spec: SubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription> {
+  async subscribe(spec: DurableSubscriptionSpec, sink: DeliverySink): Promise<DurableSubscription> {
     const { registry, members, committer, publisher } = this.#running()
     const { group } = registry.group(spec.channel, spec.group)
     const member = new Member(spec, sink)

@@ -6,10 +6,10 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type Settlement,
-  type SubscriptionSpec,
 } from '@posthaste/contracts'
 import { systemClock } from 'posthaste/pipeline'
 import { recordingLog } from 'posthaste/testing'
+import type { DurableSubscriptionSpec } from '../src/durable-engine.ts'
 import { EmbeddedEngine } from '../src/engine.ts'
 
 /** An engine on a directory, on the machine's time, with what it told its host. */
@@ -50,7 +50,7 @@ export class TestMember {
   static async join(
     engine: EmbeddedEngine,
     credit: number,
-    where: string | Partial<SubscriptionSpec> = {},
+    where: string | Partial<DurableSubscriptionSpec> = {},
   ): Promise<TestMember> {
     const member = new TestMember()
     const spec = typeof where === 'string' ? { group: where } : where

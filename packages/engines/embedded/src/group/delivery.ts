@@ -13,10 +13,13 @@ export interface Place {
   readonly behind: number
 }
 
+/** In the place of a body that was let go of. */
+const noBody = new Uint8Array()
+
 /** A delivery with what it takes to settle it. One object per message: hot path. */
 export class HeldDelivery implements Delivery {
   readonly tag: DeliveryTag
-  readonly record: OutgoingRecord
+  record: OutgoingRecord
   readonly attempt: number
   readonly storedAtMs: number
   readonly source: Origin
@@ -35,6 +38,24 @@ export class HeldDelivery implements Delivery {
     this.offset = from.place.offset
     this.behind = from.place.behind
     this.entry = from.entry
+  }
+
+  /** Whether its record is all there. */
+  get isWhole(): boolean {
+    return this.record.body !== noBody
+  }
+
+  /** Keeps everything of its record but the body. */
+  letGo(): void {
+    this.record = { ...this.record, body: noBody }
+  }
+
+  /** Reads its record again. @returns false where there is none any more */
+  restore(): boolean {
+    const block = this.source.cursor.log.blockOf(this.offset)
+    const record = block?.record(this.offset - block.first)
+    if (record !== undefined) this.record = record
+    return record !== undefined
   }
 
   get position(): string {

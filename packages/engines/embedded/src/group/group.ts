@@ -185,7 +185,7 @@ export class Group {
     entry.inHand = false
     const waits = visibleAtMs > this.#context.clock.nowMs()
     entry.dueAtMs = waits ? visibleAtMs : 0
-    entry.record = waits ? undefined : record
+    entry.record = waits || !delivery.isWhole ? undefined : record
     if (hold && record.key !== undefined) {
       entry.hold = true
       this.#gate.close(record.key, entry)
