@@ -5,6 +5,7 @@ import type {
   EngineHost,
   EngineSubscription,
   LagReading,
+  Listing,
   Outcome,
   OutgoingRecord,
   SubscriptionSpec,
@@ -19,10 +20,12 @@ import { fail } from './errors.ts'
 import { capabilitiesOf } from './features.ts'
 import { declareLadder } from './ladder.ts'
 import { closedError, Link } from './link.ts'
+import { Lister } from './listing.ts'
 import { Names } from './names.ts'
 import { checkOptions, type RabbitmqOptions, type Settings } from './options.ts'
 import { Publisher } from './publisher.ts'
 import { QueueChannels } from './queue-channels.ts'
+import { Registry } from './registry.ts'
 import { isAtLeast } from './server-version.ts'
 import { EngineStates } from './states.ts'
 import { TopologyKeeper } from './topology.ts'
@@ -42,6 +45,7 @@ class RabbitmqEngine implements Engine {
   readonly capabilities
   readonly browsing: Browsing
   readonly lag: LagReading
+  readonly listing: Listing
   readonly #settings: Settings
   #parts: Parts | undefined
   #state: 'new' | 'opening' | 'open' | 'closed' = 'new'
@@ -55,6 +59,10 @@ class RabbitmqEngine implements Engine {
       move: async (channel, moves) => this.#open().browser.move(channel, moves),
     }
     this.lag = { lag: async (channel, group) => this.#open().consumers.lag(channel, group) }
+    this.listing = {
+      channels: async () => this.#open().lister.channels(),
+      groups: async (channel) => this.#open().lister.groups(channel),
+    }
   }
 
   async open(host: EngineHost): Promise<void> {
@@ -97,7 +105,8 @@ class RabbitmqEngine implements Engine {
     this.#state = 'closed'
     const parts = this.#parts
     if (parts === undefined) return
-    const { states, channels, consumers, keeper, publisher, admin, consumerAdmin, publishing, consuming } = parts
+    const { states, channels, consumers, keeper, publisher, registry, admin, consumerAdmin, publishing, consuming } =
+      parts
     states.closed()
     publishing.leave()
     consuming.leave()
@@ -105,7 +114,7 @@ class RabbitmqEngine implements Engine {
     if (publishing.isUp && consuming.isUp) {
       await consumers.close()
       await keeper.close()
-      await publisher.close()
+      await Promise.all([publisher.close(), registry.close()])
       await Promise.all([admin.close(), consumerAdmin.close()])
     }
     const { timeoutMs } = this.#settings
@@ -130,6 +139,8 @@ interface Parts {
   readonly consumerAdmin: Admin
   readonly keeper: TopologyKeeper
   readonly publisher: Publisher
+  readonly registry: Registry
+  readonly lister: Lister
   readonly consumers: Consumers
   readonly browser: Browser
 }
@@ -151,8 +162,6 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   const waiting = new Waiting()
   const publisher = new Publisher({ link: publishing, catalogue, clock, timeoutMs, waiting })
   const generation = () => consuming.generation
-  const topology = { admin, consumerAdmin, catalogue, capabilities, keyRanges, generation }
-  const keeper = new TopologyKeeper(topology)
   const asking = { ...settings, timeoutMs: Math.min(timeoutMs, askMsMax) }
   const nobody = { onUp: () => {}, onDown: () => {}, onBlocked: () => {} }
   const channels = new QueueChannels({
@@ -160,6 +169,13 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
     linkApart: () => new Link(asking, host, { what: 'asking', events: nobody }),
     onSilent: (queue, cause) => states.silent(queue, cause),
   })
+  const registry = new Registry({ link: publishing, admin, channels, publisher, catalogue, clock, log, timeoutMs })
+  const topology = { admin, consumerAdmin, catalogue, registry, capabilities, keyRanges, generation }
+  const keeper = new TopologyKeeper(topology)
+  const lister = new Lister({ topology, isOwn: (channel, group) => keeper.isTemporary(channel, group) })
+  registry.onGrown = () => {
+    lister.look().catch((cause) => log.debug('rabbitmq: what is gone still stands in the registry', { cause }))
+  }
   const member = {
     ...{ link: consuming, channels, publisher, catalogue, clock, log, random, rebalanceMs, consumerTimeoutMs },
   }
@@ -168,7 +184,8 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   }
   const consumers = new Consumers({ member, topology, keeper, waiting })
   const browser = new Browser({ link: consuming, catalogue, publisher, clock, timeoutMs })
-  return { states, publishing, consuming, channels, admin, consumerAdmin, keeper, publisher, consumers, browser }
+  const connections = { publishing, consuming, channels, admin, consumerAdmin }
+  return { ...connections, states, keeper, publisher, registry, lister, consumers, browser }
 }
 
 function warnOfVersion(version: string | undefined, { log }: EngineHost): void {

@@ -42,6 +42,16 @@ export class Names {
     return `${fitted(this.#prefix + channel, settingsBytesMax)}~group`
   }
 
+  /** The queue that the names of all channels and groups stand in, and the exchange that tells of one whether it does. */
+  get registry(): string {
+    return `${this.#prefix}posthaste~registry`
+  }
+
+  /** What the exchange of the registry routes into is in it. The queue holds nothing. */
+  get registered(): string {
+    return `${this.#prefix}posthaste~registered`
+  }
+
   /** Names a channel, as the one word that the delay ladder carries. */
   channelWord(channel: string): string {
     return `c${hashOf(this.exchange(channel), 24)}`

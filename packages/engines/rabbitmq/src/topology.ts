@@ -15,6 +15,8 @@ import type { Admin } from './admin.ts'
 import type { Catalogue } from './catalogue.ts'
 import { errorOf, isReply } from './errors.ts'
 import { dueExchange, patternOf } from './ladder.ts'
+import type { Registry } from './registry.ts'
+import type { Entry } from './registry-entries.ts'
 import type { KnownChannel } from './settings-text.ts'
 import { parseSettings, settingsText } from './settings-text.ts'
 import { differenceIn, keepText, readText } from './stored-text.ts'
@@ -25,6 +27,8 @@ export interface TopologyDeps {
   /** The same over the connection that consumes: only there queues that go with it can be reached. */
   readonly consumerAdmin: Admin
   readonly catalogue: Catalogue
+  /** Where the names of all that is declared stand. */
+  readonly registry: Registry
   readonly capabilities: EngineCapabilities
   readonly keyRanges: number
   /** Counts the connections that consumed, this one included. */
@@ -80,6 +84,8 @@ export class TopologyKeeper {
     if (known === undefined) return
     await this.#makeGroup(known, made.spec)
     made.generation = generation
+    // It may have been found gone in between.
+    void this.#deps.registry.add([{ channel, group }])
   }
 
   /** Deletes a temporary group with all that waits in it. */
@@ -92,22 +98,28 @@ export class TopologyKeeper {
   }
 
   async #declare({ channels, groups }: Topology): Promise<TopologyReport> {
-    const { catalogue, capabilities } = this.#deps
+    const { catalogue, capabilities, registry } = this.#deps
     for (const { channel } of groups) await catalogue.find(channel)
     checkTopology({ channels, groups }, { capabilities, kindOf: (name) => catalogue.get(name)?.spec.kind })
     const created: string[] = []
     const drift: TopologyDrift[] = []
+    const standing: Entry[] = []
     for (const spec of channels) {
       const { isNew, differences } = await this.#declareChannel(spec)
       if (isNew) created.push(spec.name)
+      if (differences.length === 0) standing.push({ channel: spec.name })
       drift.push(...differences)
     }
     for (const spec of groups) {
       if (drift.some(({ name }) => name === spec.channel)) continue
       const { isNew, differences } = await this.#declareGroup(spec)
       if (isNew) created.push(`${spec.channel}@${spec.group}`)
+      // The group of a queue is told by what the server keeps of the channel.
+      const isOfLog = catalogue.get(spec.channel)?.spec.kind === 'log'
+      if (differences.length === 0 && isOfLog) standing.push({ channel: spec.channel, group: spec.group })
       drift.push(...differences)
     }
+    await registry.add(standing)
     return { created, drift }
   }
 
@@ -205,13 +217,33 @@ export class TopologyKeeper {
 
 /** Whether the queue of a group is there, and may be read by this process. */
 export async function groupExists(deps: TopologyDeps, channel: KnownChannel, group: string): Promise<boolean> {
+  return (await stateOf(deps, channel, group)) === 'there'
+}
+
+/** How long a group of any process lives; undefined where there is none. `isOwn`: this process has one that is temporary. */
+export async function lifetimeOf(
+  deps: TopologyDeps,
+  channel: KnownChannel,
+  { group, isOwn }: { readonly group: string; readonly isOwn: boolean },
+): Promise<'durable' | 'temporary' | undefined> {
+  const state = await stateOf(deps, channel, group)
+  if (state === 'absent') return undefined
+  return state === 'locked' || isOwn ? 'temporary' : 'durable'
+}
+
+async function stateOf(
+  deps: TopologyDeps,
+  channel: KnownChannel,
+  group: string,
+): Promise<'there' | 'locked' | 'absent'> {
   const queue = deps.catalogue.queueOf(channel, group, 0)
   try {
     await deps.consumerAdmin.run((asked) => asked.queueDeclare({ queue, passive: true }))
-    return true
+    return 'there'
   } catch (thrown) {
     // What is locked is the temporary group of another process: it ends with that.
-    if (isReply(thrown, 'NOT_FOUND') || isReply(thrown, 'RESOURCE_LOCKED')) return false
+    if (isReply(thrown, 'RESOURCE_LOCKED')) return 'locked'
+    if (isReply(thrown, 'NOT_FOUND')) return 'absent'
     throw errorOf(thrown, `looking for the queue ${queue}`)
   }
 }

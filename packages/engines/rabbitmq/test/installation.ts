@@ -39,6 +39,8 @@ export class Declared {
         for (const exchange of [names.exchange(channel), names.settings(channel), names.groupOf(channel)])
           await connection.exchangeDelete({ exchange })
       }
+      for (const queue of [names.registry, names.registered]) await connection.queueDelete(queue)
+      await connection.exchangeDelete({ exchange: names.registry })
     } finally {
       await connection.close()
     }
