@@ -5,24 +5,40 @@ import type { ClientStream } from './client-stream.ts'
 
 const nothing = new Uint8Array(0)
 
-/** Streams that wait for a connection, first come, first served. What they say meanwhile waits with them. */
+/**
+ * Streams that wait for a connection, first come, first served. What they say meanwhile waits with them. An array rather
+ * than a `Set`, for the reason that `StreamTable` gives.
+ */
 export class Waiting implements Carrier {
-  readonly #streams = new Set<ClientStream>()
+  /** Those from `#head` on; a stream that was given up keeps its place until it is its turn, or too many have. */
+  #queue: (ClientStream | undefined)[] = []
+  #head = 0
+  #size = 0
 
   get size(): number {
-    return this.#streams.size
+    return this.#size
+  }
+
+  /** How much room those that wait, and those that were given up, take. */
+  get places(): number {
+    return this.#queue.length
   }
 
   add(stream: ClientStream, nowMs: number): void {
     stream.carrier = this
     if (stream.waitsSinceMs === 0) stream.waitsSinceMs = nowMs
-    this.#streams.add(stream)
+    if (this.#queue.length - this.#size > this.#size + sparesMax) this.#tidy()
+    this.#queue.push(stream)
+    this.#size++
   }
 
   /** The one that waits longest; it waits no longer. */
   take(): ClientStream | undefined {
-    for (const stream of this.#streams) {
-      this.#streams.delete(stream)
+    while (this.#head < this.#queue.length) {
+      const stream = this.#queue[this.#head]
+      this.#queue[this.#head++] = undefined
+      if (stream === undefined || stream.over) continue
+      this.#size--
       return stream
     }
     return undefined
@@ -30,8 +46,10 @@ export class Waiting implements Carrier {
 
   /** Tells all of them, in the order they came, that they wait for nothing. */
   failAll(error: PosthasteError): void {
-    for (const stream of [...this.#streams]) {
-      this.#streams.delete(stream)
+    // Those that come while the others are told wait for what comes next.
+    for (let left = this.#size; left > 0; left--) {
+      const stream = this.take()
+      if (stream === undefined) return
       refuse(stream, error)
     }
   }
@@ -50,13 +68,22 @@ export class Waiting implements Carrier {
   }
 
   fail(stream: Stream): void {
+    if (stream.over) return
     stream.over = true
     stream.closed = true
-    this.#streams.delete(stream as ClientStream)
+    this.#size--
   }
 
   consumed(): void {}
+
+  #tidy(): void {
+    this.#queue = this.#queue.slice(this.#head).filter((stream) => stream !== undefined && !stream.over)
+    this.#head = 0
+  }
 }
+
+/** So many places without a stream are worth no tidying. */
+const sparesMax = 64
 
 function say(stream: ClientStream, unsent: Unsent): void {
   stream.said?.push(unsent)

@@ -266,8 +266,11 @@ export class Sender {
     stream.unsentBytes -= unsent.body.length
     this.unsentBytes -= unsent.body.length
     stream.sentOfFirst = 0
-    stream.firstUnsent = unsent.next
-    if (unsent.next === undefined) stream.lastUnsent = undefined
+    const { next } = unsent
+    // One that has come to the old generation would keep all that came after it from being collected young.
+    unsent.next = undefined
+    stream.firstUnsent = next
+    if (next === undefined) stream.lastUnsent = undefined
   }
 
   #sideEnded(stream: Stream): void {
