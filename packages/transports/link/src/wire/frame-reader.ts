@@ -5,6 +5,9 @@ import { malformed, outOfPlace, tooLarge } from './violation.ts'
 
 const carryBytesLeast = 256
 
+/** A frame that begins in the last quarter of a chunk is copied twice, any other once. */
+const carryGrowth = 4
+
 /** Pieces of a message of this size and above are handed on as they come: whoever puts them together copies them anyway. */
 const partedBytesLeast = 16 * 1024
 
@@ -105,7 +108,7 @@ export class FrameReader {
     }
     if (at === length || this.#phase === 'stopped') return
     if (this.#mayPart(chunk, at)) this.#handFirst(chunk, at)
-    else this.#keep(chunk, at, length)
+    else this.#keepFirst(chunk.subarray(at))
   }
 
   #readPreface(chunk: Buffer): number {
@@ -192,12 +195,12 @@ export class FrameReader {
     let at = 0
     if (this.#carried < headerBytes) {
       at = Math.min(headerBytes - this.#carried, chunk.length)
-      this.#keep(chunk, 0, at)
+      this.#keep(chunk.subarray(0, at), headerBytes)
       if (this.#carried < headerBytes) return at
     }
     const bytes = headerBytes + this.#lengthAt(this.#carry, 0)
     const end = Math.min(chunk.length, at + bytes - this.#carried)
-    this.#keep(chunk, at, end)
+    this.#keep(chunk.subarray(at, end), bytes)
     if (this.#carried === bytes) {
       const whole = this.#carry
       this.#carry = nothing
@@ -207,17 +210,23 @@ export class FrameReader {
     return end
   }
 
-  /** Copies a part of the chunk behind what is kept, in memory that grows with what has come and not with what is said. */
-  #keep(chunk: Buffer, start: number, end: number): void {
-    const bytes = this.#carried + end - start
+  /** Copies the beginning of a frame. */
+  #keepFirst(part: Buffer): void {
+    this.#keep(part, part.length < headerBytes ? headerBytes : headerBytes + this.#lengthAt(part, 0))
+  }
+
+  /**
+   * Copies a part of a frame of `whole` bytes, as far as that is known, behind what is kept of it; in memory that grows with
+   * what has come, and not with what is said to come.
+   */
+  #keep(part: Buffer, whole: number): void {
+    const bytes = this.#carried + part.length
     if (bytes > this.#carry.length) {
-      const larger = Buffer.allocUnsafe(
-        Math.max(carryBytesLeast, Math.min(bytes * 2, headerBytes + this.#frameBytesMax)),
-      )
+      const larger = Buffer.allocUnsafe(Math.max(carryBytesLeast, Math.min(bytes * carryGrowth, whole)))
       this.#carry.copy(larger, 0, 0, this.#carried)
       this.#carry = larger
     }
-    chunk.copy(this.#carry, this.#carried, start, end)
+    part.copy(this.#carry, this.#carried)
     this.#carried = bytes
   }
 }
