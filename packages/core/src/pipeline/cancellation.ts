@@ -1,4 +1,4 @@
-import type { Cancellation, PosthasteError } from '@posthaste/contracts'
+import { type Cancellation, type PosthasteError, RenewingMap } from '@posthaste/contracts'
 
 /** The token of work that nobody can cancel. */
 export const neverCancelled: Cancellation = Object.freeze({
@@ -52,9 +52,9 @@ const doNothing = (): void => {}
 class Source implements CancelSource, Cancellation {
   #parent: Cancellation
   #reason: PosthasteError | undefined = undefined
-  /** The only one there is, as with most calls; where there are more, all stand in the set. */
+  /** The only one there is, as with most calls; where there are more, all stand in the map. */
   #only: Entry | undefined = undefined
-  #listeners: Set<Entry> | undefined = undefined
+  #listeners: RenewingMap<Entry, Listener> | undefined = undefined
   #leaveParent: (() => void) | undefined = undefined
   #controller: AbortController | undefined = undefined
 
@@ -105,10 +105,12 @@ class Source implements CancelSource, Cancellation {
   }
 
   #add(entry: Entry): void {
-    if (this.#listeners !== undefined) this.#listeners.add(entry)
+    if (this.#listeners !== undefined) this.#listeners.set(entry, entry.tell)
     else if (this.#only === undefined) this.#only = entry
     else {
-      this.#listeners = new Set([this.#only, entry])
+      this.#listeners = new RenewingMap()
+      this.#listeners.set(this.#only, this.#only.tell)
+      this.#listeners.set(entry, entry.tell)
       this.#only = undefined
     }
   }
@@ -134,8 +136,10 @@ class Source implements CancelSource, Cancellation {
     this.#only = undefined
     if (only !== undefined) quietly(only.tell, this.#reason)
     if (listeners === undefined) return
-    // A listener may take another one back while it runs; a Set skips what was deleted meanwhile.
-    for (const listener of listeners) quietly(listener.tell, this.#reason)
+    for (const [entry, tell] of listeners.entries()) {
+      // A listener may take another one back while it runs.
+      if (listeners.get(entry) !== undefined) quietly(tell, this.#reason)
+    }
     this.#listeners = undefined
   }
 }

@@ -62,7 +62,10 @@ export class InOrder {
     let place: Place | undefined = lane.first
     while (place?.leave !== undefined) {
       place.leave()
-      place = place.next
+      const { next }: Place = place
+      // One that has come to the old generation would keep all that came later from leaving the young one.
+      place.next = undefined
+      place = next
     }
     if (place === undefined) this.#lanes.delete(name)
     else lane.first = place
