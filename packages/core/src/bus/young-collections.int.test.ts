@@ -7,6 +7,10 @@ import { InOrder } from './publishing/in-order.ts'
 /** How many are under way at a time. */
 const underWay = 64
 
+interface Item extends Chained<Item> {
+  readonly body: number[]
+}
+
 /** Has what begins end when so many others have begun. */
 function ending(begin: (index: number) => () => void): (index: number) => void {
   const ends: (() => void)[] = []
@@ -17,9 +21,9 @@ function ending(begin: (index: number) => () => void): (index: number) => void {
 }
 
 test('what has left its chain of a key does not outlive young collections', async () => {
-  const chains = new KeyChains<Chained<object> & { readonly body: number[] }>()
+  const chains = new KeyChains<Item>()
   const pass = ending((index) => {
-    const item = { key: `key ${index % 1_000}`, behind: undefined, body: [index, index, index] }
+    const item: Item = { key: `key ${index % 1_000}`, behind: undefined, body: [index, index, index] }
     chains.enter(item)
     return () => chains.leave(item)
   })
