@@ -280,7 +280,9 @@ export class Registry {
 
   #error(thrown: unknown, how: 'read' | 'written'): PosthasteError {
     const { registry, registered } = this.#deps.catalogue.names
-    const { code, message, remedy } = errorOf(thrown, 'the server')
+    // Of a publish that the server refuses all that is known for sure is that it was not confirmed; here there is no other.
+    const refused = PosthasteError.is(thrown) && isReply(thrown.cause, 'ACCESS_REFUSED')
+    const { code, message, remedy } = errorOf(refused ? thrown.cause : thrown, 'the server')
     if (code === 'ENGINE_CLOSED') return closedError()
     const text = message.replace(/^\[\w+\] (rabbitmq: )?/, '')
     return new PosthasteError(code, `rabbitmq: the registry of channels and groups cannot be ${how}: ${text}`, {
