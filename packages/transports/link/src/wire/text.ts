@@ -3,7 +3,7 @@ import { malformed } from './violation.ts'
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Up to so many characters a loop over them is faster than a call into Node. */
-const shortLengthMax = 64
+const shortLengthMax = 16
 
 /** Bytes of a text as UTF-8. */
 export function textBytes(text: string): number {
