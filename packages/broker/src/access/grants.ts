@@ -3,7 +3,8 @@ import { type Clock, PosthasteError } from '@posthaste/contracts'
 import type { LinkCredentials, LinkIdentity } from '@posthaste/link/connection'
 import type { UserConfig, UserLimits } from '../config/config.ts'
 import { UserQuota } from '../quotas/quota.ts'
-import { allRights, Permissions } from './rights.ts'
+import { type Places, Tally } from '../quotas/tally.ts'
+import { allRights, Permissions, type Rights } from './rights.ts'
 import { isTokenOf } from './tokens.ts'
 
 /** What goes with each connection of a user. */
@@ -11,6 +12,8 @@ export interface Grants {
   readonly user: string
   readonly permissions: Permissions
   readonly quota: UserQuota
+  /** Of all clients of the user. */
+  readonly places: Tally
 }
 
 /** Wrong tokens that are remembered; there may be any number of them. */
@@ -34,15 +37,18 @@ export class Gate {
     limits: UserLimits,
     clock: Pick<Clock, 'monotonicMs' | 'setTimer'>,
   ) {
+    const granted = (user: string, rights: Rights, own: UserLimits): Grants => ({
+      user,
+      permissions: new Permissions(rights),
+      quota: new UserQuota(own, clock),
+      places: new Tally(`user '${user}'`, placesOf(own)),
+    })
     const entries = Object.entries(users).map(([user, config]) => {
-      const quota = new UserQuota({ ...limits, ...defined(config.limits) }, clock)
-      return [user, { config, grants: { user, permissions: new Permissions(config.rights), quota } }] as const
+      const grants = granted(user, config.rights, { ...limits, ...defined(config.limits) })
+      return [user, { config, grants }] as const
     })
     this.#users = new Map(entries)
-    this.#anybody =
-      entries.length > 0
-        ? undefined
-        : { user: 'anybody', permissions: new Permissions(allRights), quota: new UserQuota(limits, clock) }
+    this.#anybody = entries.length > 0 ? undefined : granted('anybody', allRights, limits)
   }
 
   /** @throws UNAUTHENTICATED */
@@ -103,4 +109,12 @@ export class Gate {
 /** What a user's limits leave open is the broker's. */
 function defined(limits: UserLimits): Partial<UserLimits> {
   return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+}
+
+function placesOf({ connectionsMax, subscriptionsMax, temporaryGroupsMax }: UserLimits): Places {
+  return {
+    sessions: { max: connectionsMax, option: 'limits.connectionsMax of the user' },
+    subscriptions: { max: subscriptionsMax, option: 'limits.subscriptionsMax of the user' },
+    temporaryGroups: { max: temporaryGroupsMax, option: 'limits.temporaryGroupsMax of the user' },
+  }
 }

@@ -7,6 +7,9 @@ import { hashToken, isTokenHash, isTokenOf } from './tokens.ts'
 const open = {
   connectionsMax: undefined,
   channelsMax: undefined,
+  groupsMax: undefined,
+  temporaryGroupsMax: undefined,
+  subscriptionsMax: undefined,
   bytesInFlightMax: undefined,
   bytesInHandMax: undefined,
   recordsPerSecondMax: undefined,

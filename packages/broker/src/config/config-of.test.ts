@@ -27,6 +27,13 @@ describe('the configuration of a broker', () => {
     expect(mistakes({})).toEqual(['dataDir'])
   })
 
+  it('lets clients and subscriptions grow with the connections, unless it says how many', () => {
+    const limitsOf = (limits: object) => of({ dataDir: '/data', limits }).limits
+    expect(limitsOf({})).toMatchObject({ sessionsMax: 20_000, subscriptionsMax: 100_000, groupsMax: 50_000 })
+    expect(limitsOf({ connectionsMax: 50_000 })).toMatchObject({ sessionsMax: 100_000, subscriptionsMax: 500_000 })
+    expect(limitsOf({ connectionsMax: 5, sessionsMax: 7 })).toMatchObject({ sessionsMax: 7, subscriptionsMax: 50 })
+  })
+
   it('may be of the environment, which has the last word', () => {
     const environment = {
       POSTHASTE_BROKER_DATA_DIR: '/other',
@@ -34,6 +41,10 @@ describe('the configuration of a broker', () => {
       POSTHASTE_BROKER_HEALTH_PORT: '0',
       POSTHASTE_BROKER_LIMITS_BODY_BYTES_MAX: '2048',
       POSTHASTE_BROKER_LIMITS_BYTES_IN_HAND_MAX: '65536',
+      POSTHASTE_BROKER_LIMITS_GROUPS_MAX: '11',
+      POSTHASTE_BROKER_LIMITS_TEMPORARY_GROUPS_MAX: '12',
+      POSTHASTE_BROKER_LIMITS_SESSIONS_MAX: '13',
+      POSTHASTE_BROKER_LIMITS_SUBSCRIPTIONS_MAX: '14',
       // Not the broker's own.
       ...{ PATH: '/bin', POSTHASTE_BROKER_URL: 'link://x', POSTHASTE_BROKER_TOKEN: 'secret' },
     }
@@ -44,7 +55,10 @@ describe('the configuration of a broker', () => {
     expect(config).toMatchObject({
       ...{ dataDir: '/other', listen: ['link://127.0.0.1:1', 'link+unix:///run/x'] },
       health: { host: '127.0.0.1', port: 0 },
-      limits: { bodyBytesMax: 2048, bytesInHandMax: 65_536, channelsMax: 5 },
+      limits: {
+        ...{ bodyBytesMax: 2048, bytesInHandMax: 65_536, channelsMax: 5 },
+        ...{ groupsMax: 11, temporaryGroupsMax: 12, sessionsMax: 13, subscriptionsMax: 14 },
+      },
     })
     expect(of(undefined, environment).dataDir).toBe('/other')
   })
@@ -69,12 +83,16 @@ describe('the configuration of a broker', () => {
   })
 
   it('has users, with rights and limits of their own', () => {
-    const orders = { tokens: hash, rights: { publish: 'shop.**', consume: ['shop.*'] }, limits: { connectionsMax: 3 } }
+    const orders = {
+      tokens: hash,
+      rights: { publish: 'shop.**', consume: ['shop.*'] },
+      limits: { connectionsMax: 3, groupsMax: 4 },
+    }
     expect(of({ dataDir: '/data', users: { orders } }).users).toMatchObject({
       orders: {
         ...{ tokens: [hash], certificates: [] },
         rights: { publish: ['shop.**'], consume: ['shop.*'], manage: [] },
-        limits: { connectionsMax: 3, recordsPerSecondMax: undefined },
+        limits: { connectionsMax: 3, groupsMax: 4, recordsPerSecondMax: undefined },
       },
     })
   })
@@ -84,7 +102,7 @@ describe('the configuration of a broker', () => {
       ...{ dataDir: 7, listen: ['http://x'], insecure: 'yes', drainMs: -1, colour: 'red' },
       users: { a: { rights: { publish: 'a b', read: '**' } }, b: { tokens: ['secret'] }, c: 1 },
       ...{
-        limits: { bodyBytesMax: 1, bytesInHandMax: 0 },
+        limits: { bodyBytesMax: 1, bytesInHandMax: 0, groupsMax: 0, sessionsMax: 1.5 },
         health: { host: '0.0.0.0' },
         tls: { certFile: '/c', clients: 'some' },
       },
@@ -94,6 +112,8 @@ describe('the configuration of a broker', () => {
       ...[
         'limits.bodyBytesMax',
         'limits.bytesInHandMax',
+        'limits.groupsMax',
+        'limits.sessionsMax',
         'listen',
         'tls.clients',
         'tls.keyFile',

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { PosthasteError } from '@posthaste/contracts'
 import type { BrokerConfig, HealthConfig, TlsConfig } from './config.ts'
-import { defaults, limitBounds, limitDefaults } from './defaults.ts'
+import { defaults, limitBounds, limitDefaults, perConnection } from './defaults.ts'
 import { Fields } from './fields.ts'
 import { openness } from './openness.ts'
 import { usersOf } from './users.ts'
@@ -86,6 +86,10 @@ const variables: Readonly<Record<string, readonly [path: string, as: Kind]>> = {
   HEALTH_PORT: ['health.port', 'number'],
   LIMITS_CONNECTIONS_MAX: ['limits.connectionsMax', 'number'],
   LIMITS_CHANNELS_MAX: ['limits.channelsMax', 'number'],
+  LIMITS_GROUPS_MAX: ['limits.groupsMax', 'number'],
+  LIMITS_TEMPORARY_GROUPS_MAX: ['limits.temporaryGroupsMax', 'number'],
+  LIMITS_SESSIONS_MAX: ['limits.sessionsMax', 'number'],
+  LIMITS_SUBSCRIPTIONS_MAX: ['limits.subscriptionsMax', 'number'],
   LIMITS_BYTES_IN_FLIGHT_MAX: ['limits.bytesInFlightMax', 'number'],
   LIMITS_BYTES_IN_HAND_MAX: ['limits.bytesInHandMax', 'number'],
   LIMITS_BODY_BYTES_MAX: ['limits.bodyBytesMax', 'number'],
@@ -142,14 +146,17 @@ function tlsOf(fields: Fields | undefined): TlsConfig | undefined {
   return tls
 }
 
+/** What is asked for nothing of its own grows with the connections. */
+const { sessionsMax: _, subscriptionsMax: __, ...fixed } = limitDefaults
+
 function limitsOf(fields: Fields | undefined): BrokerConfig['limits'] {
-  const limits: Record<string, number> = { ...limitDefaults }
+  const limits: Record<string, number> = { ...fixed }
   for (const [name, bounds] of Object.entries(limitBounds)) {
     const value = fields?.whole(name, bounds)
     if (value !== undefined) limits[name] = value
   }
   fields?.nothingElse()
-  return limits as unknown as BrokerConfig['limits']
+  return { ...perConnection(limits.connectionsMax ?? 0), ...limits } as unknown as BrokerConfig['limits']
 }
 
 /** `false` for none. */

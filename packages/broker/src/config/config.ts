@@ -44,9 +44,16 @@ export interface UserConfig {
 
 /** What one user, over all of its connections, may use; undefined: what the broker allows. */
 export interface UserLimits {
+  /** Clients: those that have a session. */
   readonly connectionsMax: number | undefined
   /** Channels that the user may make. */
   readonly channelsMax: number | undefined
+  /** Groups that the user may make, those over patterns included. */
+  readonly groupsMax: number | undefined
+  /** Temporary groups that its clients may have at a time. */
+  readonly temporaryGroupsMax: number | undefined
+  /** Subscriptions, and watched patterns, that its clients may have at a time. */
+  readonly subscriptionsMax: number | undefined
   /** Bytes of records that were sent and are not confirmed yet: beyond, the user is read no further. */
   readonly bytesInFlightMax: number | undefined
   /** Bytes of records that one subscription was handed and has not settled: beyond, it is handed nothing more. */
@@ -59,6 +66,13 @@ export interface UserLimits {
 export interface BrokerLimits {
   readonly connectionsMax: number
   readonly channelsMax: number
+  /** Groups that stay, those over patterns included. */
+  readonly groupsMax: number
+  readonly temporaryGroupsMax: number
+  /** Clients, those included that have just lost their connection. */
+  readonly sessionsMax: number
+  /** Subscriptions and watched patterns. */
+  readonly subscriptionsMax: number
   /** Of each user. */
   readonly bytesInFlightMax: number
   /** Of each subscription. */

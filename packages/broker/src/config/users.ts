@@ -46,6 +46,9 @@ function userLimitsOf(fields: Fields | undefined): UserLimits {
   const limits = {
     connectionsMax: of('connectionsMax'),
     channelsMax: of('channelsMax'),
+    groupsMax: of('groupsMax'),
+    temporaryGroupsMax: of('temporaryGroupsMax'),
+    subscriptionsMax: of('subscriptionsMax'),
     bytesInFlightMax: of('bytesInFlightMax'),
     bytesInHandMax: of('bytesInHandMax'),
     recordsPerSecondMax: of('recordsPerSecondMax'),

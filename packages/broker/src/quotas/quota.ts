@@ -23,21 +23,20 @@ export class UserQuota {
   #bytesInFlight = 0
   /** When the records that were taken are paid for, on the monotonic clock. */
   #paidUntilMs = Number.NEGATIVE_INFINITY
-  connections = 0
 
   constructor(limits: UserLimits, clock: Pick<Clock, 'monotonicMs' | 'setTimer'>) {
     this.#limits = limits
     this.#clock = clock
   }
 
-  /** Whether another connection is one too many. */
-  get isFull(): boolean {
-    return this.connections >= (this.#limits.connectionsMax ?? Number.POSITIVE_INFINITY)
-  }
-
   /** Channels that the user may have made. */
   get channelsMax(): number {
     return this.#limits.channelsMax ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Groups that the user may have made. */
+  get groupsMax(): number {
+    return this.#limits.groupsMax ?? Number.POSITIVE_INFINITY
   }
 
   /** Bytes that one subscription may have in hand. */

@@ -7,6 +7,8 @@ import { silentLog, systemClock } from 'posthaste/pipeline'
 import { Gate } from '../access/grants.ts'
 import type { BrokerConfig, TlsConfig } from '../config/config.ts'
 import { HealthEndpoint } from '../health/endpoint.ts'
+import { Made } from '../quotas/made.ts'
+import { type Places, Tally } from '../quotas/tally.ts'
 import { acceptor } from './acceptor.ts'
 import type { BrokerFigures } from './figures.ts'
 import { Sessions } from './sessions.ts'
@@ -88,17 +90,18 @@ class RunningBroker implements Broker {
     this.#fail = resolve
     this.#engine = embedded({ dir: config.dataDir })
     const engine = this.#engine
+    const { limits } = config
     this.#around = {
       config,
       engine,
       clock,
       log,
       figures: this.#counts,
-      making: new Set(),
-      made: new Map(),
-      channels: new Set(),
+      channels: new Made('channels', limits.channelsMax, () => channelsOf(engine)),
+      groups: new Made('groups', limits.groupsMax, () => groupsOf(engine)),
+      places: new Tally('the broker', placesOf(limits)),
       clients: () => this.#sessions.clients(),
-      isKept: (name) => this.#sessions.isKept(name),
+      isKept: (group) => this.#sessions.isKept(group),
     }
     this.#sessions = new Sessions(this.#around)
   }
@@ -106,10 +109,10 @@ class RunningBroker implements Broker {
   async start(): Promise<void> {
     const { users, limits, listen: urls, tls, health } = this.#config
     await this.#engine.open(this.#engineHost())
-    for (const { name } of this.#engine.topology().channels) this.#around.channels.add(name)
+    this.#around.channels.look()
+    this.#around.groups.look()
     const { bytesInFlightMax, bytesInHandMax } = limits
-    const open = { connectionsMax: undefined, channelsMax: undefined, recordsPerSecondMax: undefined }
-    const gate = new Gate(users, { ...open, bytesInFlightMax, bytesInHandMax }, this.#clock)
+    const gate = new Gate(users, { ...unlimited, bytesInFlightMax, bytesInHandMax }, this.#clock)
     const keys = tls && keysOf(tls)
     const messageBytesMax = 2 * limits.bodyBytesMax + mib
     const options: Omit<ListenOptions, 'url'> = {
@@ -199,6 +202,33 @@ class RunningBroker implements Broker {
     await this.#health?.close()
     await this.#engine.close()
   }
+}
+
+/** What a user may use that the configuration limits for all users together. */
+const unlimited = {
+  connectionsMax: undefined,
+  channelsMax: undefined,
+  groupsMax: undefined,
+  temporaryGroupsMax: undefined,
+  subscriptionsMax: undefined,
+  recordsPerSecondMax: undefined,
+} as const
+
+function placesOf({ sessionsMax, subscriptionsMax, temporaryGroupsMax }: BrokerConfig['limits']): Places {
+  return {
+    sessions: { max: sessionsMax, option: 'limits.sessionsMax' },
+    subscriptions: { max: subscriptionsMax, option: 'limits.subscriptionsMax' },
+    temporaryGroups: { max: temporaryGroupsMax, option: 'limits.temporaryGroupsMax' },
+  }
+}
+
+function* channelsOf(engine: DurableEngine): Generator<string> {
+  for (const { name } of engine.topology().channels) yield name
+}
+
+function* groupsOf(engine: DurableEngine): Generator<string> {
+  for (const { channel, group, lifetime } of engine.topology().groups)
+    if (lifetime !== 'temporary') yield `${channel}@${group}`
 }
 
 /** One for each subscription of a client, and those that are asked for meanwhile. */

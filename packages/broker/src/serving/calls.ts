@@ -21,7 +21,7 @@ import {
 import type { Grants } from '../access/grants.ts'
 import type { Right } from '../access/rights.ts'
 import type { Asked } from './asked.ts'
-import { declaring } from './declaring.ts'
+import { declaring, following } from './declaring.ts'
 import { denied, tooLarge } from './denied.ts'
 import { browsePage, preparedPage } from './pages.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -130,8 +130,7 @@ export const answering: Readonly<Record<CallName, Answering>> = {
   async declarePattern({ head }, { grants, around, session }) {
     const spec = head as PatternGroupSpec
     if (!grants.permissions.mayFollow(spec.pattern)) throw denied(grants.user, 'consume', `'${spec.pattern}'`)
-    if (spec.lifetime === 'temporary') session().temporary.set(`pattern ${spec.pattern} ${spec.group}`, spec)
-    await around.engine.patterns?.declare(spec)
+    await following(spec, { grants, around, session })
     return answer(null)
   },
   async snapshot({ head }, { grants, around }) {

@@ -1,56 +1,61 @@
-import { PosthasteError, type Topology, type TopologyReport } from '@posthaste/contracts'
+import type { GroupSpec, PatternGroupSpec, Topology, TopologyReport } from '@posthaste/contracts'
 import type { Asked } from './asked.ts'
 import { denied } from './denied.ts'
 
 /** Makes channels and groups exist, as far as the user may. @throws PERMISSION_DENIED OVERLOADED */
-export async function declaring(topology: Topology, asked: Asked): Promise<TopologyReport> {
-  const { grants, around, session } = asked
-  const known = around.channels
-  for (const { name } of topology.channels) checkChannel(name, known.has(name), asked)
+export async function declaring(topology: Topology, { grants, around, session }: Asked): Promise<TopologyReport> {
+  const { permissions, user, quota } = grants
+  for (const { name } of topology.channels) {
+    const isAllowed = around.channels.known.has(name) ? permissions.mayAny(name) : permissions.mayMake(name)
+    if (!isAllowed) throw denied(user, 'manage', `'${name}'`)
+  }
   for (const { channel } of topology.groups)
-    if (!grants.permissions.may('consume', channel)) throw denied(grants.user, 'consume', `'${channel}'`)
-  const unknown = new Set(topology.channels.map(({ name }) => name).filter((name) => !known.has(name)))
-  // Counted before they are there, since any number may be asked for at once; those that others make now are theirs.
-  const counted = [...unknown].filter((name) => !around.making.has(name))
-  checkCount(counted.length, asked)
-  count(counted.length, asked)
-  for (const name of counted) around.making.add(name)
-  const temporary = topology.groups.filter(({ lifetime }) => lifetime === 'temporary')
-  let made: readonly string[] = []
+    if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
+  const names = topology.channels.map(({ name }) => name)
+  const staying = topology.groups
+    .filter((spec) => !isTemporary(spec))
+    .map(({ channel, group }) => `${channel}@${group}`)
+  const temporary = topology.groups.filter(isTemporary)
+  const channels = around.channels.begin(names, { user, max: quota.channelsMax })
+  let report: TopologyReport | undefined
   try {
-    // It knows of them before they are there.
-    if (temporary.length > 0)
-      for (const spec of temporary) session().temporary.set(`${spec.channel} ${spec.group}`, spec)
-    const report = await around.engine.declare(topology)
-    made = [...unknown].filter((name) => report.created.includes(name))
-    for (const name of unknown) known.add(name)
-    return report
+    const groups = around.groups.begin(staying, { user, max: quota.groupsMax })
+    try {
+      const forget = temporary.length > 0 ? session().temporary.add(temporary) : () => {}
+      report = await around.engine.declare(topology).catch((thrown: unknown) => {
+        forget()
+        throw thrown
+      })
+      return report
+    } finally {
+      groups.done(report?.created)
+    }
   } finally {
-    for (const name of counted) around.making.delete(name)
-    count(made.length - counted.length, asked)
+    channels.done(report?.created)
   }
 }
 
-/** Counts channels that a user makes, or does not make after all. */
-function count(channels: number, { grants, around }: Asked): void {
-  around.made.set(grants.user, (around.made.get(grants.user) ?? 0) + channels)
+/** Makes a group over a pattern exist. @throws OVERLOADED */
+export async function following(spec: PatternGroupSpec, { grants, around, session }: Asked): Promise<void> {
+  if (isTemporary(spec)) {
+    const forget = session().temporary.add([spec])
+    await around.engine.patterns?.declare(spec).catch((thrown: unknown) => {
+      forget()
+      throw thrown
+    })
+    return
+  }
+  const name = `${spec.pattern}@${spec.group}`
+  const making = around.groups.begin([name], { user: grants.user, max: grants.quota.groupsMax })
+  let created: readonly string[] | undefined
+  try {
+    await around.engine.patterns?.declare(spec)
+    created = [name]
+  } finally {
+    making.done(created)
+  }
 }
 
-function checkChannel(name: string, isKnown: boolean, { grants }: Asked): void {
-  const { permissions, user } = grants
-  if (isKnown ? permissions.mayAny(name) : permissions.mayMake(name)) return
-  throw denied(user, 'manage', `'${name}'`)
-}
-
-function checkCount(made: number, { grants, around }: Asked): void {
-  if (made === 0) return
-  const { channelsMax } = around.config.limits
-  const known = around.channels.size + around.making.size
-  const own = (around.made.get(grants.user) ?? 0) + made
-  if (known + made <= channelsMax && own <= grants.quota.channelsMax) return
-  const most = own > grants.quota.channelsMax ? grants.quota.channelsMax : channelsMax
-  throw new PosthasteError('OVERLOADED', `user '${grants.user}' may not make more than ${most} channels`, {
-    verdict: 'permanent',
-    remedy: 'Raise limits.channelsMax in the configuration of the broker.',
-  })
+function isTemporary({ lifetime }: Pick<GroupSpec, 'lifetime'>): boolean {
+  return lifetime === 'temporary'
 }

@@ -1,9 +1,12 @@
-import { type GroupSpec, type PatternGroupSpec, PosthasteError, type Timer } from '@posthaste/contracts'
+import { type GroupSpec, PosthasteError, type Timer } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
+import { Tally } from '../quotas/tally.ts'
 import { Publications } from './publishing.ts'
 import type { Subscription } from './subscription.ts'
 import type { Surroundings } from './surroundings.ts'
+import { type TemporaryGroup, TemporaryGroups } from './temporary-groups.ts'
+import { Watchings } from './watchings.ts'
 
 /** Who a session is of, and for how long it stays without a connection. */
 export interface SessionInit {
@@ -29,10 +32,10 @@ export class Session {
   readonly grants: Grants
   readonly publications: Publications
   readonly subscriptions = new Map<number, Subscription>()
-  /** Temporary groups that it has declared, of channels and of patterns, by names that tell them apart. */
-  readonly temporary = new Map<string, GroupSpec | PatternGroupSpec>()
-  /** How to end each watching of a pattern, by its number. What went with a connection stands for one who may come back. */
-  readonly watching = new Map<number, () => void>()
+  /** Temporary groups that it has declared. */
+  readonly temporary: TemporaryGroups
+  /** What went with a connection stands for one who may come back. */
+  readonly watchings = new Watchings((pattern) => this.temporary.forgetPattern(pattern))
   readonly #around: Surroundings
   readonly #sessionMs: number
   readonly #ended: (session: Session) => void
@@ -49,6 +52,8 @@ export class Session {
     this.#around = around
     this.#ended = ended
     this.publications = new Publications(init.grants, around)
+    const places = [init.grants.places, around.places]
+    this.temporary = new TemporaryGroups(() => Tally.take('temporaryGroups', places))
   }
 
   get isConnected(): boolean {
@@ -78,6 +83,15 @@ export class Session {
     })
   }
 
+  /** One of its subscriptions has ended; a temporary group that it was the last of has, too, for this session. */
+  left({ channel, group }: Pick<GroupSpec, 'channel' | 'group'>): void {
+    const spec = { channel, group, from: 'next' } as const
+    if (!this.temporary.has(spec)) return
+    for (const { spec: other } of this.subscriptions.values())
+      if (other.channel === channel && other.group === group) return
+    this.temporary.forget(spec)
+  }
+
   /** The client says that it leaves: what it has in hand goes back uncounted. */
   async leave(): Promise<void> {
     const control = this.#control
@@ -98,14 +112,15 @@ export class Session {
     this.#expiry?.cancel()
     this.#control = undefined
     this.#ended(this)
-    for (const stop of this.watching.values()) stop()
+    const temporary = this.temporary.takeAll()
+    this.watchings.endAll()
     await Promise.allSettled([...this.subscriptions.values()].map(each))
-    const deserted = [...this.temporary].filter(([name]) => !this.#around.isKept(name))
-    await Promise.allSettled(deserted.map(([, spec]) => this.#desert(spec)))
+    const deserted = temporary.filter((group) => !this.#around.isKept(group))
+    await Promise.allSettled(deserted.map((group) => this.#desert(group)))
   }
 
   /** Ends a temporary group that nobody else has joined: it goes with its last member, and a pattern with its last watcher. */
-  async #desert(spec: GroupSpec | PatternGroupSpec): Promise<void> {
+  async #desert(spec: TemporaryGroup): Promise<void> {
     const { engine } = this.#around
     if ('pattern' in spec) {
       const stop = await engine.patterns?.watch(spec.pattern, () => {})

@@ -13,9 +13,11 @@ import {
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
+import { Tally } from '../quotas/tally.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
+import type { TemporaryGroup } from './temporary-groups.ts'
 
 /** Shortest time that a client may ask for, in milliseconds. */
 const sessionMsMin = 100
@@ -36,8 +38,8 @@ export class Sessions {
     return this.#sessions.values()
   }
 
-  isKept(name: string): boolean {
-    for (const { temporary } of this.#sessions.values()) if (temporary.has(name)) return true
+  isKept(group: TemporaryGroup): boolean {
+    for (const { temporary } of this.#sessions.values()) if (temporary.has(group)) return true
     return false
   }
 
@@ -117,9 +119,7 @@ export class Sessions {
       throw new PosthasteError('CONFLICT', 'a session of this name is somebody else’s')
     if (known !== undefined && resume) return true
     void known?.vanish()
-    const { quota, user } = grants
-    if (quota.isFull) throw new PosthasteError('OVERLOADED', `user '${user}' has as many clients as it may`)
-    quota.connections += 1
+    const giveBack = Tally.take('sessions', [grants.places, this.#around.places])
     this.#count += 1
     const init = {
       id: session,
@@ -131,7 +131,7 @@ export class Sessions {
     this.#sessions.set(
       session,
       new Session(init, this.#around, (each) => {
-        quota.connections -= 1
+        giveBack()
         if (this.#sessions.get(each.id) === each) this.#sessions.delete(each.id)
       }),
     )

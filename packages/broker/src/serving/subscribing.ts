@@ -1,6 +1,7 @@
 import { malformed, readParcel, type SubscribeBeginning } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
+import { Tally } from '../quotas/tally.ts'
 import { denied } from './denied.ts'
 import type { Session } from './session.ts'
 import { Subscription } from './subscription.ts'
@@ -33,8 +34,11 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
     // A client that did not hear that it had joined joins again.
     void known?.stop()
+    const giveBack = Tally.take('subscriptions', [session.grants.places, around.places])
     const left = (): void => {
+      giveBack()
       if (session.subscriptions.get(number) === subscription) session.subscriptions.delete(number)
+      session.left({ channel, group })
     }
     subscription = new Subscription({ grants: session.grants, left }, { channel, group, member }, around)
     session.subscriptions.set(number, subscription)

@@ -2,6 +2,9 @@ import type { BrokerClient } from '@posthaste/broker'
 import type { Clock, Log } from '@posthaste/contracts'
 import type { DurableEngine } from '@posthaste/embedded'
 import type { BrokerConfig } from '../config/config.ts'
+import type { Made } from '../quotas/made.ts'
+import type { Tally } from '../quotas/tally.ts'
+import type { TemporaryGroup } from './temporary-groups.ts'
 
 /** Counts since the start. */
 export interface Counts {
@@ -17,14 +20,14 @@ export interface Surroundings {
   readonly clock: Clock
   readonly log: Log
   readonly figures: Counts
-  /** Whether a client has declared a temporary group of that name, and has not ended. */
-  readonly isKept: (name: string) => boolean
+  /** Whether a client has declared that temporary group, and has not ended. */
+  readonly isKept: (group: TemporaryGroup) => boolean
   /** Who is connected. */
   readonly clients: () => readonly BrokerClient[]
   /** All channels. */
-  readonly channels: Set<string>
-  /** Channels that are being made. */
-  readonly making: Set<string>
-  /** Channels that users have made, or are making, by user, since the start. */
-  readonly made: Map<string, number>
+  readonly channels: Made
+  /** All groups that stay, as `channel@group`, and `pattern@group` of those over patterns. */
+  readonly groups: Made
+  /** Of all clients. */
+  readonly places: Tally
 }

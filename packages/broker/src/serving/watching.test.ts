@@ -2,32 +2,38 @@ import { packParcel } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
 import { describe, expect, it } from 'vitest'
+import { Tally } from '../quotas/tally.ts'
 import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 import { watching } from './watching.ts'
+import { Watchings } from './watchings.ts'
+
+const none = { max: undefined, option: '' }
+const places3 = { sessions: none, temporaryGroups: none, subscriptions: { max: 6, option: '' } }
 
 /** A session that watches, and what became of its streams. */
 async function rig(failure: 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'UNAVAILABLE' | 'OVERLOADED') {
-  const watched = new Map<number, () => void>()
+  const watchings = new Watchings(() => {})
   const ended: number[] = []
-  const session = { watching: watched, grants: { permissions: { mayFollow: () => true }, user: 'x' } }
+  const places = new Tally('the broker', places3)
+  const session = { watchings, grants: { permissions: { mayFollow: () => true }, user: 'x', places } }
   for (let watch = 1; watch <= 3; watch++) {
     const engine = { patterns: { watch: async () => () => void ended.push(watch) } }
     const stream = { send: () => true, end() {}, fail() {} } as unknown as LinkStream
-    const sink = watching(session as unknown as Session, stream, { engine } as unknown as Surroundings)
+    const sink = watching(session as unknown as Session, stream, { engine, places } as unknown as Surroundings)
     sink.message(packParcel({ pattern: 'a.**', watch, isOver: false }), 0)
     await new Promise((resolve) => setImmediate(resolve))
     sink.failed(new PosthasteError(failure, 'as the test wants it'))
   }
-  return { kept: [...watched.keys()], ended }
+  return { kept: watchings.numbers, ended, orphans: watchings.orphans.length }
 }
 
 describe('a watching', () => {
   it.each(['CANCELLED', 'DEADLINE_EXCEEDED'] as const)('that is given up, as %s, ends', async (code) => {
-    expect(await rig(code)).toEqual({ kept: [], ended: [1, 2, 3] })
+    expect(await rig(code)).toEqual({ kept: [], ended: [1, 2, 3], orphans: 0 })
   })
 
   it.each(['UNAVAILABLE', 'OVERLOADED'] as const)('whose client may come back, after %s, goes on', async (code) => {
-    expect(await rig(code)).toEqual({ kept: [1, 2, 3], ended: [] })
+    expect(await rig(code)).toEqual({ kept: [1, 2, 3], ended: [], orphans: 3 })
   })
 })

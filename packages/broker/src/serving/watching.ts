@@ -1,37 +1,45 @@
 import { malformed, packParcel, readParcel, type WatchBeginning, type WatchNews } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
+import { Tally } from '../quotas/tally.ts'
 import { denied } from './denied.ts'
 import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
+import type { Watch } from './watchings.ts'
 
 /** The stream of one who is told of the channels of a pattern. */
-export function watching(session: Session, stream: LinkStream, { engine }: Surroundings): StreamSink {
-  const { watching: all } = session
-  let end = (): void => {}
+export function watching(session: Session, stream: LinkStream, { engine, places }: Surroundings): StreamSink {
+  const { watchings, grants } = session
+  let watch: Watch | undefined
   let isBegun = false
   let isOver = false
   const tell = (channels: readonly string[]): void => {
     const news: WatchNews = { channels }
     stream.send(packParcel(news))
   }
-  const begin = async ({ pattern, watch, isOver: wasStopped }: WatchBeginning): Promise<void> => {
-    if (typeof pattern !== 'string' || !Number.isInteger(watch)) throw malformed('it is no beginning of a watching')
-    if (wasStopped) return forget(all, watch)
-    const { permissions, user } = session.grants
-    if (!permissions.mayFollow(pattern)) throw denied(user, 'consume', `'${pattern}'`)
+  const take = (): (() => void) => Tally.take('subscriptions', [grants.places, places])
+  const begin = async ({ pattern, watch: number, isOver: wasStopped }: WatchBeginning): Promise<void> => {
+    if (typeof pattern !== 'string' || !Number.isInteger(number)) throw malformed('it is no beginning of a watching')
+    if (wasStopped) return watchings.end(number)
+    if (!grants.permissions.mayFollow(pattern)) throw denied(grants.user, 'consume', `'${pattern}'`)
+    // Whoever is back has a place already.
+    let giveBack = watchings.get(number) === undefined ? take() : undefined
+    let stop: (() => void) | undefined
     let first: string[] | undefined = []
-    const stop = await engine.patterns?.watch(pattern, (channel) => {
+    const onChannel = (channel: string): void => {
       if (first !== undefined) first.push(channel)
       else if (!isOver) tell([channel])
-    })
-    if (stop === undefined || isOver) return stop?.()
-    // Whoever is back needs nobody any more to stand for it, and until now somebody did.
-    forget(all, watch)
-    all.set(watch, stop)
-    end = () => {
-      if (all.get(watch) === stop) forget(all, watch)
     }
+    try {
+      stop = await engine.patterns?.watch(pattern, onChannel)
+      giveBack ??= watchings.get(number)?.handOver() ?? take()
+    } catch (thrown) {
+      giveBack?.()
+      stop?.()
+      throw thrown
+    }
+    watch = watchings.begin(number, { pattern, giveBack, stop: () => stop?.() })
+    if (isOver) return watchings.endOne(watch)
     tell(first)
     first = undefined
   }
@@ -44,23 +52,19 @@ export function watching(session: Session, stream: LinkStream, { engine }: Surro
     },
     ended() {
       isOver = true
-      end()
+      if (watch !== undefined) watchings.endOne(watch)
       stream.end()
     },
     // The client begins again when it is back, or says that it has stopped; until then, somebody still watches.
     failed({ code }) {
       isOver = true
       // Who gives a watching up does not come back for it, and could give up any number.
-      if (code !== 'UNAVAILABLE' && code !== 'OVERLOADED') end()
+      if (watch !== undefined) {
+        if (code === 'UNAVAILABLE' || code === 'OVERLOADED') watch.isOrphan = true
+        else watchings.endOne(watch)
+      }
       stream.end()
     },
     writable() {},
   }
-}
-
-/** A pattern that seems to be watched keeps its groups for ever. */
-function forget(all: Map<number, () => void>, watch: number): void {
-  const stop = all.get(watch)
-  all.delete(watch)
-  stop?.()
 }

@@ -196,7 +196,8 @@ export class Consumer implements EngineSubscription, PresenceListener {
       if (this.#stream !== stream) return
       this.detached()
       // The connection may be lost, too, and the presence has not heard of it.
-      if (error.code !== 'UNAVAILABLE' && error.code !== 'OVERLOADED') this.#end(error)
+      const isPassing = error.code === 'UNAVAILABLE' || error.code === 'OVERLOADED'
+      if (!isPassing || error.verdict === 'permanent') this.#end(error)
       presence.soon(() => {
         if (this.#stream === undefined && presence.isAttached && this.#state !== 'ended') this.attached(true)
       })
