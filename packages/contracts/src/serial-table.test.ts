@@ -36,6 +36,7 @@ test('a table holds what a Map would, in the order of the numbers', () => {
         expect(table.get(serial)).toBe(model.get(serial))
       }
       const sorted = [...model].sort(([one], [other]) => one - other)
+      expect(table.entries()).toEqual(sorted)
       expect(table.serials()).toEqual(sorted.map(([serial]) => serial))
       expect(table.values()).toEqual(sorted.map(([, item]) => item))
       for (const [serial, item] of sorted) expect(table.get(serial)).toBe(item)

@@ -52,15 +52,16 @@ export class SerialTable<V extends {}> {
 
   /** The numbers of all values as they are now, in ascending order. */
   serials(): number[] {
-    return this.#entries().map(([serial]) => serial)
+    return this.entries().map(([serial]) => serial)
   }
 
   /** All values as they are now, in the order of their numbers. */
   values(): V[] {
-    return this.#entries().map(([, value]) => value)
+    return this.entries().map(([, value]) => value)
   }
 
-  #entries(): [number, V][] {
+  /** All values with their numbers as they are now, in the order of these. */
+  entries(): [number, V][] {
     const entries = this.#displaced.entries()
     for (const [at, value] of this.#places.entries()) {
       if (value !== undefined) entries.push([this.#serials[at]!, value])
@@ -77,7 +78,7 @@ export class SerialTable<V extends {}> {
   }
 
   #grow(): void {
-    const entries = this.#entries()
+    const entries = this.entries()
     this.#displaced = new RenewingMap()
     this.#makePlaces(this.#places.length * 2)
     for (const [serial, value] of entries) this.#place(serial, value)

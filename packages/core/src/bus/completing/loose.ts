@@ -1,4 +1,4 @@
-import type { Delivery, DeliveryTag, Timer } from '@posthaste/contracts'
+import { type Delivery, type DeliveryTag, SerialTable, type Timer } from '@posthaste/contracts'
 import type { TimerWheel } from '../../pipeline/timer-wheel.ts'
 import { aloneFrom } from './entry.ts'
 import type { Isolation } from './isolation.ts'
@@ -26,11 +26,11 @@ const unbounded = Number.POSITIVE_INFINITY
  * which the engine keeps in the order of the key. Credit cannot be taken back, and what comes while the suspect runs would
  * be counted with it, also what an engine has fetched ahead: so it is waited for until nothing comes any more.
  *
- * Hot path: one member of a set for each delivery.
+ * Hot path: one place in a table for each delivery.
  */
 export class LooseDeliveries {
   readonly #init: LooseInit
-  readonly #inHand = new Set<DeliveryTag>()
+  readonly #inHand = new SerialTable<Delivery>()
   #calm: Timer | undefined
   /**
    * Where one suspect was, there are more, mostly, and all that was asked for is given back for each. So one is asked for
@@ -46,8 +46,8 @@ export class LooseDeliveries {
     return this.#inHand.size
   }
 
-  get tags(): Iterable<DeliveryTag> {
-    return this.#inHand
+  get tags(): DeliveryTag[] {
+    return this.#inHand.serials()
   }
 
   /** How much may be on its way. */
@@ -78,7 +78,7 @@ export class LooseDeliveries {
       isolation.begin(delivery)
     } else {
       this.#mayBeAsked = this.#mayBeAsked < othersMax ? this.#mayBeAsked + 1 : unbounded
-      this.#inHand.add(delivery.tag)
+      this.#inHand.set(delivery.tag, delivery)
       return true
     }
     return false
@@ -88,16 +88,16 @@ export class LooseDeliveries {
   takeAll(batch: readonly Delivery[]): boolean {
     if (this.isShut || this.#mayBeAsked !== unbounded) return false
     for (const { range, vanished = 0 } of batch) if (range !== undefined || vanished >= aloneFrom) return false
-    for (const { tag } of batch) this.#inHand.add(tag)
+    for (const delivery of batch) this.#inHand.set(delivery.tag, delivery)
     return true
   }
 
-  add({ tag }: Delivery): void {
-    this.#inHand.add(tag)
+  add(delivery: Delivery): void {
+    this.#inHand.set(delivery.tag, delivery)
   }
 
   has(tag: DeliveryTag): boolean {
-    return this.#inHand.has(tag)
+    return this.#inHand.get(tag) !== undefined
   }
 
   /** It is settled or lost. @returns whether the core had it */

@@ -1,4 +1,11 @@
-import { type DeliverySink, type DeliveryTag, type KeyRangeSink, type Note, PosthasteError } from '@posthaste/contracts'
+import {
+  type DeliverySink,
+  type DeliveryTag,
+  type KeyRangeSink,
+  type Note,
+  PosthasteError,
+  type SerialTable,
+} from '@posthaste/contracts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import type { Quiet } from '../consuming/quiet.ts'
 import type { Entry } from './entry.ts'
@@ -13,7 +20,7 @@ export interface MemberRangesInit {
   /** What each of them is read with. */
   readonly range: Omit<KeyRangeInit, 'name' | 'suspicion'>
   /** What the core has of key ranges, by its tags. */
-  readonly inHand: Map<DeliveryTag, Entry>
+  readonly inHand: SerialTable<Entry>
   /** Whether the member takes ranges. */
   isReading(): boolean
   /** Whether nothing is on its way to the core, or from it to the engine. */
@@ -93,7 +100,7 @@ export class MemberRanges {
     this.#suspicions.set(name, range.suspicion)
     range.drop(reason)
     const tags: DeliveryTag[] = []
-    for (const [tag, entry] of inHand) {
+    for (const [tag, entry] of inHand.entries()) {
       if (entry.range !== range) continue
       inHand.delete(tag)
       entry.phase = 'gone'
@@ -123,6 +130,6 @@ export class MemberRanges {
   }
 
   #tagsOf(range: KeyRange): DeliveryTag[] {
-    return [...this.#init.inHand].flatMap(([tag, entry]) => (entry.range === range ? [tag] : []))
+    return this.#init.inHand.entries().flatMap(([tag, entry]) => (entry.range === range ? [tag] : []))
   }
 }

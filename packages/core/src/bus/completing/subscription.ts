@@ -8,6 +8,7 @@ import {
   type MaybePromise,
   type Outcome,
   PosthasteError,
+  SerialTable,
   type Settlement,
   type SubscriptionSpec,
 } from '@posthaste/contracts'
@@ -47,7 +48,7 @@ export class CompletedSubscription implements EngineSubscription {
   readonly #isolation: Isolation
   readonly #ranges: MemberRanges
   /** What the core has of key ranges, by its tags. */
-  readonly #inHand = new Map<DeliveryTag, Entry>()
+  readonly #inHand = new SerialTable<Entry>()
   /** What it has of no range. */
   readonly #loose: LooseDeliveries
   #member: EngineSubscription | undefined
@@ -78,7 +79,7 @@ export class CompletedSubscription implements EngineSubscription {
     const turn = (): void => this.#plan()
     this.#isolation = new Isolation({
       turns: init.turns,
-      recall: () => init.sink.recall?.([...this.#inHand.keys(), ...this.#loose.tags]),
+      recall: () => init.sink.recall?.([...this.#inHand.serials(), ...this.#loose.tags]),
       isAlone: () => this.#isAlone(),
       ranges: () => this.#ranges,
       handOver: (suspect) => this.#handOverAlone(suspect),
