@@ -9,9 +9,10 @@ import { Competing } from './competing.ts'
 import { errorOf, fail } from './errors.ts'
 import type { MemberDeps, MemberFigures, Seat } from './membership.ts'
 import { notedIn } from './noted.ts'
+import type { Presence } from './presence.ts'
 import { Ranged } from './ranged.ts'
 import type { KnownChannel } from './settings-text.ts'
-import { groupExists, queuesOf, type TopologyDeps, type TopologyKeeper } from './topology.ts'
+import { groupExists, membersOf, queuesOf, type TopologyDeps, type TopologyKeeper } from './topology.ts'
 import type { Waiting } from './waiting.ts'
 
 /** What joining groups needs. */
@@ -20,6 +21,7 @@ export interface ConsumersDeps {
   readonly topology: TopologyDeps
   readonly keeper: TopologyKeeper
   readonly waiting: Waiting
+  readonly presence: Presence
 }
 
 /** The members of groups that this process has. */
@@ -40,6 +42,7 @@ export class Consumers {
     const peers = this.#members.get(name) ?? new Set()
     this.#members.set(name, peers)
     const isTemporary = this.#deps.keeper.isTemporary(spec.channel, spec.group)
+    const leave = this.#deps.presence.enter(membersOf(this.#deps.topology.catalogue.names, channel.spec, spec.group))
     const seat: Seat = {
       spec,
       channel,
@@ -50,6 +53,7 @@ export class Consumers {
       isLastOfTemporary: () => isTemporary && peers.size === 1,
       onStopped: async () => {
         peers.delete(member)
+        leave()
         if (isTemporary && peers.size === 0) await this.#drop(spec)
       },
     }

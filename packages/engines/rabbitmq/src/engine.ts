@@ -23,6 +23,7 @@ import { closedError, Link } from './link.ts'
 import { Lister } from './listing.ts'
 import { Names } from './names.ts'
 import { checkOptions, type RabbitmqOptions, type Settings } from './options.ts'
+import { Presence } from './presence.ts'
 import { Publisher } from './publisher.ts'
 import { QueueChannels } from './queue-channels.ts'
 import { Registry } from './registry.ts'
@@ -105,8 +106,19 @@ class RabbitmqEngine implements Engine {
     this.#state = 'closed'
     const parts = this.#parts
     if (parts === undefined) return
-    const { states, channels, consumers, keeper, publisher, registry, admin, consumerAdmin, publishing, consuming } =
-      parts
+    const {
+      states,
+      channels,
+      consumers,
+      presence,
+      keeper,
+      publisher,
+      registry,
+      admin,
+      consumerAdmin,
+      publishing,
+      consuming,
+    } = parts
     states.closed()
     publishing.leave()
     consuming.leave()
@@ -115,12 +127,12 @@ class RabbitmqEngine implements Engine {
       await consumers.close()
       await keeper.close()
       await Promise.all([publisher.close(), registry.close()])
-      await Promise.all([admin.close(), consumerAdmin.close()])
+      await Promise.all([presence.close(), admin.close(), consumerAdmin.close()])
     }
     const { timeoutMs } = this.#settings
     const patienceMs = Math.min(timeoutMs, closeMs)
     await Promise.all([channels.close(), publishing.close(patienceMs), consuming.close(patienceMs)])
-    await Promise.allSettled([consumers.close(), publisher.close()])
+    await Promise.allSettled([consumers.close(), presence.close(), publisher.close()])
   }
 
   #open(): Parts {
@@ -141,6 +153,7 @@ interface Parts {
   readonly publisher: Publisher
   readonly registry: Registry
   readonly lister: Lister
+  readonly presence: Presence
   readonly consumers: Consumers
   readonly browser: Browser
 }
@@ -182,10 +195,11 @@ function partsOf(settings: Settings, host: EngineHost, capabilities: Engine['cap
   states.onRenewed = () => {
     keeper.renewAll().catch((cause) => log.warn('rabbitmq: temporary groups are not there again yet', { cause }))
   }
-  const consumers = new Consumers({ member, topology, keeper, waiting })
+  const presence = new Presence({ link: consuming, clock, log, random })
+  const consumers = new Consumers({ member, topology, keeper, waiting, presence })
   const browser = new Browser({ link: consuming, catalogue, publisher, clock, timeoutMs })
   const connections = { publishing, consuming, channels, admin, consumerAdmin }
-  return { ...connections, states, keeper, publisher, registry, lister, consumers, browser }
+  return { ...connections, states, keeper, publisher, registry, lister, presence, consumers, browser }
 }
 
 function warnOfVersion(version: string | undefined, { log }: EngineHost): void {

@@ -1,8 +1,9 @@
-import type { Engine, GroupSpec, Log } from '@posthaste/contracts'
+import { TcpProxy } from '@posthaste/conformance'
+import type { Engine, GroupSpec, ListedGroup, Log } from '@posthaste/contracts'
 import { Connection } from 'rabbitmq-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Declared, freshPrefix } from '../test/installation.ts'
-import { remedy, server, TestHost } from '../test/rig.ts'
+import { remedy, server, TestHost, TestSink } from '../test/rig.ts'
 import { rabbitmq } from './engine.ts'
 import { Names } from './names.ts'
 
@@ -25,9 +26,12 @@ const topology = {
 } as const
 const glance: GroupSpec = { channel: 'facts', group: 'glance', from: 'next', lifetime: 'temporary' }
 const [points, audit] = [
-  { group: 'points', lifetime: 'durable' },
-  { group: 'audit', lifetime: 'durable' },
+  { group: 'points', lifetime: 'durable', members: 0 },
+  { group: 'audit', lifetime: 'durable', members: 0 },
 ]
+
+const membersIn = (groups: readonly ListedGroup[] = []) =>
+  Object.fromEntries(groups.map(({ group, members }) => [group, members]))
 
 describe.skipIf(server === undefined)(`what stands in a server (${remedy})`, () => {
   let prefix: string
@@ -50,8 +54,8 @@ describe.skipIf(server === undefined)(`what stands in a server (${remedy})`, () 
     await declared.remove({ url, prefix, keyRanges })
   })
 
-  async function open(host = new TestHost()): Promise<Engine> {
-    const engine = declared.by(rabbitmq({ url, prefix, keyRanges, timeoutMs: 10_000 }))
+  async function open(host = new TestHost(), through = url): Promise<Engine> {
+    const engine = declared.by(rabbitmq({ url: through, prefix, keyRanges, timeoutMs: 10_000 }))
     engines.push(engine)
     await engine.open(host)
     return engine
@@ -73,11 +77,53 @@ describe.skipIf(server === undefined)(`what stands in a server (${remedy})`, () 
     }
     expect(await other.listing?.channels()).toEqual([facts, plain, work])
     for (const each of [engine, other])
-      expect(await each.listing?.groups('facts')).toEqual([audit, { group: 'glance', lifetime: 'temporary' }, points])
+      expect(await each.listing?.groups('facts')).toEqual([
+        audit,
+        { group: 'glance', lifetime: 'temporary', members: 0 },
+        points,
+      ])
     expect(await other.listing?.groups('plain')).toEqual([audit])
-    expect(await other.listing?.groups('work')).toEqual([{ group: 'handler', lifetime: 'durable' }])
+    expect(await other.listing?.groups('work')).toEqual([{ group: 'handler', lifetime: 'durable', members: 0 }])
     await engine.close()
     expect(await other.listing?.groups('facts')).toEqual([audit, points])
+  })
+
+  it('is listed with the members of all processes, whether they have credit or not, also over a lost connection', async () => {
+    const { hostname, port } = new URL(url)
+    const proxy = new TcpProxy({ host: hostname, port: Number(port) })
+    await proxy.listen()
+    try {
+      const [engine, other] = [await open(), await open(new TestHost(), proxy.url(url))]
+      await engine.declare(topology)
+      await other.declare({ channels: [], groups: [glance] })
+      const places = [
+        ['facts', 'audit'],
+        ['facts', 'audit'],
+        ['plain', 'audit'],
+        ['work', 'handler'],
+      ] as const
+      const members = []
+      for (const [channel, group] of places)
+        for (const each of [engine, other])
+          members.push(await each.subscribe({ channel, group, member: `m${members.length}` }, new TestSink()))
+      members[0]?.grant(100)
+      await other.subscribe({ channel: 'facts', group: 'glance', member: 'own' }, new TestSink())
+      const told = () =>
+        Promise.all(['facts', 'plain', 'work'].map(async (name) => membersIn(await engine.listing?.groups(name))))
+      const all = [{ audit: 4, glance: 1, points: 0 }, { audit: 2 }, { handler: 2 }]
+      await vi.waitFor(async () => expect(await told()).toEqual(all), quick)
+      proxy.cut()
+      await vi.waitFor(async () => expect(await told()).not.toEqual(all), { ...quick, interval: 1 })
+      await vi.waitFor(async () => expect(await told()).toEqual(all), quick)
+      await Promise.all([members[0]?.stop(), members[4]?.stop()])
+      await other.close()
+      await vi.waitFor(
+        async () => expect(await told()).toEqual([{ audit: 1, points: 0 }, { audit: 0 }, { handler: 1 }]),
+        quick,
+      )
+    } finally {
+      await proxy.destroy()
+    }
   })
 
   it('is one entry each, however many declare it and however many look at once', async () => {
@@ -143,6 +189,10 @@ describe.skipIf(server === undefined)(`what stands in a server (${remedy})`, () 
     await channel.close()
     expect(await size()).toBe(999)
     await engine.declare({ channels: [], groups: [glance] })
+    // While it is being read, it is empty; some of what was taken out may be found once more.
+    const tidied = async () => expect(7 <= (await size()) && (await size()) < 500).toBe(true)
+    await vi.waitFor(tidied, quick)
+    expect(await engine.listing?.groups('facts')).toHaveLength(3)
     await vi.waitFor(async () => expect(await size()).toBe(7), quick)
   })
 

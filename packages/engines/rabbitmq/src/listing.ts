@@ -1,10 +1,10 @@
 import type { ChannelSpec, ListedGroup, Listing } from '@posthaste/contracts'
-import { fail } from './errors.ts'
+import { errorOf, fail, isReply } from './errors.ts'
 import type { Examine } from './registry.ts'
 import type { Entry } from './registry-entries.ts'
 import { type KnownChannel, parseSettings } from './settings-text.ts'
 import { readText } from './stored-text.ts'
-import { lifetimeOf, type TopologyDeps } from './topology.ts'
+import { lifetimeOf, membersOf, type TopologyDeps } from './topology.ts'
 
 /** What telling needs. */
 export interface ListerDeps {
@@ -32,11 +32,11 @@ export class Lister implements Listing {
     const { channels, groups } = await this.look()
     const channel = channels.get(name)
     if (channel === undefined) throw fail('NOT_FOUND', `channel ${name}: it is not declared`)
-    if (channel.spec.kind === 'log')
-      return (groups.get(name) ?? []).sort((one, other) => inOrder(one.group, other.group))
-    const { admin, catalogue } = this.#deps.topology
-    const group = await readText(admin, catalogue.names.groupOf(name))
-    return group === undefined ? [] : [{ group, lifetime: 'durable' }]
+    const found = channel.spec.kind === 'log' ? (groups.get(name) ?? []) : await this.#groupOfQueue(name)
+    const counted = await Promise.all(
+      found.map(async (each) => ({ ...each, ...(await this.#membersOf(channel.spec, each.group)) })),
+    )
+    return counted.sort((one, other) => inOrder(one.group, other.group))
   }
 
   /** Reads the registry, and takes out what is gone. Calls that come while it reads share the next time. */
@@ -47,6 +47,26 @@ export class Lister implements Listing {
     })
     this.#last = this.#next.catch(() => {})
     return this.#next
+  }
+
+  async #groupOfQueue(channel: string): Promise<readonly ListedGroup[]> {
+    const { admin, catalogue } = this.#deps.topology
+    const group = await readText(admin, catalogue.names.groupOf(channel))
+    return group === undefined ? [] : [{ group, lifetime: 'durable' }]
+  }
+
+  /** How many there are, over all processes; nothing where the server cannot say it. */
+  async #membersOf(spec: ChannelSpec, group: string): Promise<Pick<ListedGroup, 'members'>> {
+    const { admin, catalogue } = this.#deps.topology
+    const queue = membersOf(catalogue.names, spec, group)
+    try {
+      const { consumerCount } = await admin.run((channel) => channel.queueDeclare({ queue, passive: true }))
+      return { members: consumerCount }
+    } catch (thrown) {
+      if (!isReply(thrown, 'NOT_FOUND')) throw errorOf(thrown, `counting the members of ${spec.name}@${group}`)
+      // The node that it stands on may be down, which has the same code.
+      return String(thrown).includes('no queue') ? { members: 0 } : {}
+    }
   }
 
   readonly #examine: Examine<Standing> = async (entries) => {

@@ -24,6 +24,7 @@ describe('names on the server', () => {
     fc.assert(
       fc.property(channels, groups, (channel, group) => {
         expect(names.control(names.queue(channel, group), 255).length).toBeLessThanOrEqual(255)
+        expect(names.members(names.queue(channel, group)).length).toBeLessThanOrEqual(255)
         expect(names.settings(channel).length).toBeLessThanOrEqual(60)
       }),
     )

@@ -32,6 +32,11 @@ export class Names {
     return `${queue}#${range}.notes`
   }
 
+  /** The queue that the members of a group are counted by: it has as many consumers. */
+  members(queue: string): string {
+    return `${queue}~members`
+  }
+
   /** The exchange that keeps a channel's settings; short, since the server says them in a text of 255 bytes. */
   settings(channel: string): string {
     return `${fitted(this.#prefix + channel, settingsBytesMax)}~settings`

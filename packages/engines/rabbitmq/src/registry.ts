@@ -269,7 +269,10 @@ export class Registry {
     }
   }
 
-  /** The server forgets acknowledgements that it has not come to when the channel goes, and takes few of them at a time. */
+  /**
+   * The server takes few acknowledgements at a time, and forgets those that it has not come to when the channel goes: what they
+   * were for is found again the next time.
+   */
   async #takeOut(channel: Channel, deliveryTags: readonly number[]): Promise<void> {
     const queue = this.#deps.catalogue.names.registry
     for (let from = 0; from === 0 || from < deliveryTags.length; from += ackedAtOnce) {

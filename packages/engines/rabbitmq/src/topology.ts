@@ -15,6 +15,7 @@ import type { Admin } from './admin.ts'
 import type { Catalogue } from './catalogue.ts'
 import { errorOf, isReply } from './errors.ts'
 import { dueExchange, patternOf } from './ladder.ts'
+import type { Names } from './names.ts'
 import type { Registry } from './registry.ts'
 import type { Entry } from './registry-entries.ts'
 import type { KnownChannel } from './settings-text.ts'
@@ -246,6 +247,11 @@ async function stateOf(
     if (isReply(thrown, 'NOT_FOUND')) return 'absent'
     throw errorOf(thrown, `looking for the queue ${queue}`)
   }
+}
+
+/** The queue that the members of a group are counted by. */
+export function membersOf(names: Names, { name, kind }: ChannelSpec, group: string): string {
+  return names.members(names.queue(name, kind === 'queue' ? undefined : group))
 }
 
 /** All queues of a group. */

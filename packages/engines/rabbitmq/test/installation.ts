@@ -34,7 +34,7 @@ export class Declared {
           const base = names.queue(channel, group)
           const ranges = Array.from({ length: options.keyRanges }, (_, range) => range)
           const queues = ranges.flatMap((range) => [names.range(base, range), names.control(base, range)])
-          for (const queue of [base, ...queues]) await connection.queueDelete(queue)
+          for (const queue of [base, names.members(base), ...queues]) await connection.queueDelete(queue)
         }
         for (const exchange of [names.exchange(channel), names.settings(channel), names.groupOf(channel)])
           await connection.exchangeDelete({ exchange })
