@@ -50,7 +50,7 @@ export class ProxiedConnection {
 
   /** Resets both ends. */
   reset(): void {
-    for (const end of Object.values(this.#ends)) end.resetAndDestroy()
+    for (const end of Object.values(this.#ends)) reset(end)
   }
 
   /** Ends one direction; the other goes on. */
@@ -106,6 +106,16 @@ export class ProxiedConnection {
       if (waitingBytes <= waitingBytesMax) source.resume()
     })
   }
+}
+
+/**
+ * A socket that is reset in the turn in which it sends its end is lost: that is refused, Node takes it for closed all the
+ * same, and at the end of the process waits for it for ever. The end takes no longer than that turn, so it comes first.
+ */
+function reset(end: Socket): void {
+  const isSendingEnd = end.writableEnded && end.writableLength === 0 && !end.writableFinished
+  if (isSendingEnd) end.once('finish', () => end.resetAndDestroy())
+  else end.resetAndDestroy()
 }
 
 // tidy-allow monotonic-clock: a network lives on the machine's time

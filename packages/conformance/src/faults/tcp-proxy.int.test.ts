@@ -129,6 +129,14 @@ describe('TcpProxy', () => {
     await eventually(() => again.server.text === 'again')
   })
 
+  it('cuts what it is just passing the end of', async () => {
+    const { server } = await (await opened()).pair()
+    bench.proxy.halfClose('server')
+    bench.proxy.cut()
+    await eventually(() => server.closed === 'reset')
+    await eventually(() => bench.proxy.connections === 0)
+  })
+
   it('passes on a reset', async () => {
     const { client, server } = await (await opened()).pair()
     server.socket.resetAndDestroy()
