@@ -10,7 +10,7 @@ const removers: Readonly<Record<ServerName, (url: string, token: string) => Prom
     // The protocol lists nothing: what holds messages is known by name, and what is empty may stay.
     const { Connection } = await import('rabbitmq-client')
     const connection = new Connection(url)
-    await connection.queueDelete(`${token}-bench.work`)
+    for (const name of ['bench.work', 'posthaste~registry']) await connection.queueDelete(`${token}-${name}`)
     await connection.close()
   },
   async kafka(url, token) {

@@ -34,8 +34,8 @@ Every command but \`broker\`, \`hash-token\`, \`completion\`, \`help\` and \`ver
 | \`nats://…\`, \`tls://…\` | NATS JetStream |
 | \`redis://…\`, \`rediss://…\` | Redis Streams |
 
-What an engine cannot do is refused with exit code 6 and with what to do instead: RabbitMQ does not tell which channels and
-groups there are, so these have to be named.`
+All of them tell which channels and groups there are. What an engine cannot do is refused with exit code 6 and with what to do
+instead: the queues of RabbitMQ keep nothing that is done, so \`seek\` moves no group there.`
 
 /** The page of the command: made of the commands themselves, so that it says what they do. */
 export function referencePage(): string {

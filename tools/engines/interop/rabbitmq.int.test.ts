@@ -68,7 +68,13 @@ function objectsOf(prefix: string): { readonly queues: readonly string[]; readon
   const deadLetters = [OrderSeen.type, OrderPlaced.type].map((type) => `${prefix}posthaste.dead.watch.${type}`)
   const ranges = Array.from({ length: keyRanges }, (_, range) => `${channels[1]}@watch#${range}`)
   return {
-    queues: [`${channels[0]}@watch`, ...ranges, ...ranges.map((range) => `${range}.notes`), ...deadLetters],
-    exchanges: [...channels, ...deadLetters].flatMap((name) => [name, `${name}~settings`, `${name}~group`]),
+    queues: [
+      ...[`${channels[0]}@watch`, ...ranges, ...ranges.map((range) => `${range}.notes`), ...deadLetters],
+      ...['registry', 'registered'].map((name) => `${prefix}posthaste~${name}`),
+    ],
+    exchanges: [
+      ...[...channels, ...deadLetters].flatMap((name) => [name, `${name}~settings`, `${name}~group`]),
+      `${prefix}posthaste~registry`,
+    ],
   }
 }
