@@ -1,4 +1,11 @@
-import { type Engine, type MaybePromise, type Outcome, type OutgoingRecord, PosthasteError } from '@posthaste/contracts'
+import {
+  type Engine,
+  type MaybePromise,
+  type Outcome,
+  type OutgoingRecord,
+  PosthasteError,
+  RenewingMap,
+} from '@posthaste/contracts'
 import { isPromiseLike } from '../../pipeline/maybe-promise.ts'
 import type { FilterDeps } from '../../pipeline/stack.ts'
 import type { Answering } from './answering.ts'
@@ -24,7 +31,7 @@ export interface AtMostOnceInit {
  */
 export class AtMostOnce {
   readonly #init: AtMostOnceInit
-  readonly #entered = new Set<Work>()
+  readonly #entered = new RenewingMap<Work, Work>()
 
   constructor(init: AtMostOnceInit) {
     this.#init = init
@@ -32,14 +39,14 @@ export class AtMostOnce {
 
   /** Enters the handler. Never throws, never rejects. Synchronous where the handler is and publishes nothing. */
   enter(work: Work): MaybePromise<void> {
-    this.#entered.add(work)
+    this.#entered.set(work, work)
     const ending = this.#init.handling.run(work)
     return isPromiseLike(ending) ? ending.then((later) => this.#ended(work, later)) : this.#ended(work, ending)
   }
 
   /** Tells the handlers that run to stop. */
   cancel(reason: PosthasteError): void {
-    for (const { cancel } of this.#entered) cancel?.cancel(reason)
+    for (const [{ cancel }] of this.#entered.entries()) cancel?.cancel(reason)
   }
 
   #ended(work: Work, ending: Ending): MaybePromise<void> {

@@ -56,8 +56,8 @@ export class Runner {
   readonly #host: RunnerHost
   readonly #gathering: Gathering | undefined
   readonly #ready: Ready
-  /** What is acknowledged before its handler is entered, until the engine has it. */
-  readonly #acking = new Set<Work>()
+  /** How many are acknowledged before their handlers are entered, and the engine does not have it yet. */
+  #acking = 0
   #running = 0
   #pumping = false
 
@@ -120,8 +120,8 @@ export class Runner {
   /** Nobody is going to say any more what was acknowledged: handlers that waited for it are not entered. */
   end(): void {
     this.#gathering?.close()
-    this.#running -= this.#acking.size
-    this.#acking.clear()
+    this.#running -= this.#acking
+    this.#acking = 0
   }
 
   #pump(): void {
@@ -218,7 +218,8 @@ export class Runner {
     const readable = (unread: Ending | undefined): void => {
       if (unread !== undefined || work.state !== 'running') this.#finish(work, unread ?? doneQuietly)
       else {
-        this.#acking.add(work)
+        work.acking = true
+        this.#acking += 1
         this.#host.acknowledge(work)
       }
     }
@@ -229,14 +230,13 @@ export class Runner {
 
   /** @returns whether a handler was to be entered after this settlement, which the engine has answered */
   stopAcking(work: Work): boolean {
-    if (this.#acking.size === 0) return false
-    const acking = this.#acking.delete(work)
-    if (acking) {
-      this.#running -= 1
-      // Its place is free, for itself or for another.
-      this.schedule()
-    }
-    return acking
+    if (this.#acking === 0 || !work.acking) return false
+    work.acking = false
+    this.#acking -= 1
+    this.#running -= 1
+    // Its place is free, for itself or for another.
+    this.schedule()
+    return true
   }
 
   /** The engine has the acknowledgement: nobody else is going to handle the message. */

@@ -44,6 +44,8 @@ export class Work implements Message, Chained<Work> {
   unwanted = false
   /** The engine would have it back, if it has not begun. */
   recalled = false
+  /** To be handled once the engine has its acknowledgement; kept by the runner alone. */
+  acking = false
   /** How often the engine refused the settlement. */
   refusals = 0
 

@@ -5,6 +5,7 @@ import {
   type MessageContract,
   type OutgoingRecord,
   PosthasteError,
+  RenewingMap,
   type ReplyOut,
   type RequestContract,
   type Timer,
@@ -104,7 +105,7 @@ export class BusRequesting implements Requesting {
   readonly #init: RequestingInit
   readonly #inbox: ReplyInbox
   readonly #replyTo: string
-  readonly #pending = new Map<string, Pending>()
+  readonly #pending = new RenewingMap<string, Pending>()
   readonly #readers = new WeakMap<RequestContract, BodyReader>()
   readonly #counts = { sent: 0, answered: 0, failed: 0, timedOut: 0, cancelled: 0, late: 0 }
 
@@ -133,7 +134,7 @@ export class BusRequesting implements Requesting {
       if (signal?.aborted) throw cancelled(command, signal)
       if (this.#pending.size >= pendingMax) throw overloaded(command)
       const id = settings.publish.id ?? this.#init.newId()
-      if (this.#pending.has(id)) throw requestedAlready(command, id)
+      if (this.#pending.get(id) !== undefined) throw requestedAlready(command, id)
       return this.#begin(command, data, { id, settings }) as Promise<ReplyOut<C>>
     } catch (thrown) {
       return Promise.reject(thrown)
@@ -146,7 +147,7 @@ export class BusRequesting implements Requesting {
 
   /** Whoever still waits is told that it is over. */
   async close(): Promise<void> {
-    for (const pending of this.#pending.values()) {
+    for (const [, pending] of this.#pending.entries()) {
       const message = `${pending.contract.type}: the bus closed before the reply to ${pending.id} came`
       this.#end(pending, 'failed')?.reject(new PosthasteError('ENGINE_CLOSED', message))
     }
@@ -228,7 +229,7 @@ export class BusRequesting implements Requesting {
   }
 
   #lost(cause: PosthasteError): void {
-    for (const pending of this.#pending.values()) {
+    for (const [, pending] of this.#pending.entries()) {
       const message = `${pending.contract.type}: the reply to ${pending.id} can no longer come in`
       this.#end(pending, 'failed')?.reject(new PosthasteError('UNAVAILABLE', message, { cause }))
     }
