@@ -1,35 +1,38 @@
 import { join } from 'node:path'
-import {
-  type CallName,
-  type Parcel,
-  packParcel,
-  type SentPrepared,
-  type SentPreparedQuery,
-  sentError,
-} from '@posthaste/broker/protocol'
+import { type CallName, type Parcel, packParcel, type SentPrepared, sentError } from '@posthaste/broker/protocol'
 import {
   type BrowseQuery,
   type Lag,
   type Outcome,
   type OutgoingRecord,
-  type PatternGroupSpec,
   PosthasteError,
   type PreparedName,
-  type SeekTarget,
-  type Topology,
 } from '@posthaste/contracts'
 import type { Grants } from '../access/grants.ts'
 import type { Right } from '../access/rights.ts'
 import type { Asked } from './asked.ts'
 import { declaring, following } from './declaring.ts'
 import { denied, tooLarge } from './denied.ts'
+import {
+  browseQuery,
+  channelOf,
+  checkAtOf,
+  groupOf,
+  movesOf,
+  nameOf,
+  namesOf,
+  patternGroupSpec,
+  postponementOf,
+  preparedQuery,
+  seekOf,
+  snapshotOf,
+  topologyOf,
+} from './heads.ts'
 import { browsePage, preparedPage } from './pages.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Answers a call. */
 export type Answering = (parcel: Parcel, asked: Asked) => Promise<Uint8Array>
-
-type InChannel = { readonly channel: string }
 
 function need({ permissions, user }: Grants, right: Right, channel: string): void {
   if (!permissions.may(right, channel)) throw denied(user, right, `'${channel}'`)
@@ -58,7 +61,7 @@ const never = Number.POSITIVE_INFINITY
 
 /** What clients may ask for, by name. */
 export const answering: Readonly<Record<CallName, Answering>> = {
-  declare: async ({ head }, asked) => answer(await declaring(head as Topology, asked)),
+  declare: async ({ head }, asked) => answer(await declaring(topologyOf(head), asked)),
   async topology(_, { grants, around }) {
     const { channels, groups } = around.engine.topology()
     const sees = (channel: string): boolean => grants.permissions.mayAny(channel)
@@ -72,7 +75,7 @@ export const answering: Readonly<Record<CallName, Answering>> = {
     return answer(channels.filter(({ name }) => grants.permissions.mayAny(name)))
   },
   async groups({ head }, { grants, around }) {
-    const { channel } = head as InChannel
+    const channel = channelOf(head)
     needAny(grants, channel)
     return answer((await around.engine.listing?.groups(channel)) ?? [])
   },
@@ -81,62 +84,62 @@ export const answering: Readonly<Record<CallName, Answering>> = {
     return answer(around.clients())
   },
   async cancel({ head }, { grants, around }) {
-    const { channel, id } = head as InChannel & { readonly id: string }
+    const { channel, id } = nameOf(head)
     need(grants, 'publish', channel)
     return answer((await around.engine.scheduling?.cancel(channel, id)) ?? false)
   },
   async dueAt({ head }, { grants, around }) {
-    const { channel, id } = head as InChannel & { readonly id: string }
+    const { channel, id } = nameOf(head)
     needAny(grants, channel)
     return answer((await around.engine.scheduling?.dueAt(channel, id)) ?? null)
   },
-  browse: async ({ head }, asked) => browse(head as BrowseQuery, asked),
+  browse: async ({ head }, asked) => browse(browseQuery(head), asked),
   move: async (parcel, asked) => move(parcel, asked),
   async lag({ head }, { grants, around }) {
-    const { channel, group } = head as InChannel & { readonly group: string }
+    const { channel, group } = groupOf(head)
     needAny(grants, channel)
     return answer((await around.engine.lag?.lag(channel, group)) as Lag)
   },
   async seek({ head }, { grants, around }) {
-    const { channel, group, target } = head as InChannel & { readonly group: string; readonly target: SeekTarget }
+    const { channel, group, target } = seekOf(head)
     need(grants, 'manage', channel)
     await around.engine.seeking?.seek(channel, group, target)
     return answer(null)
   },
   async prepare({ head, records }, { grants, around }) {
-    const { checkAtMs } = head as { readonly checkAtMs: number | null }
+    const checkAtMs = checkAtOf(head)
     const [record] = records
     if (record === undefined) throw new PosthasteError('BODY_MALFORMED', 'there is no record to prepare')
     need(grants, 'publish', record.channel)
     checkSize(record, around)
-    return outcomes([(await around.engine.preparing?.prepare(record, checkAtMs ?? never)) as Outcome])
+    return outcomes([(await around.engine.preparing?.prepare(record, checkAtMs)) as Outcome])
   },
-  commit: async ({ head }, asked) => decide(head as Names, asked, 'commit'),
-  rollback: async ({ head }, asked) => decide(head as Names, asked, 'rollback'),
+  commit: async ({ head }, asked) => decide(namesOf(head), asked, 'commit'),
+  rollback: async ({ head }, asked) => decide(namesOf(head), asked, 'rollback'),
   async postpone({ head }, { grants, around }) {
-    const { name, checkAtMs } = head as { readonly name: PreparedName; readonly checkAtMs: number | null }
+    const [name, checkAtMs] = [postponementOf(head), checkAtOf(head)]
     need(grants, 'publish', name.channel)
-    return outcomes([(await around.engine.preparing?.postpone(name, checkAtMs ?? never)) as Outcome])
+    return outcomes([(await around.engine.preparing?.postpone(name, checkAtMs)) as Outcome])
   },
   async prepared({ head }, { grants, around }) {
-    const { channel, limit, after } = head as SentPreparedQuery
+    const { channel, limit, after } = preparedQuery(head)
     need(grants, 'publish', channel)
-    const place = after && { id: String(after.id), checkAtMs: Number(after.checkAtMs ?? never) }
+    const place = after && { id: after.id, checkAtMs: after.checkAtMs ?? never }
     const { records, isAll } = await preparedPage({ channel, limit, after: place }, around)
     const rows = records.map(({ preparedAtMs, checkAtMs, checks }) => [preparedAtMs, checkAtMs, checks] as const)
     const page: SentPrepared = { rows, isAll }
     return answer(page, records)
   },
   async declarePattern({ head }, { grants, around, session }) {
-    const spec = head as PatternGroupSpec
+    const spec = patternGroupSpec(head)
     if (!grants.permissions.mayFollow(spec.pattern)) throw denied(grants.user, 'consume', `'${spec.pattern}'`)
     await following(spec, { grants, around, session })
     return answer(null)
   },
   async snapshot({ head }, { grants, around }) {
-    const { name } = head as { readonly name: unknown }
+    const name = snapshotOf(head)
     if (!grants.permissions.managesAll) throw denied(grants.user, 'manage', 'all channels')
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/.test(name))
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/.test(name))
       throw new PosthasteError('INVALID_ARGUMENT', 'a snapshot is named by 1 to 120 of A-Z a-z 0-9 . _ -')
     const dir = join(around.config.snapshotsDir, name)
     await around.engine.snapshot(dir)
@@ -144,11 +147,7 @@ export const answering: Readonly<Record<CallName, Answering>> = {
   },
 }
 
-interface Names {
-  readonly names: readonly PreparedName[]
-}
-
-async function decide({ names }: Names, { grants, around }: Asked, how: 'commit' | 'rollback') {
+async function decide(names: readonly PreparedName[], { grants, around }: Asked, how: 'commit' | 'rollback') {
   for (const { channel } of names) need(grants, 'publish', channel)
   return outcomes((await around.engine.preparing?.[how](names)) ?? [])
 }
@@ -161,7 +160,7 @@ async function browse(query: BrowseQuery, { grants, around }: Asked): Promise<Ui
 }
 
 async function move({ head, records }: Parcel, { grants, around }: Asked): Promise<Uint8Array> {
-  const { channel, moves } = head as InChannel & { readonly moves: readonly (readonly [string, number])[] }
+  const { channel, moves } = movesOf(head, records.length)
   need(grants, 'manage', channel)
   for (const record of records) {
     if (record.group === undefined) need(grants, 'publish', record.channel)

@@ -14,6 +14,7 @@ import { type Outcome, type OutgoingRecord, PosthasteError } from '@posthaste/co
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
 import { denied, tooLarge } from './denied.ts'
+import { publishBeginning } from './heads.ts'
 import { InOrder } from './in-order.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -185,7 +186,7 @@ export function publishing(
     message(body) {
       try {
         if (publications !== undefined) return publications.take(body, stream)
-        const beginning = readParcel(body).head as PublishBeginning
+        const beginning = publishBeginning(readParcel(body).head)
         publications = find(beginning.session).publications
         publications.attach(stream, beginning)
         stream.consumed(body.byteLength)

@@ -5,7 +5,6 @@ import {
   packParcel,
   protocolVersions,
   readParcel,
-  type SessionBeginning,
   type SessionBegun,
   type SessionNews,
   sentCapabilities,
@@ -15,6 +14,7 @@ import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import type { Grants } from '../access/grants.ts'
 import { Tally } from '../quotas/tally.ts'
 import { capabilitiesOf } from './capabilities.ts'
+import { type SessionAsked, sessionBeginning, versionsOf } from './heads.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { TemporaryGroup } from './temporary-groups.ts'
@@ -68,8 +68,10 @@ export class Sessions {
       message: (body) => {
         if (session !== undefined) return
         try {
-          const beginning = readParcel(body).head as SessionBeginning
-          const version = versionFor(beginning)
+          const { head } = readParcel(body)
+          // Before anything else, which another version may say otherwise.
+          const version = versionFor(versionsOf(head))
+          const beginning = sessionBeginning(head)
           const resumed = this.#begin(beginning, grants)
           session = this.find(beginning.session, grants)
           session.attach(stream)
@@ -108,7 +110,7 @@ export class Sessions {
   }
 
   /** @returns whether it goes on */
-  #begin({ session, resume, abandoned, instance, sessionMs }: SessionBeginning, grants: Grants): boolean {
+  #begin({ session, resume, abandoned, instance, sessionMs }: SessionAsked, grants: Grants): boolean {
     if (this.#isDraining) throw new PosthasteError('UNAVAILABLE', 'the broker is about to stop')
     if (!sessionId.test(session))
       throw new PosthasteError('INVALID_ARGUMENT', 'a session is named by letters and digits')
@@ -138,10 +140,7 @@ export class Sessions {
     return false
   }
 
-  #begun(
-    { sessionMs }: SessionBeginning,
-    { resumed, version }: Pick<SessionBegun, 'resumed' | 'version'>,
-  ): SessionBegun {
+  #begun({ sessionMs }: SessionAsked, { resumed, version }: Pick<SessionBegun, 'resumed' | 'version'>): SessionBegun {
     const { clock, config, engine } = this.#around
     return {
       ...{ version, resumed, nowMs: clock.nowMs(), sessionMs: this.#within(sessionMs), agent: 'posthaste-broker' },
@@ -156,8 +155,8 @@ export class Sessions {
 }
 
 /** @throws FAILED_PRECONDITION where broker and client speak no version together */
-function versionFor({ version, versions = [version] }: SessionBeginning): number {
-  const theirs = Array.isArray(versions) ? versions.filter(Number.isInteger).slice(0, versionsMax) : []
+function versionFor(spoken: readonly number[]): number {
+  const theirs = spoken.slice(0, versionsMax)
   const common = commonVersion(theirs)
   if (common === undefined) throw incompatible(theirs, protocolVersions)
   return common

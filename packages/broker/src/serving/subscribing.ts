@@ -1,8 +1,9 @@
-import { malformed, readParcel, type SubscribeBeginning } from '@posthaste/broker/protocol'
+import { readParcel } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import { Tally } from '../quotas/tally.ts'
 import { denied } from './denied.ts'
+import { subscribeBeginning } from './heads.ts'
 import type { Session } from './session.ts'
 import { Subscription } from './subscription.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -19,7 +20,7 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'subscribe'))
   }
   const begin = (body: Uint8Array): void => {
-    const beginning = checked(readParcel(body).head as SubscribeBeginning)
+    const beginning = subscribeBeginning(readParcel(body).head)
     const session = find(beginning.session)
     const { subscription: number, channel, group, member, holding } = beginning
     const known = session.subscriptions.get(number)
@@ -72,14 +73,4 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     },
     writable: () => subscription?.writable(stream),
   }
-}
-
-/** @throws BODY_MALFORMED when it is not what a client says */
-function checked(beginning: SubscribeBeginning): SubscribeBeginning {
-  const { channel, group, member, credit, holding = [], subscription } = beginning
-  const isText = [channel, group, member].every((each) => typeof each === 'string')
-  const isRun = (run: unknown): boolean => Array.isArray(run) && run.length === 2 && run.every(Number.isInteger)
-  if (isText && Number.isInteger(subscription) && Number.isInteger(credit) && credit >= 0)
-    if (Array.isArray(holding) && holding.every(isRun)) return beginning
-  throw malformed('it is no beginning of a subscription')
 }

@@ -1,8 +1,9 @@
-import { malformed, packParcel, readParcel, type WatchBeginning, type WatchNews } from '@posthaste/broker/protocol'
+import { packParcel, readParcel, type WatchBeginning, type WatchNews } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream, StreamSink } from '@posthaste/link/connection'
 import { Tally } from '../quotas/tally.ts'
 import { denied } from './denied.ts'
+import { watchBeginning } from './heads.ts'
 import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Watch } from './watchings.ts'
@@ -19,7 +20,6 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
   }
   const take = (): (() => void) => Tally.take('subscriptions', [grants.places, places])
   const begin = async ({ pattern, watch: number, isOver: wasStopped }: WatchBeginning): Promise<void> => {
-    if (typeof pattern !== 'string' || !Number.isInteger(number)) throw malformed('it is no beginning of a watching')
     if (wasStopped) return watchings.end(number)
     if (!grants.permissions.mayFollow(pattern)) throw denied(grants.user, 'consume', `'${pattern}'`)
     // Whoever is back has a place already.
@@ -47,7 +47,7 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
     message(body) {
       if (isBegun) return
       isBegun = true
-      const beginning = async (): Promise<void> => begin(readParcel(body).head as WatchBeginning)
+      const beginning = async (): Promise<void> => begin(watchBeginning(readParcel(body).head))
       beginning().catch((thrown: unknown) => stream.fail(PosthasteError.from(thrown, 'BODY_MALFORMED', 'watch')))
     },
     ended() {

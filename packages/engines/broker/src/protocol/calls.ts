@@ -1,5 +1,5 @@
 import type { OutgoingRecord } from '@posthaste/contracts'
-import { Reader } from './reader.ts'
+import { malformed, Reader } from './reader.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import { Writer } from './writer.ts'
 
@@ -23,12 +23,20 @@ export function packParcel(head: unknown, records: readonly OutgoingRecord[] = [
   return writer.take()
 }
 
-/** @throws BODY_MALFORMED SyntaxError */
+/** @throws BODY_MALFORMED */
 export function readParcel(message: Uint8Array): Parcel {
   const reader = new Reader(message)
-  const head: unknown = JSON.parse(reader.sizedText())
+  const head = parsed(reader.sizedText())
   const records: OutgoingRecord[] = []
   const each = new RecordReader(reader, '')
   while (!reader.isAtEnd) records.push(each.read())
   return { head, records }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed('what it begins with is no JSON')
+  }
 }
