@@ -5,6 +5,7 @@ import { type BrokerEngine, type BrokerOptions, broker } from '@posthaste/broker
 import { TcpProxy } from '@posthaste/conformance'
 import type {
   ChannelSpec,
+  Clock,
   Delivery,
   DeliverySink,
   DeliveryTag,
@@ -78,7 +79,7 @@ export class Rig {
   readonly #closing: (() => Promise<unknown>)[] = []
 
   /** Starts a broker on the directory of the rig. */
-  async broker(config: object = {}): Promise<Broker> {
+  async broker(config: object = {}, clock: Clock = systemClock): Promise<Broker> {
     const given = {
       dataDir: pathOf(this.dir, 'data'),
       listen: 'link://127.0.0.1:0',
@@ -86,7 +87,7 @@ export class Rig {
       drainMs: 300,
       ...config,
     }
-    const started = await startBroker(configOf(JSON.stringify(given), {}), { log: this.host.log })
+    const started = await startBroker(configOf(JSON.stringify(given), {}), { log: this.host.log, clock })
     this.#closing.push(() => started.stop())
     return started
   }

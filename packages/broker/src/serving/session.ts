@@ -95,7 +95,7 @@ export class Session {
   /** The client says that it leaves: what it has in hand goes back uncounted. */
   async leave(): Promise<void> {
     const control = this.#control
-    await this.#end((subscription) => subscription.stop())
+    await this.#end((subscription) => subscription.farewell())
     control?.end()
   }
 

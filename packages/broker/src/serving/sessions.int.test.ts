@@ -1,5 +1,5 @@
 import { BatchWriter, Writer } from '@posthaste/broker/protocol'
-import type { Outcome } from '@posthaste/contracts'
+import type { Clock, Outcome } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
 import { systemClock } from 'posthaste/pipeline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -198,6 +198,23 @@ describe('a broker that stops', () => {
     await pause(50)
     expect(broker.figures().state).toBe('draining')
     await Promise.all([stopping, broker.stop()])
+  })
+
+  it('is gone once its clients have ended what they hold of it, however many streams that is', async () => {
+    // Nobody is waited for no longer than so: whoever keeps a stream keeps the broker.
+    const setTimer: Clock['setTimer'] = (ms, work) => (ms > 500 ? { cancel() {} } : systemClock.setTimer(ms, work))
+    const broker = await rig.broker({}, { ...systemClock, setTimer })
+    const engine = await rig.engine(broker)
+    await declare(engine)
+    await declare(engine, { name: 'x.a', kind: 'log' })
+    await engine.publish(['1', '2'].map((id) => record(id)))
+    const { subscription, sink } = await join(engine, 2)
+    await until(() => sink.received.length === 2)
+    await Promise.all([join(engine, 1), join(engine, 1), engine.patterns?.watch('x.*', () => {})])
+    const stopping = broker.stop()
+    const settled = await subscription.settle(sink.received.map(({ tag }) => ({ kind: 'ack', tag })))
+    expect(settled).toEqual([{ ok: true }, { ok: true }])
+    await stopping
   })
 
   it('has clients publish to the next one what they could not publish to it', async () => {

@@ -191,6 +191,15 @@ export class Subscription implements DeliverySink {
     stream?.end()
   }
 
+  /** The session ends: as `stop`, and the client hears so when it has heard how all went that it has settled. */
+  async farewell(): Promise<void> {
+    await this.stop()
+    await this.#answers.idle()
+    const stream = this.#stream
+    this.#stream = undefined
+    stream?.end()
+  }
+
   // ── To the client ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** From the engine. Hot path. */

@@ -38,7 +38,12 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
       stop?.()
       throw thrown
     }
-    watch = watchings.begin(number, { pattern, giveBack, stop: () => stop?.() })
+    const over = (): void => {
+      stop?.()
+      // Not by the client.
+      if (!isOver) stream.fail(new PosthasteError('UNAVAILABLE', 'the session has ended'))
+    }
+    watch = watchings.begin(number, { pattern, giveBack, stop: over })
     if (isOver) return watchings.endOne(watch)
     tell(first)
     first = undefined

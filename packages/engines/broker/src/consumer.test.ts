@@ -32,6 +32,20 @@ describe('A consumer', () => {
     expect(stub.streams).toHaveLength(1)
   })
 
+  it('whose broker has ended its stream ends it, too, and keeps what it has', async () => {
+    const { stub, consumer: left } = consumer()
+    const joining = left.join()
+    await Promise.resolve()
+    const [stream] = stub.streams
+    stream!.sink.message(Uint8Array.of(fromBroker.joined), 0)
+    await joining
+    stream!.sink.ended({})
+    expect(stream!.done).toEqual(['end'])
+    expect(stub.listeners.size).toBe(1)
+    left.attached(false)
+    expect(stub.streams).toHaveLength(2)
+  })
+
   it('that waits for its group in vain has the broker forget that it wanted to join', async () => {
     const { stub, consumer: late } = consumer()
     const joining = late.join()

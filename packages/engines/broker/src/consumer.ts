@@ -207,7 +207,11 @@ export class Consumer implements EngineSubscription, PresenceListener {
         message: (body) => {
           if (this.#stream === stream) this.#told(new Reader(body))
         },
-        ended: () => over(unavailable('the broker has ended the subscription')),
+        ended: () => {
+          // A broker that stops waits for it.
+          stream.end()
+          over(unavailable('the broker has ended the subscription'))
+        },
         failed: over,
         writable: () => this.#settlements.writable(),
       },

@@ -243,6 +243,8 @@ export class Presence {
           isBegun = true
         },
         ended: () => {
+          // A broker that stops waits for it.
+          stream.end()
           this.#ended()
           over(unavailable('the broker has ended the session'))
         },
