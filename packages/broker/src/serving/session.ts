@@ -18,6 +18,12 @@ export interface SessionInit {
   readonly sessionMs: number
 }
 
+/**
+ * A client that is back begins at once what it goes on with; so long after it is back, in milliseconds, it has forgotten what
+ * it has not begun. Much longer than that takes, since ending it too early would lose what is handed over meanwhile.
+ */
+const reclaimMs = 30_000
+
 /** Takes out what is there to say that a temporary group has a member, so that leaving it ends it. */
 const nobody = { deliver() {}, closed() {}, lost() {} }
 
@@ -41,6 +47,8 @@ export class Session {
   readonly #ended: (session: Session) => void
   #control: LinkStream | undefined
   #expiry: Timer | undefined
+  #reclaiming: Timer | undefined
+  #isScheduled = false
   #isOver = false
 
   constructor(init: SessionInit, around: Surroundings, ended: (session: Session) => void) {
@@ -69,12 +77,39 @@ export class Session {
     this.#expiry?.cancel()
     this.#expiry = undefined
     this.#control = control
+    this.#reclaim()
+  }
+
+  /**
+   * Something of it has lost its connection: one, perhaps, that was followed by another before anybody knew it to be lost.
+   * Thousands may in one turn: they are looked at once.
+   */
+  orphaned(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      if (this.isConnected) this.#reclaim()
+    })
+  }
+
+  /** What went with the connection before, and is not begun again over this one, ends after a while. */
+  #reclaim(): void {
+    this.#reclaiming?.cancel()
+    const watches = this.watchings.orphans
+    const subscriptions = [...this.subscriptions.values()].filter(({ isOrphan }) => isOrphan)
+    if (watches.length + subscriptions.length === 0) return
+    this.#reclaiming = this.#around.clock.setTimer(reclaimMs, () => {
+      for (const watch of watches) if (watch.isOrphan) this.watchings.endOne(watch)
+      for (const subscription of subscriptions) if (subscription.isOrphan) void subscription.stop()
+    })
   }
 
   /** A connection is gone. It may be one that was followed by another already. */
   detach(control: LinkStream, cause: PosthasteError): void {
     if (this.#control !== control || this.#isOver) return
     this.#control = undefined
+    this.#reclaiming?.cancel()
     const { log, clock } = this.#around
     log.debug('a client is not connected', { instance: this.instance, cause: cause.message })
     this.#expiry = clock.setTimer(this.#sessionMs, () => {
@@ -110,6 +145,7 @@ export class Session {
     if (this.#isOver) return
     this.#isOver = true
     this.#expiry?.cancel()
+    this.#reclaiming?.cancel()
     this.#control = undefined
     this.#ended(this)
     const temporary = this.temporary.takeAll()

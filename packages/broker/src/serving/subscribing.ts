@@ -11,6 +11,7 @@ import type { Surroundings } from './surroundings.ts'
 /** The stream of one subscription. */
 export function subscribing(find: (id: string) => Session, stream: LinkStream, around: Surroundings): StreamSink {
   let subscription: Subscription | undefined
+  let session: Session | undefined
   // The client takes no part in it any more, and does not come back for it.
   const end = (): void => {
     if (subscription?.detach(stream) === true) void subscription.stop()
@@ -21,9 +22,10 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
   }
   const begin = (body: Uint8Array): void => {
     const beginning = subscribeBeginning(readParcel(body).head)
-    const session = find(beginning.session)
+    const of = find(beginning.session)
+    session = of
     const { subscription: number, channel, group, member, holding } = beginning
-    const known = session.subscriptions.get(number)
+    const known = of.subscriptions.get(number)
     if (holding !== undefined) {
       // It has ended meanwhile, and the client did not hear of it.
       if (known === undefined) throw new PosthasteError('DELIVERY_LOST', 'the subscription has ended')
@@ -31,18 +33,18 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
       known.resume(stream, beginning)
       return
     }
-    const { permissions, user } = session.grants
+    const { permissions, user } = of.grants
     if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
     // A client that did not hear that it had joined joins again.
     void known?.stop()
-    const giveBack = Tally.take('subscriptions', [session.grants.places, around.places])
+    const giveBack = Tally.take('subscriptions', [of.grants.places, around.places])
     const left = (): void => {
       giveBack()
-      if (session.subscriptions.get(number) === subscription) session.subscriptions.delete(number)
-      session.left({ channel, group })
+      if (of.subscriptions.get(number) === subscription) of.subscriptions.delete(number)
+      of.left({ channel, group })
     }
-    subscription = new Subscription({ grants: session.grants, left }, { channel, group, member }, around)
-    session.subscriptions.set(number, subscription)
+    subscription = new Subscription({ grants: of.grants, left }, { channel, group, member }, around)
+    of.subscriptions.set(number, subscription)
     subscription.join(stream, beginning).catch((thrown: unknown) => {
       left()
       fail(thrown)
@@ -67,8 +69,8 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     },
     failed({ code }) {
       // Clients go on over another stream after these two, and after nothing else.
-      if (code === 'UNAVAILABLE' || code === 'OVERLOADED') subscription?.detach(stream)
-      else end()
+      if (code !== 'UNAVAILABLE' && code !== 'OVERLOADED') end()
+      else if (subscription?.detach(stream) === true) session?.orphaned()
       stream.end()
     },
     writable: () => subscription?.writable(stream),

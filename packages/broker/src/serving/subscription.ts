@@ -110,6 +110,11 @@ export class Subscription implements DeliverySink {
     this.#answers = new InOrder((outcomes) => this.#answer(stream, outcomes))
   }
 
+  /** Whether there is no connection over which its client could take part. */
+  get isOrphan(): boolean {
+    return this.#stream === undefined
+  }
+
   /** @returns false where the stream was followed by another */
   detach(stream: LinkStream): boolean {
     if (this.#stream !== stream) return false

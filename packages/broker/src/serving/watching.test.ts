@@ -16,7 +16,7 @@ async function rig(failure: 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'UNAVAILABLE' | 
   const watchings = new Watchings(() => {})
   const ended: number[] = []
   const places = new Tally('the broker', places3)
-  const session = { watchings, grants: { permissions: { mayFollow: () => true }, user: 'x', places } }
+  const session = { watchings, orphaned() {}, grants: { permissions: { mayFollow: () => true }, user: 'x', places } }
   for (let watch = 1; watch <= 3; watch++) {
     const engine = { patterns: { watch: async () => () => void ended.push(watch) } }
     const stream = { send: () => true, end() {}, fail() {} } as unknown as LinkStream

@@ -65,8 +65,10 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
       isOver = true
       // Who gives a watching up does not come back for it, and could give up any number.
       if (watch !== undefined) {
-        if (code === 'UNAVAILABLE' || code === 'OVERLOADED') watch.isOrphan = true
-        else watchings.endOne(watch)
+        if (code === 'UNAVAILABLE' || code === 'OVERLOADED') {
+          watch.isOrphan = true
+          session.orphaned()
+        } else watchings.endOne(watch)
       }
       stream.end()
     },
