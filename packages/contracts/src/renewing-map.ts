@@ -31,9 +31,9 @@ export class RenewingMap<K, V extends {}> {
     return this.#map.delete(key)
   }
 
-  /** All of them as they are now, in the order in which their keys came. */
-  entries(): [K, V][] {
-    return [...this.#map]
+  /** In the order in which the keys came. While this is gone through, entries may be deleted, but none may be set. */
+  entries(): MapIterator<[K, V]> {
+    return this.#map.entries()
   }
 
   #renew(): void {

@@ -62,7 +62,7 @@ export class SerialTable<V extends {}> {
 
   /** All values with their numbers as they are now, in the order of these. */
   entries(): [number, V][] {
-    const entries = this.#displaced.entries()
+    const entries = [...this.#displaced.entries()]
     for (const [at, value] of this.#places.entries()) {
       if (value !== undefined) entries.push([this.#serials[at]!, value])
     }

@@ -136,10 +136,8 @@ class Source implements CancelSource, Cancellation {
     this.#only = undefined
     if (only !== undefined) quietly(only.tell, this.#reason)
     if (listeners === undefined) return
-    for (const [entry, tell] of listeners.entries()) {
-      // A listener may take another one back while it runs.
-      if (listeners.get(entry) !== undefined) quietly(tell, this.#reason)
-    }
+    // A listener may take another one back while it runs, which is not told then.
+    for (const [, tell] of listeners.entries()) quietly(tell, this.#reason)
     this.#listeners = undefined
   }
 }

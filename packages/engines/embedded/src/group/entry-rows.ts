@@ -8,7 +8,8 @@ import { encodeEntry } from './entry-codec.ts'
 export class EntryRows implements Participant {
   readonly #committer: Committer
   readonly #onDurable: () => void
-  readonly #changed = new Set<Entry>()
+  /** A new one for each transaction, as that of a cursor is. */
+  #changed = new Set<Entry>()
   readonly #removed: Buffer[] = []
   /** Entries whose hand-over is to be made durable, is being made, and has been. */
   #marking: Entry[] = []
@@ -98,7 +99,7 @@ export class EntryRows implements Participant {
     this.#removed.length = 0
     for (const entry of this.#changed)
       tx.put('entries', offsetKey(entry.source.cursor.id, entry.offset), encodeEntry(entry))
-    this.#changed.clear()
+    this.#changed = new Set()
     this.#writing = this.#marking.splice(0)
   }
 

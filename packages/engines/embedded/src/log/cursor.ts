@@ -30,7 +30,8 @@ export class Cursor implements Participant, SegmentObserver {
   readonly #exclusive: boolean
   readonly #committer: Committer
   readonly #segments: SegmentList = new SegmentList(this)
-  readonly #changed = new Set<Segment>()
+  /** A new one for each transaction: the table of one that is cleared would keep the next alive. */
+  #changed = new Set<Segment>()
   readonly #dropped: number[] = []
   #floor = 0
   #readAt = 0
@@ -247,7 +248,7 @@ export class Cursor implements Participant, SegmentObserver {
     for (const first of this.#dropped) tx.remove('settled', offsetKey(this.id, first))
     this.#dropped.length = 0
     for (const segment of this.#changed) this.#writeSegment(tx, segment)
-    this.#changed.clear()
+    this.#changed = new Set()
     const row = Buffer.allocUnsafe(12)
     row.writeUIntBE(this.#floor, 0, 6)
     row.writeUIntBE(this.#claimed, 6, 6)

@@ -1,3 +1,4 @@
+import { RenewingMap } from '@posthaste/contracts'
 import type { Block, RecentBlock } from './block.ts'
 
 /** Blocks of the store that are kept open. */
@@ -9,7 +10,7 @@ const openMax = 8
  */
 export class RecentBlocks {
   readonly #bytesMax: number
-  readonly #blocks = new Map<string, RecentBlock>()
+  readonly #blocks = new RenewingMap<string, RecentBlock>()
   #bytes = 0
   /** Blocks of the store that were looked into last: of those that wait for their retries, many stand in one. */
   #open: { readonly logId: number; readonly block: Block }[] = []
@@ -22,7 +23,7 @@ export class RecentBlocks {
   add(logId: number, block: RecentBlock): void {
     this.#blocks.set(nameOf(logId, block.first), block)
     this.#bytes += block.bytes
-    for (const [name, oldest] of this.#blocks) {
+    for (const [name, oldest] of this.#blocks.entries()) {
       if (this.#bytes <= this.#bytesMax) break
       this.#blocks.delete(name)
       this.#bytes -= oldest.bytes
