@@ -1,26 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import { type Clock, type Log, PosthasteError } from '@posthaste/contracts'
 import type { Channel } from 'rabbitmq-client'
 import type { Admin } from './admin.ts'
 import type { Catalogue } from './catalogue.ts'
-import { fence } from './control-messages.ts'
 import { errorOf, fail, isReply } from './errors.ts'
 import { Lane } from './lane.ts'
 import { closedError, type Link } from './link.ts'
 import type { Publisher } from './publisher.ts'
 import type { QueueChannels } from './queue-channels.ts'
-import type { Received } from './record-codec.ts'
-import {
-  type Contents,
-  type Entry,
-  entryMessage,
-  fenceIn,
-  keyOf,
-  question,
-  sortContents,
-  wordOf,
-} from './registry-entries.ts'
-import { onGone, within } from './timely.ts'
+import { type Entry, entryMessage, keyOf, question, wordOf } from './registry-entries.ts'
+import { Reading } from './registry-reading.ts'
 
 /** What keeping the registry needs. */
 export interface RegistryDeps {
@@ -173,10 +161,8 @@ export class Registry {
   async #declare(): Promise<void> {
     const { admin, catalogue } = this.#deps
     const { registry: exchange, registered: queue } = catalogue.names
-    const { messageCount, consumerCount } = await this.#declareList()
+    await this.#declareList()
     await admin.run(async (channel) => {
-      // A list that was deleted by hand takes the set with it. Of one that is being read all is taken.
-      if (messageCount === 0 && consumerCount === 0) await channel.queueDelete({ queue })
       await channel.exchangeDeclare({ exchange, type: 'direct', durable: true })
       await channel.queueDeclare({ queue, durable: true, arguments: { 'x-queue-type': 'quorum', 'x-max-length': 0 } })
     })
@@ -215,39 +201,17 @@ export class Registry {
   }
 
   async #examine<T>(channel: Channel, examine: Examine<T>): Promise<T> {
-    const { entries, repeated, leftOver } = await this.#take(channel)
+    const { catalogue, publisher, clock, timeoutMs } = this.#deps
+    const reading = new Reading({ channel, queue: catalogue.names.registry, publisher, clock, timeoutMs })
+    const { entries, repeated, leftOver } = await reading.take()
     const { found, gone } = await examine(Array.from(entries.values(), ({ entry }) => entry))
     const isGone = new Set(gone)
     const forgotten = await this.#forget(
       [...entries.values()].filter(({ entry }) => isGone.has(entry)),
       examine,
     )
-    await this.#takeOut(channel, [...repeated, ...leftOver, ...forgotten])
+    await reading.takeOut([...repeated, ...leftOver, ...forgotten])
     return found
-  }
-
-  /** Takes all that stands in the list: the channel's end gives back what is not acknowledged, in one step. */
-  async #take(channel: Channel): Promise<Contents> {
-    const { catalogue, publisher, clock, timeoutMs } = this.#deps
-    const queue = catalogue.names.registry
-    const id = `${clock.nowMs()}-${randomUUID()}`
-    const taken: Received[] = []
-    const { promise: complete, resolve, reject } = Promise.withResolvers<void>()
-    // Nobody waits for it yet where something else fails before.
-    complete.catch(() => {})
-    onGone(channel, () => reject(fail('UNAVAILABLE', 'the connection was lost')))
-    await channel.basicQos({ prefetchCount: takenMax })
-    await channel.basicConsume({ queue }, (message) => {
-      const received = message as Received
-      if (fenceIn(received) !== id) return void taken.push(received)
-      channel.basicAck({ deliveryTag: received.deliveryTag })
-      resolve()
-    })
-    // Whoever reads before gives back what was there before the fence in front of it.
-    const [sent] = await publisher.send([fence(queue, id)])
-    if (sent?.ok === false) throw sent.error
-    await within({ clock, timeoutMs }, 'reading, perhaps behind others who read', complete)
-    return sortContents(taken, clock.nowMs())
   }
 
   /**
@@ -266,18 +230,6 @@ export class Registry {
       // Whoever may only read is told what there is all the same.
       this.#deps.log.debug('rabbitmq: what is gone stays in the registry', { cause })
       return []
-    }
-  }
-
-  /**
-   * The server takes few acknowledgements at a time, and forgets those that it has not come to when the channel goes: what they
-   * were for is found again the next time.
-   */
-  async #takeOut(channel: Channel, deliveryTags: readonly number[]): Promise<void> {
-    const queue = this.#deps.catalogue.names.registry
-    for (let from = 0; from === 0 || from < deliveryTags.length; from += ackedAtOnce) {
-      for (const deliveryTag of deliveryTags.slice(from, from + ackedAtOnce)) channel.basicAck({ deliveryTag })
-      await channel.queueDeclare({ queue, passive: true })
     }
   }
 
@@ -304,13 +256,10 @@ interface Taken {
   readonly deliveryTag: number
 }
 
-/** What the protocol lets stand unacknowledged. */
-const takenMax = 65_535
-/** More than this is not kept, so that a fence is always within what can be taken. */
+/** More than this is not kept, so that a fence is always within what a reader can take, 65,535. */
 const entriesMax = 60_000
 /** Temporary groups that ended stay in it until somebody looks: after so many more entries, one who writes does. */
 const tidiedEvery = 1_000
-const ackedAtOnce = 16
 /** Declaring waits for no longer than this. */
 const writtenMs = 5_000
 
