@@ -9,16 +9,18 @@ import { Registry, type RegistryDeps } from './registry.ts'
 function refused(reply: string) {
   const asked: number[] = []
   const warnings: { readonly message: string; readonly details: unknown }[] = []
-  const link = { generation: 1, isBlocked: false }
+  const link = { generation: 1, isBlocked: false, hangs: false }
+  const clock = manualClock()
   const admin = {
     run: async () => {
       asked.push(link.generation)
+      if (link.hangs) await new Promise(() => {})
       throw Object.assign(new Error(`QueueDeclare: ${reply} - no`), { code: reply })
     },
   }
   const log: Log = { ...silentLog, warn: (message, details) => void warnings.push({ message, details }) }
-  const deps = { link, admin, catalogue: { names: new Names('shop.') }, clock: manualClock(), log, timeoutMs: 1_000 }
-  return { registry: new Registry(deps as unknown as RegistryDeps), link, asked, warnings }
+  const deps = { link, admin, catalogue: { names: new Names('shop.') }, clock, log, timeoutMs: 30_000 }
+  return { registry: new Registry(deps as unknown as RegistryDeps), link, clock, asked, warnings }
 }
 
 const facts = { channel: 'facts' }
@@ -66,4 +68,15 @@ it('nobody waits for a server that takes nothing for now', async () => {
   await registry.add([facts])
   expect(asked).toEqual([])
   expect(warnings).toHaveLength(1)
+})
+
+it('nobody waits for a registry that does not answer for longer than five seconds, and only once over a connection', async () => {
+  const { registry, link, clock, warnings } = refused('')
+  link.hangs = true
+  const adding = registry.add([facts])
+  await new Promise((resolve) => setImmediate(resolve))
+  await clock.advance(5_000)
+  await adding
+  await registry.add([facts])
+  expect(warnings).toMatchObject([{ details: { cause: { code: 'UNAVAILABLE' } } }])
 })

@@ -9,6 +9,7 @@ import type { Publisher } from './publisher.ts'
 import type { QueueChannels } from './queue-channels.ts'
 import { type Entry, entryMessage, keyOf, question, wordOf } from './registry-entries.ts'
 import { Reading } from './registry-reading.ts'
+import { type Patience, within } from './timely.ts'
 
 /** What keeping the registry needs. */
 export interface RegistryDeps {
@@ -88,6 +89,12 @@ export class Registry {
     return turn
   }
 
+  /** The queues may be without a leader, and not answer. */
+  get #patience(): Patience {
+    const { clock, timeoutMs } = this.#deps
+    return { clock, timeoutMs: Math.min(timeoutMs, writtenMs) }
+  }
+
   async #tryToWrite(): Promise<void> {
     const { link, log } = this.#deps
     const { generation } = link
@@ -106,12 +113,16 @@ export class Registry {
     if (owed.length === 0) return
     try {
       if (this.#deps.link.isBlocked) throw fail('UNAVAILABLE', 'the server takes nothing for now')
-      const missing = await this.#missing(owed)
-      if (missing.length > 0) await this.#append(missing)
+      await within(this.#patience, 'the queue', this.#writeMissing(owed))
     } catch (thrown) {
       throw this.#error(thrown, 'written')
     }
     for (const entry of owed) this.#owed.delete(keyOf(entry))
+  }
+
+  async #writeMissing(owed: readonly Entry[]): Promise<void> {
+    const missing = await this.#missing(owed)
+    if (missing.length > 0) await this.#append(missing)
   }
 
   async #missing(entries: readonly Entry[]): Promise<readonly Entry[]> {
@@ -145,13 +156,12 @@ export class Registry {
 
   /** A lane of its own: what the server refuses here ends nobody else's. */
   async #newLane(): Promise<Lane> {
-    const { link, clock, timeoutMs } = this.#deps
+    const { link } = this.#deps
     await this.#declare()
     const channel = await link.channel()
     try {
       await channel.confirmSelect()
-      const patience = Math.min(timeoutMs, writtenMs)
-      return new Lane(channel, { clock, timeoutMs: patience, onStuck: (stuck) => void stuck.close() })
+      return new Lane(channel, { ...this.#patience, onStuck: (stuck) => void stuck.close() })
     } catch (thrown) {
       void channel.close()
       throw thrown
