@@ -22,10 +22,10 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
   }
   const begin = (body: Uint8Array): void => {
     const beginning = subscribeBeginning(readParcel(body).head)
-    const of = find(beginning.session)
-    session = of
+    const found = find(beginning.session)
+    session = found
     const { subscription: number, channel, group, member, holding } = beginning
-    const known = of.subscriptions.get(number)
+    const known = found.subscriptions.get(number)
     if (holding !== undefined) {
       // It has ended meanwhile, and the client did not hear of it.
       if (known === undefined) throw new PosthasteError('DELIVERY_LOST', 'the subscription has ended')
@@ -33,18 +33,18 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
       known.resume(stream, beginning)
       return
     }
-    const { permissions, user } = of.grants
+    const { permissions, user } = found.grants
     if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
     // A client that did not hear that it had joined joins again.
     void known?.stop()
-    const giveBack = Tally.take('subscriptions', [of.grants.places, around.places])
+    const giveBack = Tally.take('subscriptions', [found.grants.places, around.places])
     const left = (): void => {
       giveBack()
-      if (of.subscriptions.get(number) === subscription) of.subscriptions.delete(number)
-      of.left({ channel, group })
+      if (found.subscriptions.get(number) === subscription) found.subscriptions.delete(number)
+      found.left({ channel, group })
     }
-    subscription = new Subscription({ grants: of.grants, left }, { channel, group, member }, around)
-    of.subscriptions.set(number, subscription)
+    subscription = new Subscription({ grants: found.grants, left }, { channel, group, member }, around)
+    found.subscriptions.set(number, subscription)
     subscription.join(stream, beginning).catch((thrown: unknown) => {
       left()
       fail(thrown)

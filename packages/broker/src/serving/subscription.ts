@@ -270,7 +270,8 @@ export class Subscription implements DeliverySink {
     this.#writer.discard()
     this.#sent += 1
     this.#credit += 1
-    void this.#member?.settle([{ kind: 'release', tag, countsAttempt: false }])
+    const back = this.#member?.settle([{ kind: 'release', tag, countsAttempt: false }])
+    back?.catch((cause: unknown) => this.#around.log.warn('a damaged record could not be put aside', { cause }))
   }
 
   /** Grants the engine what the client can be sent without much waiting here. */

@@ -33,6 +33,31 @@ describe('a watching', () => {
     expect(await rig(code)).toEqual({ kept: [], ended: [1, 2, 3], orphans: 0 })
   })
 
+  it('that loses its connection while it begins again leaves in its place who stood for it, and takes no place', async () => {
+    const ended: string[] = []
+    const watchings = new Watchings(() => {})
+    const places = new Tally('the broker', { ...places3, subscriptions: { max: 1, option: '' } })
+    const session = { watchings, orphaned() {}, grants: { permissions: { mayFollow: () => true }, user: 'x', places } }
+    const stream = { send: () => true, end() {}, fail() {} } as unknown as LinkStream
+    const begin = async (name: string, isLost: boolean): Promise<void> => {
+      const engine = { patterns: { watch: async () => () => void ended.push(name) } }
+      const around = { engine, places: new Tally('x', places3) } as unknown as Surroundings
+      const sink = watching(session as unknown as Session, stream, around)
+      sink.message(packParcel({ pattern: 'a.**', watch: 1, isOver: false }), 0)
+      if (isLost) sink.failed(new PosthasteError('UNAVAILABLE', 'as the test wants it'))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await begin('first', false)
+    await begin('second', true)
+    expect([ended, watchings.numbers]).toEqual([['second'], [1]])
+    await begin('third', false)
+    expect(ended).toEqual(['second', 'first'])
+    watchings.endAll()
+    await begin('fourth', true)
+    expect([ended, watchings.numbers]).toEqual([['second', 'first', 'third', 'fourth'], []])
+    Tally.take('subscriptions', [places])
+  })
+
   it.each(['UNAVAILABLE', 'OVERLOADED'] as const)('whose client may come back, after %s, goes on', async (code) => {
     expect(await rig(code)).toEqual({ kept: [1, 2, 3], ended: [], orphans: 3 })
   })

@@ -32,6 +32,12 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
     }
     try {
       stop = await engine.patterns?.watch(pattern, onChannel)
+      if (isOver) {
+        // Whoever stood for it until now still does: the client may be back once more.
+        giveBack?.()
+        stop?.()
+        return
+      }
       giveBack ??= watchings.get(number)?.handOver() ?? take()
     } catch (thrown) {
       giveBack?.()
@@ -44,7 +50,6 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
       if (!isOver) stream.fail(new PosthasteError('UNAVAILABLE', 'the session has ended'))
     }
     watch = watchings.begin(number, { pattern, giveBack, stop: over })
-    if (isOver) return watchings.endOne(watch)
     tell(first)
     first = undefined
   }
