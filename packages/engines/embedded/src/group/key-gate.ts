@@ -1,3 +1,4 @@
+import { RenewingMap } from '@posthaste/contracts'
 import { type Entry, type InOrder, isBefore } from './entry.ts'
 
 interface Gate {
@@ -19,8 +20,8 @@ interface InHand<Member> {
  * has a record of it in hand.
  */
 export class KeyGate<Member> {
-  readonly #gates = new Map<string, Gate>()
-  #inHand: Map<string, InHand<Member>> | undefined
+  readonly #gates = new RenewingMap<string, Gate>()
+  #inHand: RenewingMap<string, InHand<Member>> | undefined
   /** Members without credit, with the keys that wait for it. */
   readonly #starved = new Map<Member, Set<string>>()
   #waiting = 0
@@ -96,7 +97,7 @@ export class KeyGate<Member> {
   /** From here on several members share the group: remembers who has which key in hand. */
   share(inHand: Iterable<{ key: string; member: Member }>): void {
     if (this.#inHand !== undefined) return
-    this.#inHand = new Map()
+    this.#inHand = new RenewingMap()
     for (const { key, member } of inHand) this.take(key, member)
   }
 
