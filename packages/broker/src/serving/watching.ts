@@ -62,18 +62,17 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
     },
     ended() {
       isOver = true
-      if (watch !== undefined) watchings.endOne(watch)
+      watchings.endOne(watch)
       stream.end()
     },
     // The client begins again when it is back, or says that it has stopped; until then, somebody still watches.
     failed({ code }) {
       isOver = true
       // Who gives a watching up does not come back for it, and could give up any number.
-      if (watch !== undefined) {
-        if (code === 'UNAVAILABLE' || code === 'OVERLOADED') {
-          watch.isOrphan = true
-          session.orphaned()
-        } else watchings.endOne(watch)
+      if (code !== 'UNAVAILABLE' && code !== 'OVERLOADED') watchings.endOne(watch)
+      else if (watch !== undefined) {
+        watch.isOrphan = true
+        session.orphaned()
       }
       stream.end()
     },

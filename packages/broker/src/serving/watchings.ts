@@ -67,8 +67,8 @@ export class Watchings {
     if (watch !== undefined) this.#over(watch)
   }
 
-  /** Ends it, unless another is in its place. */
-  endOne(watch: Watch): void {
+  /** Ends it, unless another is in its place, or it never began. */
+  endOne(watch: Watch | undefined): void {
     for (const [number, each] of this.#watches) if (each === watch) this.end(number)
   }
 
