@@ -78,10 +78,16 @@ export class SerialTable<V extends {}> {
   }
 
   #grow(): void {
-    const entries = this.entries()
+    const serials = this.#serials
+    const places = this.#places
+    const displaced = this.#displaced
     this.#displaced = new RenewingMap()
-    this.#makePlaces(this.#places.length * 2)
-    for (const [serial, value] of entries) this.#place(serial, value)
+    this.#makePlaces(places.length * 2)
+    for (const [serial, value] of displaced.entries()) this.#place(serial, value)
+    for (let at = 0; at < places.length; at++) {
+      const value = places[at]
+      if (value !== undefined) this.#place(serials[at]!, value)
+    }
   }
 
   #makePlaces(count: number): void {
