@@ -68,6 +68,11 @@ export class Session {
     return this.#control !== undefined
   }
 
+  /** Whether it has ended: what begins in it now would stay for good. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** The stream on which the client is told what is new; undefined while it is not connected. */
   get control(): LinkStream | undefined {
     return this.#control

@@ -1,9 +1,11 @@
 import { packParcel } from '@posthaste/broker/protocol'
 import { PosthasteError } from '@posthaste/contracts'
 import type { LinkStream } from '@posthaste/link/connection'
+import { manualClock } from 'posthaste/testing'
 import { describe, expect, it } from 'vitest'
+import type { Grants } from '../access/grants.ts'
 import { Tally } from '../quotas/tally.ts'
-import type { Session } from './session.ts'
+import { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 import { watching } from './watching.ts'
 import { Watchings } from './watchings.ts'
@@ -55,6 +57,29 @@ describe('a watching', () => {
     watchings.endAll()
     await begin('fourth', true)
     expect([ended, watchings.numbers]).toEqual([['second', 'first', 'third', 'fourth'], []])
+    Tally.take('subscriptions', [places])
+  })
+
+  it('that begins while its session ends is refused, and leaves neither a watcher nor a place behind', async () => {
+    const places = new Tally('the broker', { ...places3, subscriptions: { max: 1, option: '' } })
+    const watchers = new Set<string>()
+    const watch = async (pattern: string) => {
+      watchers.add(pattern)
+      return () => void watchers.delete(pattern)
+    }
+    const around = { clock: manualClock(), places, isKept: () => false, engine: { patterns: { watch } } }
+    const grants = { permissions: { mayFollow: () => true }, user: 'x', places: new Tally('x', places3) }
+    const init = { ...{ id: 's', number: 1, instance: 'i', sessionMs: 100 }, grants: grants as unknown as Grants }
+    const session = new Session(init, around as unknown as Surroundings, () => {})
+    const failures: string[] = []
+    const fail = ({ code }: PosthasteError): void => void failures.push(code)
+    const stream = { send: () => true, end() {}, fail } as unknown as LinkStream
+    const sink = watching(session, stream, around as unknown as Surroundings)
+    sink.message(packParcel({ pattern: 'a.**', watch: 1, isOver: false }), 0)
+    await session.leave()
+    await new Promise((resolve) => setImmediate(resolve))
+    sink.failed(new PosthasteError('UNAVAILABLE', 'the connection is gone, too'))
+    expect([[...watchers], session.watchings.numbers, failures]).toEqual([[], [], ['UNAVAILABLE']])
     Tally.take('subscriptions', [places])
   })
 

@@ -38,6 +38,8 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
         stop?.()
         return
       }
+      // It would stay for good.
+      if (session.isOver) throw sessionEnded()
       giveBack ??= watchings.get(number)?.handOver() ?? take()
     } catch (thrown) {
       giveBack?.()
@@ -47,7 +49,7 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
     const over = (): void => {
       stop?.()
       // Not by the client.
-      if (!isOver) stream.fail(new PosthasteError('UNAVAILABLE', 'the session has ended'))
+      if (!isOver) stream.fail(sessionEnded())
     }
     watch = watchings.begin(number, { pattern, giveBack, stop: over })
     tell(first)
@@ -78,4 +80,8 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
     },
     writable() {},
   }
+}
+
+function sessionEnded(): PosthasteError {
+  return new PosthasteError('UNAVAILABLE', 'the session has ended')
 }
