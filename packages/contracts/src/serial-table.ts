@@ -9,10 +9,10 @@ import { RenewingMap } from './renewing-map.ts'
  */
 export class SerialTable<V extends {}> {
   /** Whose the places are, or were. As many as a power of two. */
-  #serials: number[] = numbers(placesMin)
-  #places: (V | undefined)[] = nothing(placesMin)
+  #serials: number[] = noSerials
+  #places: (V | undefined)[] = noPlaces
   /** Those whose places were needed. */
-  #displaced = new RenewingMap<number, V>()
+  #displaced: RenewingMap<number, V> | undefined
   #size = 0
 
   get size(): number {
@@ -22,13 +22,13 @@ export class SerialTable<V extends {}> {
   get(serial: number): V | undefined {
     const at = serial & (this.#places.length - 1)
     if (this.#serials[at] === serial) return this.#places[at]
-    return this.#displaced.size === 0 ? undefined : this.#displaced.get(serial)
+    return this.#displaced?.get(serial)
   }
 
   /** Takes the place of the value that the number has, if there is one. */
   set(serial: number, value: V): void {
     this.delete(serial)
-    if (this.#size >= this.#places.length / 2) this.#grow()
+    if (this.#size * 2 >= this.#places.length - 1) this.#grow()
     this.#size++
     this.#place(serial, value)
   }
@@ -37,17 +37,18 @@ export class SerialTable<V extends {}> {
   delete(serial: number): boolean {
     const at = serial & (this.#places.length - 1)
     if (this.#serials[at] === serial && this.#places[at] !== undefined) this.#places[at] = undefined
-    else if (this.#displaced.size === 0 || !this.#displaced.delete(serial)) return false
+    else if (this.#displaced?.delete(serial) !== true) return false
     this.#size--
     // What a burst has needed is not kept.
-    if (this.#size === 0 && this.#places.length > placesKeptMax) this.#makePlaces(placesMin)
+    if (this.#size === 0 && this.#places.length > placesKeptMax) this.clear()
     return true
   }
 
   clear(): void {
-    this.#displaced = new RenewingMap()
+    this.#displaced = undefined
     this.#size = 0
-    this.#makePlaces(placesMin)
+    this.#serials = noSerials
+    this.#places = noPlaces
   }
 
   /** The numbers of all values as they are now, in ascending order. */
@@ -62,7 +63,7 @@ export class SerialTable<V extends {}> {
 
   /** All values with their numbers as they are now, in the order of these. */
   entries(): [number, V][] {
-    const entries = [...this.#displaced.entries()]
+    const entries = this.#displaced === undefined ? [] : [...this.#displaced.entries()]
     for (const [at, value] of this.#places.entries()) {
       if (value !== undefined) entries.push([this.#serials[at]!, value])
     }
@@ -72,7 +73,10 @@ export class SerialTable<V extends {}> {
   #place(serial: number, value: V): void {
     const at = serial & (this.#places.length - 1)
     const before = this.#places[at]
-    if (before !== undefined) this.#displaced.set(this.#serials[at]!, before)
+    if (before !== undefined) {
+      this.#displaced ??= new RenewingMap()
+      this.#displaced.set(this.#serials[at]!, before)
+    }
     this.#serials[at] = serial
     this.#places[at] = value
   }
@@ -81,29 +85,22 @@ export class SerialTable<V extends {}> {
     const serials = this.#serials
     const places = this.#places
     const displaced = this.#displaced
-    this.#displaced = new RenewingMap()
-    this.#makePlaces(places.length * 2)
-    for (const [serial, value] of displaced.entries()) this.#place(serial, value)
+    const count = Math.max(placesMin, places.length * 2)
+    this.#displaced = undefined
+    this.#serials = new Array<number>(count).fill(0)
+    this.#places = new Array<undefined>(count).fill(undefined)
+    if (displaced !== undefined) for (const [serial, value] of displaced.entries()) this.#place(serial, value)
     for (let at = 0; at < places.length; at++) {
       const value = places[at]
       if (value !== undefined) this.#place(serials[at]!, value)
     }
   }
-
-  #makePlaces(count: number): void {
-    this.#serials = numbers(count)
-    this.#places = nothing(count)
-  }
 }
+
+/** What a table has until something stands in it: one place that nobody takes, so that one without any costs little. */
+const noSerials: number[] = [0]
+const noPlaces: undefined[] = [undefined]
 
 const placesMin = 8
 
 const placesKeptMax = 1024
-
-function numbers(count: number): number[] {
-  return new Array<number>(count).fill(0)
-}
-
-function nothing(count: number): undefined[] {
-  return new Array<undefined>(count).fill(undefined)
-}

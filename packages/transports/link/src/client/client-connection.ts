@@ -117,7 +117,7 @@ export class ClientConnection extends Connection {
     stream.openedAtWrite = this.sender.writes
     this.#write(stream)
     stream.carrier = this
-    this.streams.add(stream)
+    this.streams.set(stream.id, stream)
     this.lastId = stream.id
     // If it moves, what its caller waited for here counts.
     if (stream.waitsSinceMs === 0) stream.waitsSinceMs = nowMs
@@ -142,7 +142,7 @@ export class ClientConnection extends Connection {
       this.drain()
       return
     }
-    for (const stream of this.streams.all()) {
+    for (const stream of this.streams.values()) {
       this.tellFailed(stream)
       this.tell(stream, closed())
     }
@@ -218,7 +218,7 @@ export class ClientConnection extends Connection {
       return
     }
     this.#retire(error)
-    for (const stream of this.streams.all() as ClientStream[]) {
+    for (const stream of this.streams.values() as ClientStream[]) {
       if (stream.id <= last || stream.touched) continue
       this.#letGo(stream)
       this.share.owner.moved(stream)
@@ -314,7 +314,7 @@ export class ClientConnection extends Connection {
   #letGo(stream: ClientStream): void {
     this.sender.release(stream)
     this.receiver.release(stream)
-    this.streams.delete(stream)
+    this.streams.delete(stream.id)
     stream.rewind()
   }
 

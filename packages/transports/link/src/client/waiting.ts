@@ -7,7 +7,7 @@ const nothing = new Uint8Array(0)
 
 /**
  * Streams that wait for a connection, first come, first served. What they say meanwhile waits with them. An array rather
- * than a `Set`, for the reason that `StreamTable` gives.
+ * than a `Set`, for the reason that `RenewingMap` gives.
  */
 export class Waiting implements Carrier {
   /** Those from `#head` on; a stream that was given up keeps its place until it is its turn, or too many have. */

@@ -1,4 +1,4 @@
-import { type Clock, type Headers, type Log, PosthasteError } from '@posthaste/contracts'
+import { type Clock, type Headers, type Log, PosthasteError, SerialTable } from '@posthaste/contracts'
 import type { ChunkPool } from '../wire/batch.ts'
 import { creditCost, frameFlag, frameType } from '../wire/constants.ts'
 import { encodeGoaway, readGoaway } from '../wire/failure.ts'
@@ -13,7 +13,6 @@ import type { Pipe, PipeEvents } from './pipe.ts'
 import { Receiver } from './receiver.ts'
 import { Sender, type SenderOwner } from './sender.ts'
 import type { Carrier, Stream } from './stream.ts'
-import { StreamTable } from './stream-table.ts'
 import { compressedMessage, lastMessage } from './types.ts'
 import { Watch } from './watch.ts'
 
@@ -41,7 +40,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   protected readonly reader: FrameReader
   protected readonly sender: Sender
   protected readonly receiver: Receiver
-  protected readonly streams = new StreamTable()
+  protected readonly streams = new SerialTable<Stream>()
   /** Whether compression was agreed on. */
   protected compresses = false
   /** Highest stream that has been opened. */
@@ -253,7 +252,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
     const freed = this.receiver.release(stream)
     if (freed && this.state !== 'closing' && this.state !== 'closed' && this.receiver.grant(undefined))
       this.sender.touch()
-    this.streams.delete(stream)
+    this.streams.delete(stream.id)
   }
 
   /** A stream's sink is told that it is over. */
@@ -274,7 +273,7 @@ export abstract class Connection implements PipeEvents, FrameHandler, SenderOwne
   protected lapsed(_stream: Stream): void {}
 
   protected failAll(cause: PosthasteError): void {
-    for (const stream of this.streams.all()) this.tell(stream, this.lossOf(stream, cause))
+    for (const stream of this.streams.values()) this.tell(stream, this.lossOf(stream, cause))
   }
 
   protected lost(cause: PosthasteError): void {

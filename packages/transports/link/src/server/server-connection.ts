@@ -95,7 +95,7 @@ export class ServerConnection extends Connection {
       this.abort(goingAway())
       return
     }
-    for (const stream of this.streams.all()) {
+    for (const stream of this.streams.values()) {
       this.tellFailed(stream, goingAway())
       this.tell(stream, goingAway())
     }
@@ -266,7 +266,7 @@ export class ServerConnection extends Connection {
     stream.receiveCredit = this.share.limits.streamWindow
     stream.openedAtMs = this.heardAtMs
     stream.timeoutMs = timeoutMs
-    this.streams.add(stream)
+    this.streams.set(stream.id, stream)
     return stream
   }
 
