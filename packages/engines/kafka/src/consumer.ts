@@ -6,6 +6,7 @@ import {
   type Outcome,
   type OutgoingRecord,
   PosthasteError,
+  SerialTable,
   type Settlement,
   succeeded,
 } from '@posthaste/contracts'
@@ -39,7 +40,7 @@ export class Consumer implements EngineSubscription {
   readonly #assignments: Assignments
   readonly #fetcher: Fetcher
   readonly #ranges = new Map<number, Range>()
-  readonly #inFlight = new Map<DeliveryTag, Entry>()
+  readonly #inFlight = new SerialTable<Entry>()
   #credit = 0
   #lastTag = 0
   #turn = 0
@@ -291,7 +292,7 @@ export class Consumer implements EngineSubscription {
 
   #forgotten(range: Range, reason: PosthasteError | undefined): void {
     const tags: DeliveryTag[] = []
-    for (const [tag, entry] of this.#inFlight) if (entry.range === range.name) tags.push(tag)
+    for (const [tag, entry] of this.#inFlight.entries()) if (entry.range === range.name) tags.push(tag)
     for (const tag of tags) this.#inFlight.delete(tag)
     if (reason === undefined || this.#stopping !== undefined) return
     if (this.#sink.ranges !== undefined) this.#sink.ranges.revoked(range.name, reason)

@@ -4,6 +4,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type PreparedRecord,
+  RenewingMap,
   type Retention,
 } from '@posthaste/contracts'
 import type { Agenda, Appointment } from './agenda.ts'
@@ -36,7 +37,7 @@ export class Channel {
   readonly prepared = new Map<string, PreparedRecord>()
   readonly #surroundings: ChannelSurroundings
   /** By number, ascending: numbers only grow, and a map keeps the order of insertion. */
-  readonly #records = new Map<number, Stored>()
+  readonly #records = new RenewingMap<number, Stored>()
   readonly #scheduled = new Map<string, Scheduled[]>()
   readonly #knownIds: KnownIds | undefined
   #bytes = 0
@@ -58,7 +59,7 @@ export class Channel {
     const group = this.#newGroup({ name, lifetime })
     if (spec.from === 'next' && this.spec.kind === 'log') return
     this.#trim()
-    for (const stored of this.#records.values()) if (stored.record.group === undefined) this.#show(stored, group)
+    for (const [, stored] of this.#records.entries()) if (stored.record.group === undefined) this.#show(stored, group)
   }
 
   /** Puts a group in the place of any other of its name. */
@@ -81,7 +82,7 @@ export class Channel {
     this.#trim()
     const group = this.#newGroup(before)
     let reached = false
-    for (const stored of this.#records.values()) {
+    for (const [, stored] of this.#records.entries()) {
       const addressee = stored.record.group
       reached ||= addressee === undefined && isReached(stored)
       // What is addressed to one group goes when that has settled it.
@@ -199,7 +200,7 @@ export class Channel {
   /** Drops, from the oldest on, what no group needs and retention does not keep. */
   #trim(): void {
     if (this.spec.kind === 'queue') return
-    for (const stored of this.#records.values()) {
+    for (const [, stored] of this.#records.entries()) {
       if (stored.neededBy > 0 || this.#retains(stored)) return
       this.#drop(stored)
     }
@@ -215,7 +216,8 @@ export class Channel {
 
   /** The records after a position, oldest first. */
   *after(position: string | undefined): Generator<Stored> {
-    for (const stored of this.#records.values()) if (position === undefined || stored.position > position) yield stored
+    for (const [, stored] of this.#records.entries())
+      if (position === undefined || stored.position > position) yield stored
   }
 
   /** Why a record cannot be taken out of a queue; undefined when it can. */

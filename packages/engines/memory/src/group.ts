@@ -1,4 +1,4 @@
-import type { DeliveryTag } from '@posthaste/contracts'
+import { type DeliveryTag, RenewingMap } from '@posthaste/contracts'
 import type { Agenda } from './agenda.ts'
 import type { Entry, Stored } from './entry.ts'
 import { Heap } from './heap.ts'
@@ -40,7 +40,7 @@ export class Group {
   readonly lifetime: 'durable' | 'temporary'
   readonly members: Member[] = []
   readonly #surroundings: GroupSurroundings
-  readonly #lanes = new Map<string | undefined, Lane>()
+  #lanes = new RenewingMap<string | undefined, Lane>()
   readonly #turns = new Heap<Lane>((a, b) => a.turn < b.turn)
   /** Lanes whose owner had no credit when their turn came. */
   readonly #starved = new Map<Member, Set<Lane>>()
@@ -48,7 +48,7 @@ export class Group {
   #credit = 0
   #nextMember = 0
   /** Records not settled yet. */
-  readonly #unsettled = new Set<Entry>()
+  readonly #unsettled = new RenewingMap<Entry, Entry>()
   /** Of these, how many wait for their time. */
   #waiting = 0
   #inFlight = 0
@@ -65,7 +65,7 @@ export class Group {
   add(stored: Stored): Entry {
     const entry: Entry = { stored, attempts: 0, vanished: 0, appointment: undefined, inFlight: false }
     stored.neededBy += 1
-    this.#unsettled.add(entry)
+    this.#unsettled.set(entry, entry)
     this.#enter(entry)
     return entry
   }
@@ -110,7 +110,7 @@ export class Group {
     this.members.splice(this.members.indexOf(member), 1)
     this.#credit -= member.credit
     this.#starved.delete(member)
-    for (const tag of [...member.inFlight.keys()]) this.release(member, tag, how === 'vanished' ? vanished : handBack)
+    for (const tag of member.inFlight.serials()) this.release(member, tag, how === 'vanished' ? vanished : handBack)
     if (this.lifetime === 'temporary' && this.members.length === 0) this.#surroundings.deserted(this)
   }
 
@@ -229,12 +229,12 @@ export class Group {
 
   /** Is done with everything, settled or not; for a group without members. */
   clear(): void {
-    const appointments = [...this.#unsettled].map(({ appointment }) => appointment)
+    const appointments = [...this.#unsettled.entries()].map(([{ appointment }]) => appointment)
     this.#surroundings.agenda.removeAll(new Set(appointments.filter((each) => each !== undefined)))
-    this.#lanes.clear()
+    this.#lanes = new RenewingMap()
     this.#turns.clear()
     this.#waiting = 0
-    for (const entry of this.#unsettled) this.#forget(entry)
+    for (const [entry] of this.#unsettled.entries()) this.#forget(entry)
   }
 
   #takeBack(member: Member, tag: DeliveryTag, entry: Entry): void {
@@ -285,7 +285,7 @@ export class Group {
 
   figures(): { readonly ready: number; readonly waiting: number; readonly inFlight: number } {
     let waiting = this.#waiting
-    for (const lane of this.#lanes.values()) waiting += lane.waitingCount()
+    for (const [, lane] of this.#lanes.entries()) waiting += lane.waitingCount()
     return { ready: this.#unsettled.size - waiting, waiting, inFlight: this.#inFlight }
   }
 }

@@ -1,4 +1,11 @@
-import type { Delivery, DeliverySink, DeliveryTag, RecordFilter, SubscriptionSpec } from '@posthaste/contracts'
+import {
+  type Delivery,
+  type DeliverySink,
+  type DeliveryTag,
+  type RecordFilter,
+  SerialTable,
+  type SubscriptionSpec,
+} from '@posthaste/contracts'
 import type { Entry } from './entry.ts'
 
 /** One subscription's standing in its group. */
@@ -7,7 +14,7 @@ export class Member {
   readonly sink: DeliverySink
   /** Undefined: it takes everything. */
   readonly filter: RecordFilter | undefined
-  readonly inFlight = new Map<DeliveryTag, Entry>()
+  readonly inFlight = new SerialTable<Entry>()
   credit = 0
   /** Whether it is still in the group. */
   active = true

@@ -37,7 +37,7 @@ export class Subscription implements EngineSubscription {
 
   /** One step: what cannot be published leaves the delivery as it is. */
   #ack(tag: DeliveryTag, publish: readonly OutgoingRecord[] | undefined): Outcome {
-    if (!this.#member.inFlight.has(tag)) return this.#lost(tag)
+    if (this.#member.inFlight.get(tag) === undefined) return this.#lost(tag)
     if (publish !== undefined) {
       const published = this.#state.publishTogether(publish)
       if (!published.ok) return published

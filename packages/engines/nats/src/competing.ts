@@ -1,14 +1,15 @@
 import type { Msg } from '@nats-io/nats-core'
-import type {
-  DeliverySink,
-  DeliveryTag,
-  EngineSubscription,
-  Outcome,
-  OutgoingRecord,
-  PosthasteError,
-  ReleaseSettlement,
-  Settlement,
-  Timer,
+import {
+  type DeliverySink,
+  type DeliveryTag,
+  type EngineSubscription,
+  type Outcome,
+  type OutgoingRecord,
+  type PosthasteError,
+  type ReleaseSettlement,
+  SerialTable,
+  type Settlement,
+  type Timer,
 } from '@posthaste/contracts'
 import { ackKinds, tell } from './acks.ts'
 import type { Channel } from './channel.ts'
@@ -48,7 +49,7 @@ export class CompetingSubscription implements EngineSubscription {
   readonly #surroundings: SubscriptionSurroundings
   readonly #membership: Membership
   readonly #feed: Feed
-  readonly #held = new Map<DeliveryTag, Incoming>()
+  readonly #held = new SerialTable<Incoming>()
   readonly #underWay = new UnderWay()
   #fresh: Incoming[] = []
   #credit = 0
@@ -113,7 +114,7 @@ export class CompetingSubscription implements EngineSubscription {
   async #stop(): Promise<void> {
     await this.#feed.stop()
     await this.#underWay.ended()
-    const unsettled = [...this.#held.values()].filter(({ isSettling }) => !isSettling)
+    const unsettled = this.#held.values().filter(({ isSettling }) => !isSettling)
     if (unsettled.length > 0 && this.#surroundings.link.connected) {
       const handBack = unsettled.map(({ tag }): Settlement => ({ kind: 'release', tag, countsAttempt: false }))
       await this.#settle(handBack)

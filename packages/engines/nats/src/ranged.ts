@@ -7,6 +7,7 @@ import {
   type OutgoingRecord,
   PosthasteError,
   type ReleaseSettlement,
+  SerialTable,
   type Settlement,
   succeeded,
 } from '@posthaste/contracts'
@@ -36,7 +37,7 @@ export class RangedSubscription implements EngineSubscription {
   readonly #membership: Membership
   readonly #claims: Claims
   readonly #readers = new Map<number, RangeReader>()
-  readonly #held = new Map<DeliveryTag, Incoming>()
+  readonly #held = new SerialTable<Incoming>()
   readonly #underWay = new UnderWay()
   /** Notes of a range whose publications are under way: later ones wait behind them. */
   readonly #noting = new Map<number, Promise<unknown>>()

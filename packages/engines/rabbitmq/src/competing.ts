@@ -1,10 +1,10 @@
 import {
   type DeliverySink,
-  type DeliveryTag,
   type EngineSubscription,
   type Outcome,
   PosthasteError,
   type ReleaseSettlement,
+  SerialTable,
   type Settlement,
   succeeded,
   type Timer,
@@ -34,7 +34,7 @@ export class Competing implements EngineSubscription {
   readonly #queue: string
   readonly #reopener: Reopener
   readonly #early: Early
-  readonly #held = new Map<DeliveryTag, Held>()
+  readonly #held = new SerialTable<Held>()
   readonly #inHand = new InHand()
   #buffer: Held[] = []
   #session: Session | undefined
@@ -300,7 +300,7 @@ export class Competing implements EngineSubscription {
   #lost(session: Session): void {
     if (session !== this.#session) return
     this.#forget()
-    const tags = [...this.#held.keys()]
+    const tags = this.#held.serials()
     this.#held.clear()
     if (this.#stopped !== undefined) return
     // The cause is told to the connection after its channels.

@@ -8,6 +8,7 @@ import {
   type Outcome,
   PosthasteError,
   type ReleaseSettlement,
+  SerialTable,
   type Settlement,
   succeeded,
   type Timer,
@@ -26,7 +27,7 @@ export class Ranged implements EngineSubscription {
   readonly #seat: Seat
   readonly #sink: DeliverySink
   readonly #readers: readonly RangeReader[]
-  readonly #held = new Map<DeliveryTag, HeldOfRange>()
+  readonly #held = new SerialTable<HeldOfRange>()
   readonly #events: RangeEvents
   /** When the other members were heard of. */
   readonly #others = new Map<string, number>()
@@ -232,7 +233,7 @@ export class Ranged implements EngineSubscription {
   }
 
   #dropHeld(reader: RangeReader): void {
-    for (const [tag, held] of this.#held) if (held.reader === reader) this.#held.delete(tag)
+    for (const [tag, held] of this.#held.entries()) if (held.reader === reader) this.#held.delete(tag)
   }
 
   #reader(range: string): RangeReader | undefined {

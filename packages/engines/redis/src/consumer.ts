@@ -7,6 +7,7 @@ import {
   type EngineSubscription,
   type Outcome,
   PosthasteError,
+  SerialTable,
   type Settlement,
   type SubscriptionSpec,
   succeeded,
@@ -47,7 +48,7 @@ export class Consumer implements EngineSubscription {
   readonly #reader: RecordReader
   readonly #packer = new Packer()
   /** What is delivered and not settled. */
-  readonly #unsettled = new Map<DeliveryTag, Ref>()
+  readonly #unsettled = new SerialTable<Ref>()
   #credit = 0
   #lastTag: DeliveryTag = 0
   #isActive = true
@@ -256,7 +257,7 @@ export class Consumer implements EngineSubscription {
   /** The session has ended: everything belongs to somebody else. */
   loseAll(reason: PosthasteError): void {
     this.#isUnsure = false
-    const tags = [...this.#unsettled.keys()]
+    const tags = this.#unsettled.serials()
     this.#unsettled.clear()
     if (tags.length > 0 && this.#isActive) this.sink.lost(tags, reason)
   }
