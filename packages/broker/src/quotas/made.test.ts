@@ -35,6 +35,15 @@ describe('what users make', () => {
     made.begin(['e'], { user: 'x', max: 1 }).done(['e'])
   })
 
+  it('takes no room where it was tried and did not come to be, without a failure', () => {
+    const made = new Made('groups', 3, () => ['there'])
+    for (const name of ['a', 'b', 'c', 'd']) made.begin([name], anybody).done([])
+    made.begin(['there'], anybody).done([])
+    expect([...made.known]).toEqual(['there'])
+    made.begin(['e', 'f'], anybody).done(['e', 'f'])
+    expect(() => made.begin(['g'], anybody)).toThrow(refused(/more than 3/))
+  })
+
   it('is looked for before it is refused: it may have come to be without anybody asking', () => {
     const there = ['a']
     const made = new Made('groups', 2, () => there)

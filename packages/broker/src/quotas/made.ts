@@ -48,9 +48,12 @@ export class Made {
     return {
       done: (created) => {
         for (const name of counted) this.#making.delete(name)
-        if (created !== undefined) for (const name of unknown) this.known.add(name)
-        const made = new Set(created)
-        this.#count(maker, unknown.filter((name) => made.has(name)).length - counted.length)
+        const all = new Set(created)
+        const made = unknown.filter((name) => all.has(name))
+        for (const name of made) this.known.add(name)
+        this.#count(maker, made.length - counted.length)
+        // It was there already, or it differs from what is there and did not come to be.
+        if (created !== undefined && unknown.some((name) => !this.known.has(name))) this.look()
       },
     }
   }

@@ -53,6 +53,19 @@ describe('a broker has no more than it may', () => {
     await expect(group(again, durable('d'))).rejects.toMatchObject(refused('groupsMax'))
   })
 
+  it('of groups, of which those that drift from what there is are none', async () => {
+    const engine = await rig.engine(await rig.broker({ limits: { groupsMax: 2 } }))
+    const queue = { name: 'q', kind: 'queue', keyed: false } as const
+    const second = (name: string) => ({ channel: 'q', group: name, from: 'next' }) as const
+    await engine.declare({ channels: [queue], groups: [second('only')] })
+    for (const name of ['x', 'y', 'z']) {
+      const { drift } = await engine.declare({ channels: [], groups: [second(name)] })
+      expect(drift).toHaveLength(1)
+    }
+    await group(engine, durable('a'))
+    expect(await groupsOf(engine)).toEqual(['a', 'only'])
+  })
+
   it('of temporary groups at a time: one that has gone makes room', async () => {
     const broker = await rig.broker({ limits: { temporaryGroupsMax: 3 } })
     const engine = await rig.engine(broker)
