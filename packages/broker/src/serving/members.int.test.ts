@@ -87,3 +87,24 @@ describe('a member that has left', () => {
     expect(sink.received.map(({ attempt }) => attempt)).toEqual([1, 1])
   })
 })
+
+describe('a member that does not hear that it has joined, since its connection is lost', () => {
+  it.each(['temporary', 'durable'] as const)('keeps its %s group, and what stands there', async (lifetime) => {
+    const broker = await rig.broker()
+    const { engine, proxy } = await rig.proxied(broker)
+    await declare(engine, log, { lifetime })
+    await engine.publish([record('1')])
+    proxy.blackHole('server')
+    const joining = join(engine, 3)
+    await until(() => broker.figures().subscriptions === 1)
+    proxy.heal()
+    const { subscription, sink } = await joining
+    await engine.publish(['2', '3', '4'].map((id) => record(id)))
+    await until(() => sink.received.length === 3)
+    expect(sink.ids).toEqual(['1', '2', '3'])
+    expect(sink.received.map(({ attempt }) => attempt)).toEqual([1, 1, 1])
+    const outcomes = await subscription.settle(sink.received.map(({ tag }) => ({ kind: 'ack', tag })))
+    expect(outcomes.every(({ ok }) => ok)).toBe(true)
+    expect(broker.figures()).toMatchObject({ subscriptions: 1, delivered: 3 })
+  })
+})

@@ -26,16 +26,17 @@ export function subscribing(find: (id: string) => Session, stream: LinkStream, a
     session = found
     const { subscription: number, channel, group, member, holding } = beginning
     const known = found.subscriptions.get(number)
-    if (holding !== undefined) {
-      // It has ended meanwhile, and the client did not hear of it.
-      if (known === undefined) throw new PosthasteError('DELIVERY_LOST', 'the subscription has ended')
+    // It has ended meanwhile, and the client did not hear of it.
+    if (holding !== undefined && known === undefined)
+      throw new PosthasteError('DELIVERY_LOST', 'the subscription has ended')
+    // A client that did not hear that it had joined goes on, too: who leaves to join again loses a temporary group.
+    if (known !== undefined && (holding !== undefined || known.hasJoinedAs(beginning))) {
       subscription = known
       known.resume(stream, beginning)
       return
     }
     const { permissions, user } = found.grants
     if (!permissions.may('consume', channel)) throw denied(user, 'consume', `'${channel}'`)
-    // A client that did not hear that it had joined joins again.
     void known?.stop()
     const giveBack = Tally.take('subscriptions', [found.grants.places, around.places])
     const left = (): void => {

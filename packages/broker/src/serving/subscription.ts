@@ -104,6 +104,13 @@ export class Subscription implements DeliverySink {
     this.#pump()
   }
 
+  /** Whether it is what a client asks for that has not heard that it had joined. */
+  hasJoinedAs({ channel, group, member }: SubscribeBeginning): boolean {
+    const { spec } = this
+    const isSame = channel === spec.channel && group === spec.group && member === spec.member
+    return isSame && this.#member !== undefined && !this.#isOver
+  }
+
   #attach(stream: LinkStream): void {
     this.#stream = stream
     this.#isWritable = true
