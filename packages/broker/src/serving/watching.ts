@@ -14,10 +14,7 @@ export function watching(session: Session, stream: LinkStream, { engine, places 
   let watch: Watch | undefined
   let isBegun = false
   let isOver = false
-  const tell = (channels: readonly string[]): void => {
-    const news: WatchNews = { channels }
-    stream.send(packParcel(news))
-  }
+  const tell = (channels: readonly string[]) => stream.send(packParcel({ channels } satisfies WatchNews))
   const take = (): (() => void) => Tally.take('subscriptions', [grants.places, places])
   const begin = async ({ pattern, watch: number, isOver: wasStopped }: WatchBeginning): Promise<void> => {
     if (wasStopped) return watchings.end(number)
