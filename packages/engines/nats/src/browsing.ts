@@ -44,7 +44,7 @@ export function browsing(surroundings: () => BrowsingSurroundings): Browsing {
       if (channel.spec.kind !== 'queue') {
         throw new PosthasteError('FAILED_PRECONDITION', `channel ${name}: a log keeps its records`)
       }
-      return Promise.all(moves.map((move) => moveOne(surroundings(), channel, move)))
+      return moveAll(surroundings(), channel, moves)
     },
   }
 }
@@ -129,6 +129,19 @@ function fits({ record, storedAtMs }: BrowsedRecord, match: RecordMatch): boolea
 }
 
 // ── Moving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** All at once, but for those of the same record: of these the first is to have it. */
+function moveAll(surroundings: BrowsingSurroundings, channel: Channel, moves: readonly Move[]): Promise<Outcome[]> {
+  const turns = new Map<string, Promise<Outcome>>()
+  const outcomes = moves.map((move) => {
+    const before = turns.get(move.position)
+    const begin = () => moveOne(surroundings, channel, move)
+    const outcome = before === undefined ? begin() : before.then(begin)
+    turns.set(move.position, outcome)
+    return outcome
+  })
+  return Promise.all(outcomes)
+}
 
 /**
  * First publishes, then removes. What is published carries the position as its message id, so that of two who move the same
