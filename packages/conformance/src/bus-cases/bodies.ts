@@ -88,11 +88,10 @@ export const busBodies: readonly ConformanceCase[] = [
       const sender = await startedBus(context)
       await sender.publish(Noted, { n: 7, text: 'Grüße' })
       await context.eventually(
-        () => seen.length === 1 && ignorant.stats()[0]?.deadLettered === 1,
+        () => knowing.stats()[0]?.acked === 1 && ignorant.stats()[0]?.deadLettered === 1,
         () => 'it to be read here, and to be a dead letter there',
       )
       assert.deepEqual(seen, [{ n: 7, text: 'Grüße' }])
-      assert.equal(knowing.stats()[0]?.acked, 1)
       const { letters } = await ignorant.deadLetters(Plain, { group: 'ignorant' }).browse()
       assert.equal(letters[0]?.code, 'BODY_MALFORMED')
     },
