@@ -8,6 +8,8 @@ export class ClientStream extends Stream {
   said: Unsent[] | undefined
   /** A server has worked on it. */
   touched = false
+  /** It waits for a connection now. */
+  waits = false
   /** When it began to wait for a connection, or was opened without waiting. */
   waitsSinceMs = 0
   /** How many writes its connection had done when it was opened. */

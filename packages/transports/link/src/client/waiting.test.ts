@@ -77,3 +77,36 @@ test('streams that come and are given up while nobody takes any hold no more tha
   expect(waiting.places).toBeLessThan(200)
   expect(waiting.take()).toBe(stay)
 })
+
+test('a stream that waits no longer, or never did, is given up without a trace', () => {
+  const waiting = new Waiting()
+  streamOf(waiting).fail(gone)
+  const taken = streamOf(waiting)
+  waiting.add(taken, 0)
+  expect(waiting.take()).toBe(taken)
+  taken.fail(gone)
+  expect(taken.over).toBe(true)
+  expect(waiting.size).toBe(0)
+  const next = streamOf(waiting)
+  waiting.add(next, 0)
+  expect(waiting.size).toBe(1)
+  expect(waiting.take()).toBe(next)
+})
+
+test('one that is told gives up another, which is told nothing, and what comes meanwhile waits on', () => {
+  const waiting = new Waiting()
+  const told: unknown[] = []
+  const [other, again] = [streamOf(waiting, told), streamOf(waiting)]
+  const { opening } = other
+  const failed = (): void => {
+    other.fail(gone)
+    waiting.add(again, 0)
+  }
+  waiting.add(new ClientStream(opening, { message() {}, ended() {}, failed, writable() {} }, waiting), 0)
+  waiting.add(other, 0)
+  waiting.failAll(gone)
+  expect(told).toEqual([])
+  expect(again.over).toBe(false)
+  expect(waiting.size).toBe(1)
+  expect(waiting.take()).toBe(again)
+})

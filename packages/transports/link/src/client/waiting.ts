@@ -28,6 +28,7 @@ export class Waiting implements Carrier {
     stream.carrier = this
     if (stream.waitsSinceMs === 0) stream.waitsSinceMs = nowMs
     if (this.#queue.length - this.#size > this.#size + sparesMax) this.#tidy()
+    stream.waits = true
     this.#queue.push(stream)
     this.#size++
   }
@@ -37,8 +38,7 @@ export class Waiting implements Carrier {
     while (this.#head < this.#queue.length) {
       const stream = this.#queue[this.#head]
       this.#queue[this.#head++] = undefined
-      if (stream === undefined || stream.over) continue
-      this.#size--
+      if (stream === undefined || !this.#leave(stream)) continue
       return stream
     }
     return undefined
@@ -47,11 +47,10 @@ export class Waiting implements Carrier {
   /** Tells all of them, in the order they came, that they wait for nothing. */
   failAll(error: PosthasteError): void {
     // Those that come while the others are told wait for what comes next.
-    for (let left = this.#size; left > 0; left--) {
-      const stream = this.take()
-      if (stream === undefined) return
-      refuse(stream, error)
-    }
+    const all = this.#queue.slice(this.#head)
+    this.#queue = []
+    this.#head = 0
+    for (const stream of all) if (stream !== undefined && this.#leave(stream)) refuse(stream, error)
   }
 
   send(stream: Stream, body: Uint8Array, flags: number): boolean {
@@ -68,16 +67,23 @@ export class Waiting implements Carrier {
   }
 
   fail(stream: Stream): void {
-    if (stream.over) return
     stream.over = true
     stream.closed = true
-    this.#size--
+    this.#leave(stream as ClientStream)
   }
 
   consumed(): void {}
 
+  /** @returns whether it was waiting until now */
+  #leave(stream: ClientStream): boolean {
+    if (!stream.waits) return false
+    stream.waits = false
+    this.#size--
+    return true
+  }
+
   #tidy(): void {
-    this.#queue = this.#queue.slice(this.#head).filter((stream) => stream !== undefined && !stream.over)
+    this.#queue = this.#queue.slice(this.#head).filter((stream) => stream?.waits)
     this.#head = 0
   }
 }
